@@ -1,0 +1,69 @@
+# make repro   run the pipeline            make ui     look at its runs in MLflow
+# make test    lint, types and tests       make lock   renew the locked versions
+# make track   record the current result again, if the store misses it
+.DEFAULT_GOAL := repro
+.PHONY: repro track ui test lock check-python
+SHELL := /bin/sh
+
+SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  if $$p -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$p; break; fi; done)
+PORT ?= 5000
+BIN := .venv/bin
+# The stages call `python`: it has to be the one of the environment.
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
+UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv --quiet
+
+repro: .venv/run.stamp
+	@$(RUN) dvc repro
+	@$(RUN) python -m pipeline.track
+
+track: .venv/run.stamp
+	@$(RUN) python -m pipeline.track
+
+ui: .venv/run.stamp
+	@test -f mlflow.db || { echo "error: no runs yet: make repro records the first" >&2; exit 1; }
+	@echo "The runs are at http://127.0.0.1:$(PORT) until Ctrl-C"
+	@$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	  MLFLOW_LOGGING_LEVEL=WARNING mlflow server --backend-store-uri sqlite:///mlflow.db \
+	  --host 127.0.0.1 --port $(PORT) --workers 1 --uvicorn-opts "--log-level warning"
+
+test: .venv/test.stamp
+	@$(RUN) ruff format --check .
+	@$(RUN) ruff check .
+	@$(RUN) mypy
+	@$(RUN) pytest -n 2 --dist loadgroup
+
+# Versions move only here. The locks name no package index: the installer asks
+# whichever the machine is set up for.
+lock: .venv/uv.stamp
+	@echo uv | $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade - -o requirements/uv.txt
+	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade pyproject.toml -o requirements/run.txt
+	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --upgrade pyproject.toml --group test \
+	  -c requirements/run.txt -o requirements/test.txt
+
+check-python:
+	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13 on the PATH;" \
+	  "install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c '$(SUPPORTED)' || { echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13;" \
+	  "name one that is: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+
+.venv/uv.stamp: requirements/uv.txt | check-python
+	@echo "Setting up .venv with $(PYTHON) ..."
+	@$(PYTHON) -m venv .venv
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --require-hashes \
+	  -r requirements/uv.txt
+	@touch $@
+
+.venv/run.stamp: .venv/uv.stamp requirements/run.txt
+	@echo "Installing the locked packages (about 2.7 GB) ..."
+	@$(UV) pip install --require-hashes -r requirements/run.txt
+	@touch $@
+
+.venv/test.stamp: .venv/run.stamp requirements/test.txt
+	@echo "Installing the test tools ..."
+	@$(UV) pip install --require-hashes -r requirements/test.txt
+	@touch $@

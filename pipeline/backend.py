@@ -1,0 +1,22 @@
+"""Keras on TensorFlow, imported in one place and quietly.
+
+The import costs about ten seconds, so a module that only some of its callers
+need Keras for must not import this one at its top.
+"""
+
+import os
+
+from pipeline.command import quiet_stderr
+
+# 3 keeps fatal errors; everything else that matters arrives as a Python
+# exception. The lines that absl prints before its logging starts ("All log
+# messages before absl::InitializeLog()...", "Could not find cuda drivers") obey
+# no setting, hence the redirection.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+with quiet_stderr():
+    import keras
+    import tensorflow as tf
+
+__all__ = ["keras", "tf"]

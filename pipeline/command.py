@@ -1,0 +1,59 @@
+"""What every command shares: how it ends, and what reaches the terminal."""
+
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class UserError(Exception):
+    """A mistake that its user can mend. The text says what is wrong, where, and
+    what to do; it is all that they see."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Calls main; a UserError becomes its lines on stderr and exit status 1. Ctrl-C
+    ends in 130 and a request to terminate in 143, both after main has cleaned up."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        main()
+    except UserError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def warn(text: str) -> None:
+    """One line that the user should read, although the work goes on."""
+    print(f"warning: {text}", file=sys.stderr)
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Holds back what native code writes to file descriptor 2, and shows it
+    only if the block raises. Python's own sys.stderr is included."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+            if failed:
+                held.seek(0)
+                sys.stderr.write(held.read().decode(errors="replace"))

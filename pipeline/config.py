@@ -1,0 +1,512 @@
+"""The configuration: its schema, how it is composed, and how it is checked.
+
+conf/ < params.yaml < command line: Hydra does the merging, the dataclasses
+below the typing, and the bounds beside each field the range checks.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from pipeline.command import UserError
+
+CONF = "conf"
+PARAMS = "params.yaml"
+COMPOSED = "data/config.yaml"
+
+
+class Activation(Enum):
+    """Names that Keras knows an elementwise activation by."""
+
+    linear = "linear"
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+    elu = "elu"
+    selu = "selu"
+    gelu = "gelu"
+    silu = "silu"
+    softplus = "softplus"
+    tanh = "tanh"
+    sigmoid = "sigmoid"
+
+
+class KernelInitializer(Enum):
+    """Names that Keras knows an initializer by."""
+
+    constant = "constant"
+    glorot_uniform = "glorot_uniform"
+    glorot_normal = "glorot_normal"
+    he_uniform = "he_uniform"
+    he_normal = "he_normal"
+    lecun_uniform = "lecun_uniform"
+    lecun_normal = "lecun_normal"
+    zeros = "zeros"
+
+
+class BiasInitializer(Enum):
+    """How a bias may begin."""
+
+    zeros = "zeros"
+    ones = "ones"
+
+
+class Loss(Enum):
+    """What training minimises."""
+
+    mse = "mse"
+    mae = "mae"
+    huber = "huber"
+
+
+def bounded(
+    default: Any = MISSING,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+) -> Any:
+    """A field and the range that its value must lie in."""
+    bounds = {
+        "at least": (at_least, lambda value, limit: value >= limit),
+        "above": (above, lambda value, limit: value > limit),
+        "below": (below, lambda value, limit: value < limit),
+        "at most": (at_most, lambda value, limit: value <= limit),
+    }
+    stated = {name: pair for name, pair in bounds.items() if pair[0] is not None}
+    return field(default=default, metadata={"bounds": stated})
+
+
+@dataclass
+class Split:
+    """Fractions of the rows that are set aside; the rest is trained on."""
+
+    validation: float = bounded(0.0, at_least=0, below=1)
+    test: float = bounded(0.0, at_least=0, below=1)
+    seed: int = bounded(0, at_least=0)
+
+    def problem(self) -> str | None:
+        if self.validation + self.test >= 1:
+            return "validation + test must stay below 1: nothing is left to train on"
+        return None
+
+
+@dataclass
+class Data:
+    """Which table, which of its columns, and how it is divided."""
+
+    path: str = MISSING
+    target: str = MISSING
+    features: list[str] | None = None
+    new_rows: str | None = None
+    standardize_inputs: bool = False
+    standardize_target: bool = False
+    split: Split = field(default_factory=Split)
+
+
+@dataclass
+class Layer:
+    """One Dense layer, and the dropout after it."""
+
+    units: int = bounded(at_least=1)
+    activation: Activation = Activation.linear
+    kernel_initializer: KernelInitializer = KernelInitializer.glorot_uniform
+    kernel_value: float | None = None
+    bias_initializer: BiasInitializer = BiasInitializer.zeros
+    dropout: float = bounded(0.0, at_least=0, below=1)
+    l1: float = bounded(0.0, at_least=0)
+    l2: float = bounded(0.0, at_least=0)
+
+    def problem(self) -> str | None:
+        constant = self.kernel_initializer is KernelInitializer.constant
+        if constant and self.kernel_value is None:
+            return "kernel_initializer is constant, so kernel_value must be a number"
+        if not constant and self.kernel_value is not None:
+            return "kernel_value only means something with kernel_initializer: constant"
+        return None
+
+
+@dataclass
+class Model:
+    """A Dense network of any depth, first layer first."""
+
+    layers: list[Layer] = MISSING
+
+    def problem(self) -> str | None:
+        if not self.layers:
+            return "layers is empty; a network needs at least one layer of 1 unit"
+        last = self.layers[-1]
+        if last.units != 1:
+            return f"the last of layers has {last.units} units; one target needs units: 1"
+        if last.dropout > 0:
+            return "the last of layers has dropout, which would blank out predictions"
+        return None
+
+
+@dataclass
+class Optimizer:
+    """What all optimizers share."""
+
+    name: str = MISSING
+    learning_rate: float = bounded(above=0)
+    clipnorm: float | None = bounded(None, above=0)
+    clipvalue: float | None = bounded(None, above=0)
+
+    def problem(self) -> str | None:
+        if self.clipnorm is not None and self.clipvalue is not None:
+            return "set clipnorm or clipvalue, not both: one would undo the other"
+        return None
+
+
+@dataclass
+class SGD(Optimizer):
+    name: str = "sgd"
+    momentum: float = bounded(0.0, at_least=0, below=1)
+    nesterov: bool = False
+
+    def problem(self) -> str | None:
+        if self.nesterov and self.momentum == 0:
+            return "nesterov needs a momentum above 0"
+        return super().problem()
+
+
+@dataclass
+class Adam(Optimizer):
+    name: str = "adam"
+    beta_1: float = bounded(0.9, at_least=0, below=1)
+    beta_2: float = bounded(0.999, at_least=0, below=1)
+    epsilon: float = bounded(1e-7, above=0)
+
+
+@dataclass
+class AdamW(Adam):
+    name: str = "adamw"
+    weight_decay: float = bounded(0.004, at_least=0)
+
+
+@dataclass
+class RMSprop(Optimizer):
+    name: str = "rmsprop"
+    rho: float = bounded(0.9, at_least=0, below=1)
+    momentum: float = bounded(0.0, at_least=0, below=1)
+    epsilon: float = bounded(1e-7, above=0)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+}
+
+
+@dataclass
+class Schedule:
+    """How the learning rate changes over the epochs."""
+
+    name: str = MISSING
+
+
+@dataclass
+class Constant(Schedule):
+    name: str = "constant"
+
+
+@dataclass
+class Exponential(Schedule):
+    """Times decay_rate every decay_epochs epochs, smoothly."""
+
+    name: str = "exponential"
+    decay_rate: float = bounded(0.5, above=0, at_most=1)
+    decay_epochs: int = bounded(50, at_least=1)
+
+
+@dataclass
+class Cosine(Schedule):
+    """Half a cosine from the learning rate to final_fraction of it, over all epochs."""
+
+    name: str = "cosine"
+    final_fraction: float = bounded(0.0, at_least=0, at_most=1)
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "constant": Constant,
+    "exponential": Exponential,
+    "cosine": Cosine,
+}
+
+
+@dataclass
+class EarlyStopping:
+    """Stop when the validation loss (else the training loss) has not improved
+    by more than min_delta for patience epochs; the best weights are kept."""
+
+    enabled: bool = False
+    patience: int = bounded(20, at_least=1)
+    min_delta: float = bounded(0.0, at_least=0)
+
+
+@dataclass
+class Training:
+    """How the network is fitted."""
+
+    loss: Loss = Loss.mse
+    epochs: int = bounded(100, at_least=1)
+    batch_size: int = bounded(32, at_least=1)
+    shuffle: bool = True
+    seed: int = bounded(0, at_least=0, below=2**32)
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+
+
+@dataclass
+class Tracking:
+    """Where the run is recorded."""
+
+    enabled: bool = True
+    experiment: str = "dense-regression"
+    uri: str | None = None
+
+
+@dataclass
+class Choices:
+    """The option of each group of conf/ that the experiment takes."""
+
+    data: str | None = None
+    model: str | None = None
+    optimizer: str | None = None
+    schedule: str | None = None
+    training: str | None = None
+    tracking: str | None = None
+
+
+@dataclass
+class Config:
+    """An experiment. Everything that a stage may read."""
+
+    conf: Choices = field(default_factory=Choices)
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    training: Training = field(default_factory=Training)
+    tracking: Tracking = field(default_factory=Tracking)
+
+
+GROUPS = tuple(choice.name for choice in fields(Choices))
+
+_store = ConfigStore.instance()
+_store.store(name="schema", node=Config)
+for _group, _kinds in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+    for _name, _schema in _kinds.items():
+        _store.store(group=_group, name=f"{_name}_schema", node=_schema)
+
+
+def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The resolved configuration of the experiment in root/params.yaml.
+
+    overrides are in Hydra's grammar and win over params.yaml. Raises UserError,
+    naming file and key, for anything that the schema does not allow.
+    """
+    params = _read_params(root)
+    choices = [f"{group}={option}" for group, option in params.get("conf", {}).items()]
+    conf = (root / CONF).resolve()
+    if not conf.is_dir():
+        raise UserError(f"{CONF}/ is missing; run this at the root of the repository")
+    try:
+        with initialize_config_dir(str(conf), version_base="1.3"):
+            composed = hydra_compose("config", [*choices, *overrides], return_hydra_config=True)
+            taken = composed.hydra.runtime.choices
+            OmegaConf.set_struct(composed, False)
+            del composed["hydra"]
+            plain = OmegaConf.to_container(composed, resolve=True, enum_to_str=True)
+        resolved = cast("dict[str, Any]", plain)
+        resolved["conf"] = {group: taken[group] for group in GROUPS}
+        config = typed(resolved)
+    except (HydraException, OmegaConfBaseException, yaml.MarkedYAMLError) as error:
+        raise UserError(_explain(error, root, params, overrides)) from error
+    problems = [
+        f"{_origin(key, root, params, overrides, resolved['conf'])}: {text}"
+        for key, text in check(config)
+    ]
+    if problems:
+        raise UserError("\n".join(problems))
+    return resolved
+
+
+def read_config(path: Path = Path(COMPOSED)) -> Config:
+    """The composed configuration, typed. A stage uses only the sections that
+    dvc.yaml names for it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; the configure stage writes it") from error
+    return typed(yaml.safe_load(text))
+
+
+def typed(plain: Mapping[str, Any]) -> Config:
+    """The dataclasses for a resolved configuration."""
+    schema = OmegaConf.structured(Config)
+    schema.optimizer = OPTIMIZERS[plain["optimizer"]["name"]]
+    schema.schedule = SCHEDULES[plain["schedule"]["name"]]
+    merged = OmegaConf.merge(schema, OmegaConf.create(dict(plain)))
+    return cast("Config", OmegaConf.to_object(merged))
+
+
+def check(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each key whose value is out of range, with what is wrong with it."""
+    for item in fields(config):
+        key = f"{prefix}{item.name}"
+        value = getattr(config, item.name)
+        for name, (limit, holds) in item.metadata.get("bounds", {}).items():
+            if value is not None and not holds(value, limit):
+                yield key, f"{key} is {value}, but must be {name} {limit}"
+        if isinstance(value, float) and not math.isfinite(value):
+            yield key, f"{key} is {value}, but must be a finite number"
+        parts = value if isinstance(value, list) else [value]
+        for index, part in enumerate(parts):
+            if is_dataclass(part):
+                place = f"{key}[{index}]." if isinstance(value, list) else f"{key}."
+                yield from check(part, place)
+    problem = config.problem() if hasattr(config, "problem") else None
+    if problem:
+        yield prefix.rstrip("."), f"{prefix.rstrip('.')}: {problem}"
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Everything that makes the experiment what it is (so not where it is
+    tracked), under dotted names."""
+    plain = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
+    sections = cast("dict[str, Any]", plain)
+    del sections["tracking"]
+    return flatten(sections)
+
+
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings and lists as one mapping with dotted keys, in order:
+    {"a": [{"b": 1}]} becomes {"a.0.b": 1}."""
+    if isinstance(value, Mapping):
+        pairs = [(str(key), item) for key, item in value.items()]
+    elif isinstance(value, list):
+        pairs = [(str(index), item) for index, item in enumerate(value)]
+    else:
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in pairs:
+        flat |= flatten(item, f"{prefix}.{key}" if prefix else key)
+    return flat
+
+
+def _read_params(root: Path) -> dict[str, Any]:
+    path = root / PARAMS
+    try:
+        params = OmegaConf.to_container(OmegaConf.load(path))
+    except OSError as error:
+        raise UserError(f"{PARAMS}: {error.strerror}; it is the experiment to run") from error
+    except yaml.MarkedYAMLError as error:
+        raise UserError(_explain_yaml(error)) from error
+    if not isinstance(params, dict):
+        raise UserError(f"{PARAMS}: must be a mapping of keys to values")
+    conf = params.get("conf") or {}
+    if not isinstance(conf, dict):
+        raise UserError(f"{PARAMS}: conf must map groups of {CONF}/ to their options")
+    for group, option in conf.items():
+        if group not in GROUPS:
+            raise UserError(f"{PARAMS}: unknown group conf.{group}; {_suggest(str(group), GROUPS)}")
+        if not isinstance(option, str):
+            raise UserError(f"{PARAMS}: conf.{group} must name an option, not {option!r}")
+    return {**cast("dict[str, Any]", params), "conf": conf}
+
+
+def _explain(
+    error: Exception, root: Path, params: Mapping[str, Any], overrides: Sequence[str]
+) -> str:
+    """The cause of an exception of Hydra's or OmegaConf's, in one line."""
+    if isinstance(error, MissingConfigException):
+        group, _, option = (error.missing_cfg_file or "").rpartition("/")
+        options = [name for name in error.options or () if not name.endswith("_schema")]
+        place = "command line" if f"{group}={option}" in overrides else PARAMS
+        return (
+            f"{place}: {CONF}/{group}/ has no option {option!r};"
+            f" it has {', '.join(sorted(options))}"
+        )
+    if isinstance(error, yaml.MarkedYAMLError):
+        return _explain_yaml(error)
+    if str(error).startswith("Error merging override") and error.__cause__:
+        text, place = str(error.__cause__), "command line"
+    elif isinstance(error, OverrideParseException):
+        return f"command line: {error.override!r} is not a KEY=VALUE in Hydra's grammar"
+    else:
+        text, place = str(error), ""
+    found = re.match(r"In '(.+)': \w+ raised while composing config:\n", text)
+    key = (
+        getattr(error, "full_key", None)
+        or _first_match(r"full_key: *(\S+)$", text)
+        or _first_match(r"^Key '(.*)' (?:is )?not in", text)
+        or ""
+    )
+    if found:
+        config = found.group(1)
+        text = text[found.end() :]
+        place = PARAMS if config == "params" else f"{CONF}/{config}.yaml"
+    place = place or _origin(key, root, params, overrides, params["conf"])
+    first = text.splitlines()[0]
+    if re.match(r"Key '.*' (is )?not in|Could not (override|append)", first):
+        owner = globals().get(_first_match(r"object_type=(\w+)", text) or "", Config)
+        known = [item.name for item in fields(owner)]
+        return f"{place}: unknown key {key}; {_suggest(key.rpartition('.')[2], known)}"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{place}: {key} has no value; set it there or in {PARAMS}"
+    return f"{place}: {key}: {first}" if key else f"{place}: {first}"
+
+
+def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    place = f"{Path(mark.name).name}, line {mark.line + 1}" if mark else "a YAML file"
+    return f"{place}: not YAML: {error.problem}"
+
+
+def _suggest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known are {', '.join(known)}" if known else "see the keys in conf/"
+
+
+def _first_match(pattern: str, text: str) -> str | None:
+    found = re.search(pattern, text, re.MULTILINE)
+    return found.group(1) if found else None
+
+
+def _origin(
+    key: str,
+    root: Path,
+    params: Mapping[str, Any],
+    overrides: Sequence[str],
+    choices: Mapping[str, str],
+) -> str:
+    """The place whose value of key counts: command line, params.yaml or a file of conf/."""
+    dotted = re.sub(r"\[(\d+)\]", r".\1", key)
+    if any(override.lstrip("+~").split("=")[0] == dotted for override in overrides):
+        return "command line"
+    # A list is stated as a whole: all of its items come from the same place.
+    whole = re.split(r"\.\d+", dotted)[0]
+    if any(name == whole or name.startswith(f"{whole}.") for name in flatten(params)):
+        return PARAMS
+    group = dotted.partition(".")[0]
+    option = choices.get(group)
+    if option and (root / CONF / group / f"{option}.yaml").is_file():
+        return f"{CONF}/{group}/{option}.yaml"
+    return f"{CONF}/config.yaml"

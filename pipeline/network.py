@@ -1,0 +1,196 @@
+"""A Dense network from its configuration, and a look at its weights."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.backend import keras
+from pipeline.config import KernelInitializer, Layer
+from pipeline.features import Schema
+
+Array = NDArray[np.float32]
+
+# A table of more rows is no longer read by anybody; the arrays hold them all.
+MOST_TABLE_ROWS = 1000
+
+
+def build(layers: list[Layer], schema: Schema, seed: int) -> keras.Sequential:
+    """The network that is trained: rows of features in their own units, shape
+    (rows, features), to the target, shape (rows, 1).
+
+    Inputs are standardised by a first layer that is not trained, if schema says
+    so; the output is then still in the target's standardised units (see
+    in_target_units). Initial weights and dropout follow from seed.
+    """
+    stack: list[keras.layers.Layer] = [keras.Input((len(schema.columns.features),))]
+    if schema.inputs is not None:
+        stack.append(
+            keras.layers.Normalization(
+                mean=schema.inputs.mean,
+                variance=np.square(schema.inputs.deviation),
+                name="standardize_inputs",
+            )
+        )
+    for number, layer in enumerate(layers, start=1):
+        stack.append(
+            keras.layers.Dense(
+                layer.units,
+                activation=layer.activation.value,
+                kernel_initializer=_initializer(layer, seed + number),
+                bias_initializer=layer.bias_initializer.value,
+                kernel_regularizer=_regularizer(layer),
+                name=f"dense_{number}",
+            )
+        )
+        if layer.dropout > 0:
+            stack.append(
+                keras.layers.Dropout(layer.dropout, seed=seed + number, name=f"dropout_{number}")
+            )
+    return keras.Sequential(stack, name="network")
+
+
+def in_target_units(network: keras.Sequential, schema: Schema) -> keras.Sequential:
+    """The same layers, and a last one that undoes the target's standardisation."""
+    if schema.target is None:
+        return network
+    back = keras.layers.Rescaling(
+        schema.target.deviation[0], offset=schema.target.mean[0], name="target_units"
+    )
+    return keras.Sequential([keras.Input(network.input_shape[1:]), *network.layers, back])
+
+
+def weights(network: keras.Sequential) -> dict[str, Array]:
+    """Kernel and bias of each Dense layer, by name: dense_1/kernel of shape
+    (inputs, units), dense_1/bias of shape (units,)."""
+    arrays = {}
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dense):
+            arrays[f"{layer.name}/kernel"] = np.array(layer.kernel)
+            arrays[f"{layer.name}/bias"] = np.array(layer.bias)
+    return arrays
+
+
+def weights_table(before: dict[str, Array], after: dict[str, Array]) -> pd.DataFrame:
+    """The weights before and after training, one row for each number; for a
+    network of more than MOST_TABLE_ROWS, a row for each array with its mean and
+    standard deviation."""
+    rows: list[dict[str, Any]] = []
+    many = sum(array.size for array in after.values()) > MOST_TABLE_ROWS
+    for name, array in after.items():
+        layer, weight = name.split("/")
+        if many:
+            rows.append(
+                {"layer": layer, "weight": weight, "shape": " x ".join(map(str, array.shape))}
+                | {"mean_before": before[name].mean(), "mean_after": array.mean()}
+                | {"deviation_before": before[name].std(), "deviation_after": array.std()}
+            )
+            continue
+        rows.extend(
+            {"layer": layer, "weight": weight}
+            | {"input": place[0] + 1 if weight == "kernel" else None, "unit": place[-1] + 1}
+            | {"before": before[name][place], "after": array[place]}
+            for place in np.ndindex(array.shape)
+        )
+    table = pd.DataFrame(rows)
+    return table if many else table.astype({"input": "Int64"})
+
+
+def save_weights(arrays: dict[str, Array], path: Path) -> None:
+    """arrays as an .npz file; its bytes depend on nothing but them."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def by_hand(network: keras.Sequential, row: Array) -> float:
+    """What the network should answer for one row of features, shape (features,):
+    standardised if it does so, then activation(x @ kernel + bias) layer by layer.
+    """
+    x = row.astype(np.float64)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            x = (x - np.ravel(layer.mean)) / np.sqrt(np.ravel(layer.variance))
+        elif isinstance(layer, keras.layers.Dense):
+            x = np.array(layer.activation(x @ np.array(layer.kernel) + np.array(layer.bias)))
+        elif isinstance(layer, keras.layers.Rescaling):
+            x = x * layer.scale + layer.offset
+    return float(x[0])
+
+
+def line(network: keras.Sequential) -> tuple[NDArray[np.float64], float] | None:
+    """Kernel, shape (features,), and bias of a network that is one linear neuron,
+    in the units of the raw columns; None for any other."""
+    dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+    if len(dense) != 1 or dense[0].activation is not keras.activations.linear:
+        return None
+    kernel = np.array(dense[0].kernel, dtype=np.float64)[:, 0]
+    bias = float(np.array(dense[0].bias)[0])
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            kernel = kernel / np.sqrt(np.ravel(layer.variance))
+            bias -= float(kernel @ np.ravel(layer.mean))
+        elif isinstance(layer, keras.layers.Rescaling):
+            kernel, bias = kernel * layer.scale, bias * layer.scale + layer.offset
+    return kernel, bias
+
+
+def first_prediction(network: keras.Sequential, row: Array) -> dict[str, float]:
+    """What network predicts for one row of features, shape (features,), beside
+    x @ kernel + bias by hand. Raises RuntimeError where they differ by more than
+    float32 allows: then the layers are not what the configuration says."""
+    predicted = float(network.predict(row[np.newaxis], verbose=0)[0, 0])
+    expected = by_hand(network, row)
+    if not np.isclose(predicted, expected, rtol=1e-4, atol=1e-5 * float(np.abs(row).max() + 1)):
+        raise RuntimeError(f"the untrained network predicts {predicted}, by hand {expected}")
+    return {"by_hand": expected, "predicted": predicted, "difference": predicted - expected}
+
+
+def summary(network: keras.Sequential) -> str:
+    """Keras's table of layers, shapes and numbers of parameters."""
+    lines: list[str] = []
+    network.summary(print_fn=lines.append, line_length=80)
+    return "\n".join(lines) + "\n"
+
+
+def save(network: keras.Sequential, path: Path) -> None:
+    """network as a .keras archive whose bytes depend on nothing but its content:
+    the date that Keras writes into it is taken out."""
+    dated = path.with_name(f"dated-{path.name}")
+    network.save(dated)
+    with zipfile.ZipFile(dated) as archive, zipfile.ZipFile(path, "w") as undated:
+        for name in sorted(archive.namelist()):
+            content = archive.read(name)
+            if name == "metadata.json":
+                metadata = json.loads(content)
+                del metadata["date_saved"]
+                content = json.dumps(metadata).encode()
+            undated.writestr(zipfile.ZipInfo(name), content)
+    dated.unlink()
+
+
+def _initializer(layer: Layer, seed: int) -> keras.initializers.Initializer:
+    if layer.kernel_initializer is KernelInitializer.constant:
+        return keras.initializers.Constant(layer.kernel_value)
+    if layer.kernel_initializer is KernelInitializer.zeros:
+        return keras.initializers.Zeros()
+    known = {
+        KernelInitializer.glorot_uniform: keras.initializers.GlorotUniform,
+        KernelInitializer.glorot_normal: keras.initializers.GlorotNormal,
+        KernelInitializer.he_uniform: keras.initializers.HeUniform,
+        KernelInitializer.he_normal: keras.initializers.HeNormal,
+        KernelInitializer.lecun_uniform: keras.initializers.LecunUniform,
+        KernelInitializer.lecun_normal: keras.initializers.LecunNormal,
+    }
+    return known[layer.kernel_initializer](seed=seed)
+
+
+def _regularizer(layer: Layer) -> keras.regularizers.Regularizer | None:
+    if layer.l1 == 0 and layer.l2 == 0:
+        return None
+    return keras.regularizers.L1L2(l1=layer.l1, l2=layer.l2)

@@ -1,0 +1,169 @@
+"""What a tracked run consists of, gathered from the files that the stages wrote."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import provenance
+from pipeline.config import COMPOSED, PARAMS, Config, flatten, settings
+from pipeline.features import Schema
+from pipeline.tracking import TROUBLE, Identity, Store, say_untracked
+
+PREPARED = Path("data/prepared")
+MODEL = Path("data/model")
+EVALUATION = Path("data/evaluation")
+METRICS = Path("data/metrics.json")
+STAGES = ("configure", "prepare", "train", "evaluate")
+CODE = Path(__file__).parent
+# Beyond this a diff is of data, which DVC keeps, rather than of code.
+MOST_DIFF_CHARACTERS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where the current result is tracked, and whether this took a re-creation."""
+
+    place: str
+    run_name: str
+    recreated: bool
+
+
+def identity(config: Config) -> Identity:
+    """By what the run of the current training is known."""
+    choices = config.conf
+    name = f"{choices.data}-{choices.model}-{choices.optimizer}"
+    return Identity(provenance.of_stage("train").hash, name)
+
+
+def params(config: Config) -> dict[str, Any]:
+    """The run's parameters: the configuration, flattened."""
+    return settings(config)
+
+
+def tags() -> dict[str, str]:
+    """Commit and versions, which MLflow's list of runs shows as columns."""
+    versions = {f"version.{name}": number for name, number in provenance.packages().items()}
+    commit = provenance.git_commit()
+    source = {"mlflow.source.type": "PROJECT", "mlflow.source.name": "dvc.yaml"}
+    return versions | source | ({"mlflow.source.git.commit": commit} if commit else {})
+
+
+def open_store(config: Config) -> Store:
+    """The store that the tracking section names."""
+    return Store(config.tracking.experiment, config.tracking.uri)
+
+
+def complete(config: Config) -> Outcome | None:
+    """Makes sure that the result under data/ has its whole run in the store.
+
+    The run of its training is completed; where the store has none, it is created
+    from the files. Returns None if tracking is off or the store is out of reach,
+    which is then warned of.
+    """
+    if not config.tracking.enabled:
+        return None
+    try:
+        return _complete(config, open_store(config))
+    except TROUBLE as error:
+        say_untracked(error)
+        return None
+
+
+def _complete(config: Config, store: Store) -> Outcome:
+    store.end_abandoned()
+    who = identity(config)
+    evaluated = provenance.of_stage("evaluate")
+    history = pd.read_csv(MODEL / "history.csv")
+    run = store.find(who)
+    recreated = run is None
+    if run is None:
+        run_id = store.create(who, params(config), tags())
+        values = history.drop(columns=["epoch", "kept"]).to_dict("records")
+        store.log_epochs(run_id, zip(history["epoch"], values, strict=True))
+        store.log_tags(run_id, {"recreated_from": f"{MODEL}/ and {EVALUATION}/"})
+    else:
+        run_id = run.info.run_id
+        if run.data.tags.get("fingerprint.evaluate") == evaluated.hash:
+            return Outcome(store.place(), str(run.info.run_name), recreated=False)
+
+    store.log_folder(run_id, MODEL, "training")
+    store.log_folder(run_id, EVALUATION, "evaluation")
+    with tempfile.TemporaryDirectory() as folder:
+        _gather_provenance(Path(folder))
+        store.log_folder(run_id, Path(folder), "provenance")
+    schema = Schema.read(MODEL / "schema.json")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("model.keras", "schema.json"):
+            shutil.copy(MODEL / name, folder)
+        needed = ("keras", "tensorflow", "numpy", "pandas", "psutil")
+        installed = provenance.all_packages().splitlines()
+        store.log_model(
+            run_id,
+            Path(folder),
+            CODE,
+            schema.columns.features,
+            [line for line in installed if line.partition("==")[0] in needed],
+        )
+    for part in ("train", "validation", "test", "new"):
+        path = (PREPARED / f"{part}.parquet").as_posix()
+        count = len(pd.read_parquet(path))
+        if count:
+            store.log_data(run_id, part, path, evaluated.inputs[path], count)
+    for path, md5 in provenance.of_stage("prepare").inputs.items():
+        if path in (config.data.path, config.data.new_rows):
+            store.log_data(run_id, "raw", path, md5, len(Path(path).read_bytes().splitlines()) - 1)
+    seconds = {stage: provenance.noted_seconds(stage) for stage in STAGES}
+    seconds["evaluate"] = provenance.process_seconds()
+    numbers = curve_metrics(history)
+    numbers |= {
+        name.replace(".", "_"): value
+        for name, value in flatten(json.loads(METRICS.read_text("utf-8"))).items()
+    }
+    numbers |= {f"seconds_{stage}": value for stage, value in seconds.items() if value is not None}
+    store.log_metrics(run_id, numbers)
+    dirty = provenance.git_diff() is not None
+    store.log_tags(
+        run_id,
+        {"fingerprint.evaluate": evaluated.hash, "git.dirty": str(dirty).lower()},
+    )
+    store.client.set_terminated(run_id, "FINISHED")
+    return Outcome(
+        store.place(), who.run_name if run is None else str(run.info.run_name), recreated
+    )
+
+
+def curve_metrics(history: pd.DataFrame) -> dict[str, float]:
+    """From fit's table: the last epoch's values (final_...), those of the epoch
+    whose monitored loss is least (best_...), that epoch, and the epoch whose
+    weights the model has."""
+    validated = history["validation_loss"].notna().any()
+    monitored = history["validation_loss" if validated else "loss"]
+    best = history.iloc[int(monitored.to_numpy().argmin())]
+    last = history.iloc[-1]
+    names = ["loss", "mae", *(["validation_loss", "validation_mae"] if validated else [])]
+    return {
+        **{f"final_{name}": float(last[name]) for name in names},
+        **{f"best_{name}": float(best[name]) for name in names},
+        "best_epoch": float(best["epoch"]),
+        "epochs": float(last["epoch"]),
+        "model_epoch": float(history["epoch"][history["kept"]].iloc[0]),
+    }
+
+
+def _gather_provenance(folder: Path) -> None:
+    for path in (Path(COMPOSED), Path(PARAMS), Path("dvc.yaml"), Path("dvc.lock")):
+        if path.is_file():
+            shutil.copy(path, folder)
+    (folder / "packages.txt").write_text(provenance.all_packages(), "utf-8")
+    inputs = {stage: provenance.of_stage(stage).inputs for stage in STAGES}
+    (folder / "inputs.json").write_text(json.dumps(inputs, indent=2) + "\n", "utf-8")
+    diff = provenance.git_diff()
+    if diff:
+        if len(diff) > MOST_DIFF_CHARACTERS:
+            diff = f"{diff[:MOST_DIFF_CHARACTERS]}\n... cut here, of {len(diff)} characters\n"
+        (folder / "git.diff").write_text(f"{diff}\n", "utf-8")

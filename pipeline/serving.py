@@ -1,0 +1,52 @@
+"""A saved model that takes tables: rows as read_csv gives them, to predictions.
+
+MLflow loads the logged model through _load_pyfunc; predict and evaluate use the
+same Predictor.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.backend import keras
+from pipeline.command import UserError
+from pipeline.features import Schema
+from pipeline.tables import numbers
+
+MODEL = "model.keras"
+SCHEMA = "schema.json"
+BATCH_ROWS = 4096
+
+
+class Predictor:
+    """The model in a folder that holds model.keras and schema.json."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in (MODEL, SCHEMA):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder}: holds no {name}; the train stage writes a model folder")
+        self.schema = Schema.read(folder / SCHEMA)
+        try:
+            # Safe mode: a model file may come from anywhere and must not run code.
+            self.network = keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True)
+        except (ValueError, OSError, TypeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"{folder / MODEL}: not a Keras model: {reason}") from error
+
+    def predict(self, table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:
+        """One column, predicted, in the target's units; index and order are the
+        table's. Columns may stand in any order and others are ignored.
+
+        Raises UserError for a missing column or a cell that is no finite number.
+        """
+        features = numbers(table, self.schema.columns.features, source)
+        if features.empty:
+            return pd.DataFrame({"predicted": pd.Series(dtype="float32")}, index=table.index)
+        predicted = self.network.predict(
+            features.to_numpy("float32"), batch_size=BATCH_ROWS, verbose=0
+        )
+        return pd.DataFrame({"predicted": predicted[:, 0]}, index=table.index)
+
+
+def _load_pyfunc(path: str) -> Predictor:
+    return Predictor(Path(path))

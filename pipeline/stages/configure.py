@@ -1,0 +1,24 @@
+"""conf/ + params.yaml  ->  data/config.yaml, composed, typed and checked.
+
+python -m pipeline.stages.configure [KEY=VALUE ...]
+"""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from pipeline.config import COMPOSED, compose
+from pipeline.files import write_text
+from pipeline.stages import run_stage
+
+HEADER = "# Written by the configure stage from conf/ and params.yaml; edit those.\n"
+
+
+def main() -> None:
+    composed = compose(Path(), sys.argv[1:])
+    write_text(Path(COMPOSED), HEADER + yaml.safe_dump(composed, sort_keys=False))
+
+
+if __name__ == "__main__":
+    run_stage("configure", main)

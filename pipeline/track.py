@@ -1,0 +1,38 @@
+"""Makes sure that the current result has its whole run in MLflow, and says what
+came out and how to look at it.
+
+    python -m pipeline.track
+"""
+
+import json
+
+from pipeline import runs
+from pipeline.command import UserError, run
+from pipeline.config import read_config
+from pipeline.runs import EVALUATION, METRICS, MODEL
+
+
+def main() -> None:
+    config = read_config()
+    for path in (MODEL / "history.csv", EVALUATION / "predictions.csv", METRICS):
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such file; `dvc repro` makes it, `dvc checkout` restores it"
+            )
+    outcome = runs.complete(config)
+    print("\nWhat came out")
+    for part, values in json.loads(METRICS.read_text("utf-8")).items():
+        pairs = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
+        print(f"  {part.replace('_', '-')}: {pairs}")
+    print(f"  predictions: {EVALUATION}/predictions.csv")
+    if (EVALUATION / "new_predictions.csv").is_file():
+        print(f"  predictions for {config.data.new_rows}: {EVALUATION}/new_predictions.csv")
+    print(f"  model: {MODEL}/model.keras; use it with `python -m pipeline.predict ROWS.csv`")
+    if outcome is not None:
+        how = f", re-created from {MODEL}/ and {EVALUATION}/" if outcome.recreated else ""
+        print(f"  run: {outcome.run_name} in {outcome.place}{how}")
+        print("To look at it: make ui")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,311 @@
+"""MLflow: the view of the runs. The only module that imports mlflow.
+
+The files under data/ are the record, so tracking never ends a training: what
+cannot be written is said in one line and can be written later (pipeline.track).
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+# Read by mlflow when it is imported. A server that is gone must cost seconds,
+# not the four minutes of the default retries.
+for _name, _value in {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+import mlflow  # noqa: E402 - the settings above come first
+import pandas as pd  # noqa: E402
+import psutil  # noqa: E402
+from filelock import FileLock  # noqa: E402
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import (  # noqa: E402
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    Param,
+    Run,
+    RunTag,
+)
+from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.models import ModelSignature  # noqa: E402
+from mlflow.types import ColSpec, Schema  # noqa: E402
+from requests.exceptions import RequestException  # noqa: E402
+from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
+
+from pipeline.command import UserError, warn  # noqa: E402
+
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "mlruns"
+FLUSH_SECONDS = 1.0
+T = TypeVar("T")
+TROUBLE = (MlflowException, RequestException, SQLAlchemyError, OSError)
+
+
+def project_root() -> Path:
+    """The repository that the user works in. DVC runs queued experiments in
+    folders that it deletes; DVC_ROOT still names the real one."""
+    return Path(os.environ.get("DVC_ROOT") or Path(__file__).parents[1]).resolve()
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is known by: the fingerprint of its training and, where it is an
+    experiment of DVC's, that experiment's name."""
+
+    fingerprint: str
+    name: str
+    experiment: str | None = field(default_factory=lambda: os.environ.get("DVC_EXP_NAME"))
+
+    @property
+    def run_name(self) -> str:
+        return self.experiment or f"{self.name}-{self.fingerprint[:6]}"
+
+    def filter(self) -> str:
+        own = f" and tags.`dvc.exp_name` = '{self.experiment}'" if self.experiment else ""
+        return f"tags.fingerprint = '{self.fingerprint}'{own}"
+
+
+class Store:
+    """One experiment of one MLflow store."""
+
+    def __init__(self, experiment: str, uri: str | None, root: Path | None = None) -> None:
+        """uri None is the environment's MLFLOW_TRACKING_URI or root/mlflow.db.
+
+        The database is made beside its place and moved there, under a lock: several
+        processes that create it at once would leave it unusable.
+        """
+        root = root or project_root()
+        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / DATABASE}"
+        self._local = self.uri == f"sqlite:///{root / DATABASE}"
+        with FileLock(root / f".{DATABASE}.lock"):
+            if self._local and not (root / DATABASE).exists():
+                draft = root / f".{DATABASE}.new"
+                draft.unlink(missing_ok=True)
+                MlflowClient(f"sqlite:///{draft}").search_experiments()
+                draft.replace(root / DATABASE)
+            self.client = MlflowClient(self.uri)
+            found = self.client.get_experiment_by_name(experiment)
+            if found is None:
+                # Absolute: the working directory may be one that DVC deletes.
+                place = (root / ARTIFACTS).as_uri() if self.uri.startswith("sqlite") else None
+                self.experiment_id = self.client.create_experiment(experiment, place)
+            elif found.lifecycle_stage == "deleted":
+                raise UserError(
+                    f"tracking.experiment: {experiment!r} was deleted in {self.place()};"
+                    " restore it there or choose another name"
+                )
+            else:
+                self.experiment_id = found.experiment_id
+
+    def place(self) -> str:
+        """The store as a person would call it."""
+        return DATABASE if self._local else self.uri
+
+    def find(self, identity: Identity) -> Run | None:
+        """The newest run of that identity whose training came to its end."""
+        runs = self.client.search_runs(
+            [self.experiment_id],
+            f"{identity.filter()} and attributes.status = 'FINISHED'",
+            max_results=1,
+            order_by=["attributes.start_time DESC"],
+        )
+        return runs[0] if runs else None
+
+    def create(self, identity: Identity, params: dict[str, Any], tags: dict[str, str]) -> str:
+        """A new run in status RUNNING; returns its id."""
+        self.end_abandoned()
+        process = psutil.Process()
+        tags = tags | {
+            "fingerprint": identity.fingerprint,
+            "process": f"{socket.gethostname()}/{process.pid}/{process.create_time():.0f}",
+        }
+        if identity.experiment:
+            tags["dvc.exp_name"] = identity.experiment
+        run = self.client.create_run(self.experiment_id, tags=tags, run_name=identity.run_name)
+        pairs = [Param(key, str(value)) for key, value in params.items()]
+        for chunk in _chunks(pairs, 100):
+            self.client.log_batch(run.info.run_id, params=chunk)
+        return str(run.info.run_id)
+
+    def end_abandoned(self) -> None:
+        """Marks as KILLED the runs of this machine whose process is gone."""
+        running = self.client.search_runs(
+            [self.experiment_id], "attributes.status = 'RUNNING'", max_results=1000
+        )
+        for run in running:
+            host, _, rest = run.data.tags.get("process", "").partition("/")
+            if host == socket.gethostname() and not _alive(rest):
+                self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def log_epochs(self, run_id: str, epochs: Iterable[tuple[int, Mapping[Any, float]]]) -> None:
+        """A point for each value, at the step of its epoch; missing values have none."""
+        now = time.time_ns() // 1_000_000
+        points = [
+            Metric(name, value, now, epoch)
+            for epoch, values in epochs
+            for name, value in values.items()
+            if not pd.isna(value)
+        ]
+        for chunk in _chunks(points, 1000):
+            self.client.log_batch(run_id, metrics=chunk)
+
+    def log_metrics(self, run_id: str, values: dict[str, float]) -> None:
+        """Single numbers; one that the run already has is not logged again."""
+        known = self.client.get_run(run_id).data.metrics
+        changed = {name: value for name, value in values.items() if known.get(name) != value}
+        now = time.time_ns() // 1_000_000
+        self.client.log_batch(
+            run_id, metrics=[Metric(name, value, now, 0) for name, value in changed.items()]
+        )
+
+    def log_tags(self, run_id: str, tags: dict[str, str]) -> None:
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def log_folder(self, run_id: str, folder: Path, name: str) -> None:
+        """The files of folder as artifacts below name."""
+        self.client.log_artifacts(run_id, str(folder), name)
+
+    def log_data(self, run_id: str, part: str, source: str, md5: str, rows: int) -> None:
+        """One part of the data set: where it came from and the hash that DVC has for it."""
+        dataset = Dataset(
+            name=part,
+            digest=md5[:8],
+            source_type="dvc",
+            source=f'{{"path": "{source}", "md5": "{md5}"}}',
+            profile=f'{{"num_rows": {rows}}}',
+        )
+        tags = [InputTag("mlflow.data.context", part), InputTag("dvc.md5", md5)]
+        self.client.log_inputs(run_id, [DatasetInput(dataset, tags)])
+
+    def log_model(
+        self, run_id: str, folder: Path, code: Path, features: list[str], packages: list[str]
+    ) -> None:
+        """folder (of serving.Predictor) as a pyfunc that takes a data frame."""
+        signature = ModelSignature(
+            inputs=Schema([ColSpec("double", name) for name in features]),
+            outputs=Schema([ColSpec("float", "predicted")]),
+        )
+        mlflow.set_tracking_uri(self.uri)
+        with mlflow.start_run(run_id=run_id):
+            mlflow.pyfunc.log_model(
+                name="model",
+                loader_module="pipeline.serving",
+                data_path=str(folder),
+                code_paths=[str(code)],
+                signature=signature,
+                pip_requirements=packages,
+            )
+
+
+class LiveRun:
+    """A training on its way into the store. Points are sent about once a second."""
+
+    def __init__(self, store: Store | None, run_id: str | None) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._waiting: list[tuple[int, dict[str, float]]] = []
+        self._sent = time.monotonic()
+
+    def log_epoch(self, epoch: int, values: dict[str, float]) -> None:
+        """The values of one epoch."""
+        self._waiting.append((epoch, dict(values)))
+        if time.monotonic() - self._sent > FLUSH_SECONDS:
+            self._send()
+
+    def end(self, status: str) -> None:
+        """FINISHED, FAILED or KILLED, after everything that is still waiting."""
+        self._send()
+        self._guarded(lambda store, run_id: store.client.set_terminated(run_id, status))
+
+    def _send(self) -> None:
+        epochs, self._waiting = self._waiting, []
+        self._guarded(lambda store, run_id: store.log_epochs(run_id, epochs))
+        self._sent = time.monotonic()
+
+    def _guarded(self, action: Callable[[Store, str], None]) -> None:
+        if self._store is None or self._run_id is None:
+            return
+        try:
+            action(self._store, self._run_id)
+        except TROUBLE as error:
+            say_untracked(error)
+            self._store = None
+
+
+@contextmanager
+def live_run(
+    open_store: Callable[[], Store] | None,
+    identity: Identity,
+    params: dict[str, Any],
+    tags: dict[str, str],
+) -> Iterator[LiveRun]:
+    """A run for the length of the block: FINISHED at its end, KILLED if the process
+    is asked to stop, FAILED if it raises. open_store None tracks nothing, and a
+    store that cannot be reached is warned of and then does not matter."""
+    store, run_id = None, None
+    if open_store is not None:
+        try:
+            store = open_store()
+            run_id = store.create(identity, params, tags)
+        except TROUBLE as error:
+            say_untracked(error)
+            store = None
+    run = LiveRun(store, run_id)
+    status = "FAILED"
+    try:
+        yield run
+        status = "FINISHED"
+    except (KeyboardInterrupt, SystemExit):
+        status = "KILLED"
+        raise
+    finally:
+        run.end(status)
+
+
+def say_untracked(error: BaseException) -> None:
+    """One line on what the store said, and how to mend the record."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    warn(
+        f"not tracked: {reason[:200]}; the results are in data/,"
+        " and `make track` records them once the store can be reached"
+    )
+
+
+def load_model(uri: str) -> Any:
+    """The pyfunc model at an MLflow URI (models:/..., runs:/...)."""
+    root = project_root()
+    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / DATABASE}")
+    try:
+        return mlflow.pyfunc.load_model(uri)
+    except TROUBLE as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{uri}: cannot be loaded from MLflow: {reason}") from error
+
+
+def _alive(process: str) -> bool:
+    pid, _, created = process.partition("/")
+    try:
+        began = psutil.Process(int(pid)).create_time()
+        return abs(began - float(created)) <= 1  # the tag has whole seconds
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+
+
+def _chunks(items: list[T], size: int) -> Iterator[list[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
