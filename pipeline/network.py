@@ -27,7 +27,9 @@ def build(layers: list[Layer], schema: Schema, seed: int) -> keras.Sequential:
     so; the output is then still in the target's standardised units (see
     in_target_units). Initial weights and dropout follow from seed.
     """
-    stack: list[keras.layers.Layer] = [keras.Input((len(schema.columns.features),))]
+    stack: list[keras.layers.Layer] = [
+        keras.Input((len(schema.columns.features),), name="features")
+    ]
     if schema.inputs is not None:
         stack.append(
             keras.layers.Normalization(
@@ -61,7 +63,8 @@ def in_target_units(network: keras.Sequential, schema: Schema) -> keras.Sequenti
     back = keras.layers.Rescaling(
         schema.target.deviation[0], offset=schema.target.mean[0], name="target_units"
     )
-    return keras.Sequential([keras.Input(network.input_shape[1:]), *network.layers, back])
+    features = keras.Input(network.input_shape[1:], name="features")
+    return keras.Sequential([features, *network.layers, back], name="network")
 
 
 def weights(network: keras.Sequential) -> dict[str, Array]:
@@ -159,8 +162,11 @@ def summary(network: keras.Sequential) -> str:
 
 
 def save(network: keras.Sequential, path: Path) -> None:
-    """network as a .keras archive whose bytes depend on nothing but its content:
-    the date that Keras writes into it is taken out."""
+    """network as a .keras archive whose bytes depend on nothing but its content.
+
+    Keras writes the date into it, and marks objects that are shared by their
+    address in memory: the date is taken out, the marks are numbered instead.
+    """
     dated = path.with_name(f"dated-{path.name}")
     network.save(dated)
     with zipfile.ZipFile(dated) as archive, zipfile.ZipFile(path, "w") as undated:
@@ -170,8 +176,23 @@ def save(network: keras.Sequential, path: Path) -> None:
                 metadata = json.loads(content)
                 del metadata["date_saved"]
                 content = json.dumps(metadata).encode()
+            elif name == "config.json":
+                content = json.dumps(_number_shared(json.loads(content), {})).encode()
             undated.writestr(zipfile.ZipInfo(name), content)
     dated.unlink()
+
+
+def _number_shared(node: Any, numbers: dict[int, int]) -> Any:
+    if isinstance(node, list):
+        return [_number_shared(item, numbers) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: numbers.setdefault(item, len(numbers))
+        if key == "shared_object_id"
+        else _number_shared(item, numbers)
+        for key, item in node.items()
+    }
 
 
 def _initializer(layer: Layer, seed: int) -> keras.initializers.Initializer:

@@ -93,20 +93,22 @@ def _complete(config: Config, store: Store) -> Outcome:
 
     store.log_folder(run_id, MODEL, "training")
     store.log_folder(run_id, EVALUATION, "evaluation")
-    with tempfile.TemporaryDirectory() as folder:
-        _gather_provenance(Path(folder))
-        store.log_folder(run_id, Path(folder), "provenance")
+    with tempfile.TemporaryDirectory() as temporary:
+        _gather_provenance(Path(temporary))
+        store.log_folder(run_id, Path(temporary), "provenance")
     schema = Schema.read(MODEL / "schema.json")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        folder.mkdir()
         for name in ("model.keras", "schema.json"):
             shutil.copy(MODEL / name, folder)
         needed = ("keras", "tensorflow", "numpy", "pandas", "psutil")
         installed = provenance.all_packages().splitlines()
         store.log_model(
             run_id,
-            Path(folder),
+            folder,
             CODE,
-            schema.columns.features,
+            pd.read_parquet(PREPARED / "train.parquet")[schema.columns.features].head(3),
             [line for line in installed if line.partition("==")[0] in needed],
         )
     for part in ("train", "validation", "test", "new"):

@@ -193,11 +193,11 @@ class Store:
         self.client.log_inputs(run_id, [DatasetInput(dataset, tags)])
 
     def log_model(
-        self, run_id: str, folder: Path, code: Path, features: list[str], packages: list[str]
+        self, run_id: str, folder: Path, code: Path, example: pd.DataFrame, packages: list[str]
     ) -> None:
-        """folder (of serving.Predictor) as a pyfunc that takes a data frame."""
+        """folder (of serving.Predictor) as a pyfunc that takes a data frame like example."""
         signature = ModelSignature(
-            inputs=Schema([ColSpec("double", name) for name in features]),
+            inputs=Schema([ColSpec("double", name) for name in example.columns]),
             outputs=Schema([ColSpec("float", "predicted")]),
         )
         mlflow.set_tracking_uri(self.uri)
@@ -208,6 +208,7 @@ class Store:
                 data_path=str(folder),
                 code_paths=[str(code)],
                 signature=signature,
+                input_example=example,
                 pip_requirements=packages,
             )
 
