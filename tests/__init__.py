@@ -1,0 +1,1 @@
+"""One file for each module, and end-to-end runs of real commands in temporary clones."""
