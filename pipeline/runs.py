@@ -22,6 +22,18 @@ STAGES = ("configure", "prepare", "train", "evaluate")
 CODE = Path(__file__).parent
 # Beyond this a diff is of data, which DVC keeps, rather than of code.
 MOST_DIFF_CHARACTERS = 1_000_000
+DESCRIPTION = """\
+| Artifact | What it holds |
+|---|---|
+| evaluation/predictions.csv | true and predicted value of every row |
+| evaluation/new_predictions.csv | the rows of data.new_rows with their predictions |
+| evaluation/*.png | learning curves, predicted against true, residuals |
+| evaluation/coefficients.csv | a linear neuron beside the least-squares line |
+| training/weights.csv | every weight before and after training (arrays: weights_*.npz) |
+| training/first_prediction.csv | the untrained network's answer beside x · kernel + bias by hand |
+| training/history.csv | the values of every epoch, and whose weights were kept |
+| provenance/ | configuration, dvc.lock, hashes of all inputs, packages, uncommitted changes |
+"""
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,11 @@ def _complete(config: Config, store: Store) -> Outcome:
     dirty = provenance.git_diff() is not None
     store.log_tags(
         run_id,
-        {"fingerprint.evaluate": evaluated.hash, "git.dirty": str(dirty).lower()},
+        {
+            "fingerprint.evaluate": evaluated.hash,
+            "git.dirty": str(dirty).lower(),
+            "mlflow.note.content": DESCRIPTION,
+        },
     )
     store.client.set_terminated(run_id, "FINISHED")
     return Outcome(

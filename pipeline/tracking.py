@@ -103,7 +103,9 @@ class Store:
             if found is None:
                 # Absolute: the working directory may be one that DVC deletes.
                 place = (root / ARTIFACTS).as_uri() if self.uri.startswith("sqlite") else None
-                self.experiment_id = self.client.create_experiment(experiment, place)
+                # Without its kind, the UI opens with what it has for language models.
+                kind = {"mlflow.experimentKind": "custom_model_development"}
+                self.experiment_id = self.client.create_experiment(experiment, place, kind)
             elif found.lifecycle_stage == "deleted":
                 raise UserError(
                     f"tracking.experiment: {experiment!r} was deleted in {self.place()};"
