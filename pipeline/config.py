@@ -325,18 +325,35 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     conf = (root / CONF).resolve()
     if not conf.is_dir():
         raise UserError(f"{CONF}/ is missing; run this at the root of the repository")
+    taken: Mapping[str, str] = params["conf"]
+    for override in overrides:
+        if override.lstrip("+~").startswith("="):
+            raise UserError(f"command line: {override!r} is not a KEY=VALUE in Hydra's grammar")
     try:
         with initialize_config_dir(str(conf), version_base="1.3"):
-            composed = hydra_compose("config", [*choices, *overrides], return_hydra_config=True)
+            # params.yaml is a Hydra config too: the root is where it is found.
+            quoted = root.resolve().as_posix().replace("\\", "\\\\").replace("'", "\\'")
+            composed = hydra_compose(
+                "config",
+                [f"hydra.searchpath=['file://{quoted}']", *choices, *overrides],
+                return_hydra_config=True,
+            )
             taken = composed.hydra.runtime.choices
             OmegaConf.set_struct(composed, False)
             del composed["hydra"]
             plain = OmegaConf.to_container(composed, resolve=True, enum_to_str=True)
         resolved = cast("dict[str, Any]", plain)
+        for section in ("optimizer", "schedule"):
+            if resolved[section]["name"] != getattr(
+                OmegaConf.get_type(composed[section]), "name", None
+            ):
+                key = f"{section}.name"
+                place = _origin(key, root, params, overrides, taken)
+                raise UserError(f"{place}: {key} cannot be set; choose conf.{section} instead")
         resolved["conf"] = {group: taken[group] for group in GROUPS}
         config = typed(resolved)
     except (HydraException, OmegaConfBaseException, yaml.MarkedYAMLError) as error:
-        raise UserError(_explain(error, root, params, overrides)) from error
+        raise UserError(_explain(error, root, params, overrides, taken)) from error
     problems = [
         f"{_origin(key, root, params, overrides, resolved['conf'])}: {text}"
         for key, text in check(config)
@@ -370,11 +387,12 @@ def check(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     for item in fields(config):
         key = f"{prefix}{item.name}"
         value = getattr(config, item.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            yield key, f"{key} is {value}, but must be a finite number"
+            continue
         for name, (limit, holds) in item.metadata.get("bounds", {}).items():
             if value is not None and not holds(value, limit):
                 yield key, f"{key} is {value}, but must be {name} {limit}"
-        if isinstance(value, float) and not math.isfinite(value):
-            yield key, f"{key} is {value}, but must be a finite number"
         parts = value if isinstance(value, list) else [value]
         for index, part in enumerate(parts):
             if is_dataclass(part):
@@ -414,9 +432,14 @@ def _read_params(root: Path) -> dict[str, Any]:
     try:
         params = OmegaConf.to_container(OmegaConf.load(path))
     except OSError as error:
-        raise UserError(f"{PARAMS}: {error.strerror}; it is the experiment to run") from error
+        # OmegaConf's own, which has no strerror, is of a file that holds one value.
+        said = f"{error.strerror}; it is the experiment to run"
+        said = said if error.strerror else "must be a mapping of keys to values"
+        raise UserError(f"{PARAMS}: {said}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{PARAMS}: is not in UTF-8; save it so") from error
     except yaml.MarkedYAMLError as error:
-        raise UserError(_explain_yaml(error)) from error
+        raise UserError(_explain_yaml(error, root)) from error
     if not isinstance(params, dict):
         raise UserError(f"{PARAMS}: must be a mapping of keys to values")
     conf = params.get("conf") or {}
@@ -431,7 +454,11 @@ def _read_params(root: Path) -> dict[str, Any]:
 
 
 def _explain(
-    error: Exception, root: Path, params: Mapping[str, Any], overrides: Sequence[str]
+    error: Exception,
+    root: Path,
+    params: Mapping[str, Any],
+    overrides: Sequence[str],
+    choices: Mapping[str, str],
 ) -> str:
     """The cause of an exception of Hydra's or OmegaConf's, in one line."""
     if isinstance(error, MissingConfigException):
@@ -443,8 +470,9 @@ def _explain(
             f" it has {', '.join(sorted(options))}"
         )
     if isinstance(error, yaml.MarkedYAMLError):
-        return _explain_yaml(error)
-    if str(error).startswith("Error merging override") and error.__cause__:
+        return _explain_yaml(error, root)
+    overriding = str(error).startswith(("Error merging override", "Could not override"))
+    if overriding and error.__cause__:
         text, place = str(error.__cause__), "command line"
     elif isinstance(error, OverrideParseException):
         return f"command line: {error.override!r} is not a KEY=VALUE in Hydra's grammar"
@@ -461,20 +489,23 @@ def _explain(
         config = found.group(1)
         text = text[found.end() :]
         place = PARAMS if config == "params" else f"{CONF}/{config}.yaml"
-    place = place or _origin(key, root, params, overrides, params["conf"])
+    place = place or _origin(key, root, params, overrides, choices)
     first = text.splitlines()[0]
     if re.match(r"Key '.*' (is )?not in|Could not (override|append)", first):
         owner = globals().get(_first_match(r"object_type=(\w+)", text) or "", Config)
         known = [item.name for item in fields(owner)]
+        key = f"model.layers[...].{key}" if owner is Layer and "." not in key else key
         return f"{place}: unknown key {key}; {_suggest(key.rpartition('.')[2], known)}"
     if isinstance(error, MissingMandatoryValue):
         return f"{place}: {key} has no value; set it there or in {PARAMS}"
     return f"{place}: {key}: {first}" if key else f"{place}: {first}"
 
 
-def _explain_yaml(error: yaml.MarkedYAMLError) -> str:
+def _explain_yaml(error: yaml.MarkedYAMLError, root: Path) -> str:
     mark = error.problem_mark
-    place = f"{Path(mark.name).name}, line {mark.line + 1}" if mark else "a YAML file"
+    place = "a YAML file"
+    if mark:
+        place = f"{Path(mark.name).resolve().relative_to(root.resolve())}, line {mark.line + 1}"
     return f"{place}: not YAML: {error.problem}"
 
 
@@ -499,14 +530,23 @@ def _origin(
 ) -> str:
     """The place whose value of key counts: command line, params.yaml or a file of conf/."""
     dotted = re.sub(r"\[(\d+)\]", r".\1", key)
-    if any(override.lstrip("+~").split("=")[0] == dotted for override in overrides):
+    stated = {override.lstrip("+~").split("=")[0] for override in overrides} - set(GROUPS)
+    if any(f"{name}.".startswith(f"{dotted}.") or dotted.startswith(f"{name}.") for name in stated):
         return "command line"
     # A list is stated as a whole: all of its items come from the same place.
     whole = re.split(r"\.\d+", dotted)[0]
-    if any(name == whole or name.startswith(f"{whole}.") for name in flatten(params)):
+    if _states(params, whole):
         return PARAMS
     group = dotted.partition(".")[0]
     option = choices.get(group)
     if option and (root / CONF / group / f"{option}.yaml").is_file():
         return f"{CONF}/{group}/{option}.yaml"
     return f"{CONF}/config.yaml"
+
+
+def _states(plain: Any, key: str) -> bool:
+    for part in key.split("."):
+        if not isinstance(plain, Mapping) or part not in plain:
+            return False
+        plain = plain[part]
+    return True

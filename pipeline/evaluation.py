@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 Vector = NDArray[np.float64]
 
@@ -43,17 +43,16 @@ def metrics(true: Vector, predicted: Vector) -> dict[str, float]:
     """
     if true.ndim != 1 or true.shape != predicted.shape:
         raise ValueError(f"shapes {true.shape} and {predicted.shape} are not both (rows,)")
-    mse = float(mean_squared_error(true, predicted))
-    if mse < (ROUNDING * float(true.std())) ** 2:
-        mse = 0.0
-    values = {
-        "mse": mse,
-        "rmse": float(np.sqrt(mse)),
-        "mae": float(mean_absolute_error(true, predicted)),
-    }
+    rmse = _unless_rounding(float(root_mean_squared_error(true, predicted)), true)
+    mae = _unless_rounding(float(mean_absolute_error(true, predicted)), true)
+    values = {"mse": rmse**2, "rmse": rmse, "mae": mae}
     if np.ptp(true) > 0:
         values["r2"] = float(r2_score(true, predicted))
     return values
+
+
+def _unless_rounding(error: float, true: Vector) -> float:
+    return 0.0 if error < ROUNDING * float(true.std()) else error
 
 
 def evaluate(

@@ -9,7 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.command import UserError
 from pipeline.tables import Columns
+
+# Keras's Normalization divides by 1e-7 at the least, and squares must stay finite.
+LEAST_DEVIATION, MOST_DEVIATION = 1e-6, 1e18
 
 
 @dataclass(frozen=True)
@@ -50,17 +54,34 @@ def fit_scale(table: pd.DataFrame) -> Scale:
     A constant column has nothing to divide by and gets a deviation of 1.
     """
     deviation = table.std(ddof=0).to_numpy()
-    return Scale(table.mean().tolist(), np.where(deviation > 0, deviation, 1.0).tolist())
+    # Not deviation > 0: rounding gives seven times 0.1 a deviation of 1e-17.
+    varies = (table.max() > table.min()).to_numpy()
+    return Scale(table.mean().tolist(), np.where(varies, deviation, 1.0).tolist())
 
 
 def fit_schema(
     train: pd.DataFrame, columns: Columns, *, standardize_inputs: bool, standardize_target: bool
 ) -> Schema:
-    """The columns and, where asked for, their scales on the training part."""
+    """The columns and, where asked for, their scales on the training part.
+
+    Raises UserError for a column that varies so little or so much that float32
+    cannot standardise it.
+    """
+
+    def scale(names: list[str]) -> Scale:
+        fitted = fit_scale(train[names])
+        for name, deviation in zip(names, fitted.deviation, strict=True):
+            if not LEAST_DEVIATION <= deviation <= MOST_DEVIATION:
+                raise UserError(
+                    f"column {name!r} has a standard deviation of {deviation:.3g}, which float32"
+                    " cannot standardise; give the column in another unit"
+                )
+        return fitted
+
     return Schema(
         columns,
-        fit_scale(train[columns.features]) if standardize_inputs else None,
-        fit_scale(train[[columns.target]]) if standardize_target else None,
+        scale(columns.features) if standardize_inputs else None,
+        scale([columns.target]) if standardize_target else None,
     )
 
 

@@ -19,6 +19,7 @@ def write_figures(
 
     history is fit's table, predictions that of evaluation.prediction_table.
     """
+    target = target.replace("$", r"\$")  # else matplotlib takes it for a formula
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     _curve(axes[0], history, "loss", f"loss ({loss})")
     _curve(axes[1], history, "mae", f"mean absolute error, in units of {target}")

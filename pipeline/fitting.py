@@ -112,7 +112,7 @@ def fit(
     or with stopping the best one by the validation loss (else the training loss).
 
     The order of the rows follows from seed and epoch alone. Raises DivergedError
-    in the first epoch whose loss is NaN or infinite.
+    in the first epoch whose loss, or validation loss, is NaN or infinite.
     """
     runner = EpochPerCall([keras.Input(network.input_shape[1:]), *network.layers])
     runner.compile(optimizer=optimizer, loss=loss, metrics=["mae"])
@@ -143,6 +143,9 @@ def fit(
         callbacks=[history, *stop, *callbacks],
     )
     table = history.table()
+    # The loss is of before each step: the last step shows in the weights alone.
+    if not all(np.isfinite(array).all() for array in runner.get_weights()):
+        raise DivergedError(len(table), math.nan)
     kept = stop[0].best_epoch + 1 if stop else len(table)
     return table.assign(kept=table["epoch"] == kept)
 
@@ -175,8 +178,9 @@ class _History(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
-        if not math.isfinite(values["loss"]):
-            raise DivergedError(epoch + 1, values["loss"])
+        for name in ("loss", "validation_loss"):
+            if not math.isfinite(values.get(name, 0.0)):
+                raise DivergedError(epoch + 1, values[name])
         for name in values:
             if name.endswith("mae"):
                 values[name] *= self._mae_unit

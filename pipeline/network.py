@@ -43,7 +43,7 @@ def build(layers: list[Layer], schema: Schema, seed: int) -> keras.Sequential:
             keras.layers.Dense(
                 layer.units,
                 activation=layer.activation.value,
-                kernel_initializer=_initializer(layer, seed + number),
+                kernel_initializer=_initializer(layer, _seed(seed, number, 0)),
                 bias_initializer=layer.bias_initializer.value,
                 kernel_regularizer=_regularizer(layer),
                 name=f"dense_{number}",
@@ -51,7 +51,9 @@ def build(layers: list[Layer], schema: Schema, seed: int) -> keras.Sequential:
         )
         if layer.dropout > 0:
             stack.append(
-                keras.layers.Dropout(layer.dropout, seed=seed + number, name=f"dropout_{number}")
+                keras.layers.Dropout(
+                    layer.dropout, seed=_seed(seed, number, 1), name=f"dropout_{number}"
+                )
             )
     return keras.Sequential(stack, name="network")
 
@@ -193,6 +195,11 @@ def _number_shared(node: Any, numbers: dict[int, int]) -> Any:
         else _number_shared(item, numbers)
         for key, item in node.items()
     }
+
+
+def _seed(seed: int, layer: int, use: int) -> int:
+    # Independent of every other layer's, and of the next seed's.
+    return int(np.random.SeedSequence([seed, layer, use]).generate_state(1)[0]) >> 1
 
 
 def _initializer(layer: Layer, seed: int) -> keras.initializers.Initializer:

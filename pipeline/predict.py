@@ -19,7 +19,10 @@ ROWS_AT_ONCE = 65_536
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.predict", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.predict",
+        description="Predicts new rows with a trained model.",
+    )
     parser.add_argument("rows", help="CSV file with the columns that the model reads")
     parser.add_argument(
         "--model",
@@ -36,6 +39,8 @@ def main() -> None:
     if "predicted" in table.columns:
         raise UserError(f"{given.rows}: has a column 'predicted' already; rename it")
     output = Path(given.output)
+    if output.is_dir():
+        raise UserError(f"--output: {output} is a folder; name a file in it")
     if not output.parent.is_dir():
         raise UserError(f"--output: there is no folder {output.parent}")
 
@@ -45,14 +50,10 @@ def main() -> None:
     with whole_file(output) as draft:
         for start in tqdm(starts, unit="chunk", disable=quiet):
             rows = table.iloc[start : start + ROWS_AT_ONCE]
-            answers = pd.concat([rows, predict(rows, given.rows)], axis=1)
-            answers.to_csv(
-                draft,
-                index=False,
-                float_format="%.9g",
-                mode="a" if start else "w",
-                header=not start,
-            )
+            # Nine digits tell any two numbers of float32 apart.
+            predicted = predict(rows, given.rows)["predicted"].map("{:.9g}".format)
+            answers = rows.assign(predicted=predicted)
+            answers.to_csv(draft, index=False, mode="a" if start else "w", header=not start)
     print(f"predicted {len(table)} rows: {output}")
 
 
@@ -68,12 +69,7 @@ def load(model: str) -> Callable[[pd.DataFrame, str], pd.DataFrame]:
         return Predictor(folder).predict
     from pipeline.tracking import load_model
 
-    loaded = load_model(model)
-
-    def predict(rows: pd.DataFrame, _source: str) -> pd.DataFrame:
-        return pd.DataFrame(loaded.predict(rows))
-
-    return predict
+    return load_model(model)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import yaml
 from pipeline.files import write_text
 
 TIMINGS = Path("data/timings")
+DERIVED = ("dvc.lock", "data/config.yaml", "data/metrics.json")
 NAMED_PACKAGES = (
     "keras", "tensorflow", "numpy", "pandas", "mlflow", "hydra-core", "dvc",
 )  # fmt: skip
@@ -96,14 +97,19 @@ def git_commit() -> str | None:
 
 
 def git_diff() -> str | None:
-    """All that differs from the commit, new files included; None if nothing does."""
+    """All that differs from the commit, new files included; None if nothing does.
+
+    What the stages write themselves (DERIVED) does not count: it follows from the
+    rest, and changes while they run.
+    """
     with tempfile.TemporaryDirectory() as folder:
         # An index of its own: the user's staged changes stay as they are.
         env = {**os.environ, "GIT_INDEX_FILE": f"{folder}/index"}
         if _git("read-tree", "HEAD", env=env) is None:
             return None
         _git("add", "--intent-to-add", "--all", env=env)
-        return _git("diff", "HEAD", env=env) or None
+        others = [f":(exclude){path}" for path in DERIVED]
+        return _git("diff", "HEAD", "--", ".", *others, env=env) or None
 
 
 def packages() -> dict[str, str]:
@@ -123,7 +129,12 @@ def all_packages() -> str:
 def _git(*arguments: str, env: dict[str, str] | None = None) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, env=env, check=False
+            ["git", *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            env=env,
+            check=False,
         )
     except OSError:
         return None

@@ -70,23 +70,24 @@ def open_store(config: Config) -> Store:
     return Store(config.tracking.experiment, config.tracking.uri)
 
 
-def complete(config: Config) -> Outcome | None:
+def complete(config: Config, evaluate_seconds: float | None = None) -> Outcome | None:
     """Makes sure that the result under data/ has its whole run in the store.
 
     The run of its training is completed; where the store has none, it is created
-    from the files. Returns None if tracking is off or the store is out of reach,
+    from the files. evaluate_seconds is what the evaluation has taken so far, if
+    that is going on. Returns None if tracking is off or the store is out of reach,
     which is then warned of.
     """
     if not config.tracking.enabled:
         return None
     try:
-        return _complete(config, open_store(config))
+        return _complete(config, open_store(config), evaluate_seconds)
     except TROUBLE as error:
         say_untracked(error)
         return None
 
 
-def _complete(config: Config, store: Store) -> Outcome:
+def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> Outcome:
     store.end_abandoned()
     who = identity(config)
     evaluated = provenance.of_stage("evaluate")
@@ -132,7 +133,7 @@ def _complete(config: Config, store: Store) -> Outcome:
         if path in (config.data.path, config.data.new_rows):
             store.log_data(run_id, "raw", path, md5, len(Path(path).read_bytes().splitlines()) - 1)
     seconds = {stage: provenance.noted_seconds(stage) for stage in STAGES}
-    seconds["evaluate"] = provenance.process_seconds()
+    seconds["evaluate"] = evaluate_seconds or seconds["evaluate"]
     numbers = curve_metrics(history)
     numbers |= {
         name.replace(".", "_"): value
@@ -161,7 +162,7 @@ def curve_metrics(history: pd.DataFrame) -> dict[str, float]:
     weights the model has."""
     validated = history["validation_loss"].notna().any()
     monitored = history["validation_loss" if validated else "loss"]
-    best = history.iloc[int(monitored.to_numpy().argmin())]
+    best = history.iloc[int(monitored.argmin())]
     last = history.iloc[-1]
     names = ["loss", "mae", *(["validation_loss", "validation_mae"] if validated else [])]
     return {

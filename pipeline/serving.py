@@ -4,6 +4,7 @@ MLflow loads the logged model through _load_pyfunc; predict and evaluate use the
 same Predictor.
 """
 
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -11,10 +12,9 @@ import pandas as pd
 from pipeline.backend import keras
 from pipeline.command import UserError
 from pipeline.features import Schema
+from pipeline.model_folder import MODEL, SCHEMA
 from pipeline.tables import numbers
 
-MODEL = "model.keras"
-SCHEMA = "schema.json"
 BATCH_ROWS = 4096
 
 
@@ -25,13 +25,18 @@ class Predictor:
         for name in (MODEL, SCHEMA):
             if not (folder / name).is_file():
                 raise UserError(f"{folder}: holds no {name}; the train stage writes a model folder")
-        self.schema = Schema.read(folder / SCHEMA)
+        try:
+            self.schema = Schema.read(folder / SCHEMA)
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{folder / SCHEMA}: is not what the train stage writes") from error
+        if not zipfile.is_zipfile(folder / MODEL):
+            raise UserError(f"{folder / MODEL}: is not a Keras model")
         try:
             # Safe mode: a model file may come from anywhere and must not run code.
             self.network = keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True)
-        except (ValueError, OSError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"{folder / MODEL}: not a Keras model: {reason}") from error
+        except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{folder / MODEL}: is a damaged Keras model: {reason}") from error
 
     def predict(self, table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:
         """One column, predicted, in the target's units; index and order are the

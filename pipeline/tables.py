@@ -1,6 +1,7 @@
 """Tables: reading them, checking that they are numbers, dividing the rows."""
 
 import csv
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,10 +36,17 @@ def read_table(path: str) -> pd.DataFrame:
     file = Path(path)
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            header = next(csv.reader(lines), [])
-        table = pd.read_csv(file, encoding="utf-8-sig", low_memory=False)
+            header = next(filter(None, csv.reader(lines)), [])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # Without index_col=False, pandas takes surplus fields for an index.
+            table = pd.read_csv(file, encoding="utf-8-sig", low_memory=False, index_col=False)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; put the table there or set data.path") from error
+    except pd.errors.ParserWarning as error:
+        raise UserError(
+            f"{path}: the rows have more fields than the header has names; name every column"
+        ) from error
     except pd.errors.EmptyDataError as error:
         raise UserError(f"{path}: the file is empty; it needs a header and rows") from error
     except (OSError, UnicodeError, csv.Error, pd.errors.ParserError) as error:
@@ -49,11 +57,6 @@ def read_table(path: str) -> pd.DataFrame:
         raise UserError(f"{path}: column {twice[0]!r} stands twice in the header; rename one")
     if table.empty:
         raise UserError(f"{path}: the table has a header but no rows")
-    # pandas takes the surplus fields of rows that are all too long for an index.
-    if not isinstance(table.index, pd.RangeIndex):
-        raise UserError(
-            f"{path}: the rows have more fields than the header has names; name every column"
-        )
     return table
 
 
@@ -75,6 +78,9 @@ def choose_columns(
             raise UserError(
                 f"{source}: has no column {name!r} (data.features); it has {', '.join(names)}"
             )
+    twice = [name for name in chosen if chosen.count(name) > 1]
+    if twice:
+        raise UserError(f"data.features: names {twice[0]!r} twice; leave one out")
     if target in chosen:
         raise UserError(f"data.features: names the target {target!r}, which would give it away")
     if not chosen:
@@ -95,11 +101,17 @@ def numbers(table: pd.DataFrame, names: list[str], source: str) -> pd.DataFrame:
     for name in names:
         column = table[name]
         values = pd.to_numeric(column, errors="coerce").astype("float64")
-        bad = ~np.isfinite(values.to_numpy())
+        # Keras computes in float32, so what that cannot hold is infinite as well.
+        bad = ~(values.abs().to_numpy() <= np.finfo(np.float32).max)
         if bad.any():
-            row = int(bad.argmax())
-            cell = column.iloc[row]
-            what = "is missing" if pd.isna(cell) else f"is {str(cell)!r}, not a finite number"
+            place = int(bad.argmax())
+            cell = column.iloc[place]
+            row = int(table.index[place])
+            what = (
+                "is missing"
+                if pd.isna(cell)
+                else f"is {str(cell)!r}, not a finite number of float32"
+            )
             raise UserError(
                 f"{source}, row {row + 1} below the header, column {name!r}: the value {what};"
                 " mend the cell or leave the column out with data.features"

@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ from mlflow.entities import (  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 from mlflow.models import ModelSignature  # noqa: E402
 from mlflow.types import ColSpec, Schema  # noqa: E402
+from mlflow.types.schema import AnyType  # noqa: E402
 from requests.exceptions import RequestException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
@@ -76,8 +78,11 @@ class Identity:
         return self.experiment or f"{self.name}-{self.fingerprint[:6]}"
 
     def filter(self) -> str:
-        own = f" and tags.`dvc.exp_name` = '{self.experiment}'" if self.experiment else ""
-        return f"tags.fingerprint = '{self.fingerprint}'{own}"
+        same = f"tags.fingerprint = '{self.fingerprint}'"
+        if self.experiment is None:
+            return same
+        quote = '"' if "'" in self.experiment else "'"
+        return f"{same} and tags.`dvc.exp_name` = {quote}{self.experiment}{quote}"
 
 
 class Store:
@@ -90,6 +95,8 @@ class Store:
         processes that create it at once would leave it unusable.
         """
         root = root or project_root()
+        if set("?%") & set(str(root)):
+            raise UserError(f"{root}: a path with ? or % cannot hold mlflow.db; rename the folder")
         self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / DATABASE}"
         self._local = self.uri == f"sqlite:///{root / DATABASE}"
         with FileLock(root / f".{DATABASE}.lock"):
@@ -197,13 +204,18 @@ class Store:
     def log_model(
         self, run_id: str, folder: Path, code: Path, example: pd.DataFrame, packages: list[str]
     ) -> None:
-        """folder (of serving.Predictor) as a pyfunc that takes a data frame like example."""
+        """folder (of serving.Predictor) as a pyfunc that takes a data frame like example.
+
+        Any type of column will do: MLflow would refuse whole numbers where it was
+        told of fractions, and the Predictor checks the cells itself.
+        """
+        anything: Any = AnyType
         signature = ModelSignature(
-            inputs=Schema([ColSpec("double", name) for name in example.columns]),
+            inputs=Schema([ColSpec(anything(), name) for name in example.columns]),
             outputs=Schema([ColSpec("float", "predicted")]),
         )
         mlflow.set_tracking_uri(self.uri)
-        with mlflow.start_run(run_id=run_id):
+        with _any_type_is_meant(), mlflow.start_run(run_id=run_id):
             mlflow.pyfunc.log_model(
                 name="model",
                 loader_module="pipeline.serving",
@@ -230,9 +242,11 @@ class LiveRun:
         if time.monotonic() - self._sent > FLUSH_SECONDS:
             self._send()
 
-    def end(self, status: str) -> None:
+    def end(self, status: str, reason: str | None = None) -> None:
         """FINISHED, FAILED or KILLED, after everything that is still waiting."""
         self._send()
+        if reason is not None:
+            self._guarded(lambda store, run_id: store.log_tags(run_id, {"failure": reason}))
         self._guarded(lambda store, run_id: store.client.set_terminated(run_id, status))
 
     def _send(self) -> None:
@@ -269,15 +283,15 @@ def live_run(
             say_untracked(error)
             store = None
     run = LiveRun(store, run_id)
-    status = "FAILED"
     try:
         yield run
-        status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
-        status = "KILLED"
+        run.end("KILLED")
         raise
-    finally:
-        run.end(status)
+    except BaseException as error:
+        run.end("FAILED", str(error))
+        raise
+    run.end("FINISHED")
 
 
 def say_untracked(error: BaseException) -> None:
@@ -289,15 +303,35 @@ def say_untracked(error: BaseException) -> None:
     )
 
 
-def load_model(uri: str) -> Any:
-    """The pyfunc model at an MLflow URI (models:/..., runs:/...)."""
+def load_model(uri: str) -> Callable[[pd.DataFrame, str], pd.DataFrame]:
+    """What turns rows into predictions with the pyfunc model at an MLflow URI
+    (models:/..., runs:/...). It raises UserError, naming the second argument as
+    the rows' source, for rows that the model refuses."""
     root = project_root()
     mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / DATABASE}")
     try:
-        return mlflow.pyfunc.load_model(uri)
+        with _any_type_is_meant():
+            model = mlflow.pyfunc.load_model(uri)
     except TROUBLE as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{uri}: cannot be loaded from MLflow: {reason}") from error
+
+    def predict(rows: pd.DataFrame, source: str) -> pd.DataFrame:
+        try:
+            with _any_type_is_meant():
+                return pd.DataFrame(model.predict(rows))
+        except MlflowException as error:
+            raise UserError(f"{source}: {' '.join(str(error).split())}") from error
+
+    return predict
+
+
+@contextmanager
+def _any_type_is_meant() -> Iterator[None]:
+    """Without MLflow's remark that columns of any type are not checked."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType")
+        yield
 
 
 def _alive(process: str) -> bool:
@@ -305,6 +339,8 @@ def _alive(process: str) -> bool:
     try:
         began = psutil.Process(int(pid)).create_time()
         return abs(began - float(created)) <= 1  # the tag has whole seconds
+    except psutil.AccessDenied:
+        return True
     except (psutil.NoSuchProcess, ValueError):
         return False
 

@@ -16,6 +16,7 @@ from pipeline.evaluation import (
 )
 from pipeline.figures import write_figures
 from pipeline.files import whole_directory, write_text
+from pipeline.provenance import process_seconds
 from pipeline.runs import EVALUATION, METRICS, MODEL, PREPARED
 from pipeline.serving import Predictor
 from pipeline.stages import run_stage
@@ -72,7 +73,7 @@ def main() -> None:
     for part, values in metrics.items():
         pairs = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
         print(f"{part.replace('_', '-')}: {pairs}")
-    runs.complete(config)
+    runs.complete(config, evaluate_seconds=process_seconds())
     # Not cached and kept in place, so that DVC evaluates anew, and completes the
     # run, wherever it has only restored the other outputs.
     write_text(TRACKED, json.dumps({"fingerprint": runs.identity(config).fingerprint}) + "\n")

@@ -1,13 +1,12 @@
 """data/prepared/  ->  data/model/: the trained network, its history, its weights."""
 
 import math
-import shutil
 import sys
 
 import pandas as pd
 from tqdm import tqdm
 
-from pipeline import fitting, network, optimizers, runs
+from pipeline import fitting, model_folder, network, optimizers, runs
 from pipeline.command import UserError
 from pipeline.config import read_config
 from pipeline.features import Schema, training_arrays
@@ -68,18 +67,17 @@ def main() -> None:
                 f" (now {config.optimizer.learning_rate}) or set optimizer.clipnorm=1"
             ) from error
 
-    after = network.weights(trained)
+    first = dict(zip(schema.columns.features, train.x[0].tolist(), strict=True)) | check
     with whole_directory(MODEL) as folder:
-        network.save(saved, folder / "model.keras")
-        shutil.copy(PREPARED / "schema.json", folder)
-        history.to_csv(folder / "history.csv", index=False, float_format="%.9g")
-        table = network.weights_table(before, after)
-        table.to_csv(folder / "weights.csv", index=False, float_format="%.9g")
-        network.save_weights(before, folder / "weights_before.npz")
-        network.save_weights(after, folder / "weights_after.npz")
-        first = {**dict(zip(schema.columns.features, train.x[0], strict=True)), **check}
-        pd.DataFrame([first]).to_csv(folder / "first_prediction.csv", index=False)
-        (folder / "summary.txt").write_text(network.summary(saved), "utf-8")
+        model_folder.write(
+            folder,
+            saved,
+            schema,
+            history=history,
+            before=before,
+            after=network.weights(trained),
+            first=first,
+        )
     last = history.iloc[-1]
     print(f"trained {len(history)} epochs: loss {last.loss:.6g}, mae {last.mae:.6g}")
 

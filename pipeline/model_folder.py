@@ -1,0 +1,50 @@
+"""The folder of a trained model: what train writes, and others read."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline import network
+from pipeline.backend import keras
+from pipeline.features import Schema
+from pipeline.network import Array
+
+MODEL = "model.keras"
+SCHEMA = "schema.json"
+HISTORY = "history.csv"
+
+
+def write(
+    folder: Path,
+    saved: keras.Sequential,
+    schema: Schema,
+    *,
+    history: pd.DataFrame,
+    before: dict[str, Array],
+    after: dict[str, Array],
+    first: dict[str, float],
+) -> None:
+    """Everything that training brings forth, into an existing folder.
+
+    history is fit's table; before and after are network.weights around it; first
+    is network.first_prediction, with the row that it is for.
+    """
+    network.save(saved, folder / MODEL)
+    schema.write(folder / SCHEMA)
+    (folder / "summary.txt").write_text(network.summary(saved), "utf-8")
+    _write_table(history, folder / HISTORY)
+    (folder / "curves").mkdir()
+    for part, prefix in (("train", ""), ("validation", "validation_")):
+        # A file for each part: DVC's plots would draw missing values as zeros.
+        curve = history[["epoch", f"{prefix}loss", f"{prefix}mae"]].dropna()
+        curve.columns = pd.Index(["epoch", "loss", "mae"])
+        _write_table(curve, folder / "curves" / f"{part}.csv")
+    _write_table(network.weights_table(before, after), folder / "weights.csv")
+    network.save_weights(before, folder / "weights_before.npz")
+    network.save_weights(after, folder / "weights_after.npz")
+    _write_table(pd.DataFrame([first]), folder / "first_prediction.csv")
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    # Nine digits tell any two numbers of float32 apart.
+    table.to_csv(path, index=False, float_format="%.9g")

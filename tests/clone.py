@@ -1,0 +1,128 @@
+"""A clone of this repository as it stands, uncommitted work included."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+ROOT = Path(__file__).parents[1]
+# None of these may reach into a test from the shell that starts it.
+HIDDEN = re.compile(r"^(DVC_|MLFLOW_|GIT_|PYTHONPATH$|PYTEST_)")
+
+
+class Clone:
+    """The files of the repository in a new Git repository at root."""
+
+    executable = sys.executable
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(parents=True)
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+        for name in filter(None, listed.stdout.decode().split("\0")):
+            if (ROOT / name).is_file():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, root / name)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.git("config", "user.name", "A Tester")
+        self.git("config", "user.email", "tester@example.org")
+        self.commit("as cloned")
+
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not HIDDEN.match(name)}
+        return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"}
+
+    def run(
+        self, *command: str, check: bool = True, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment() | (environment or {}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{command} failed:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def git(self, *arguments: str) -> str:
+        return self.run("git", *arguments).stdout
+
+    def commit(self, message: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", message)
+
+    def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "dvc", *arguments, check=check)
+
+    def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, *arguments, check=check)
+
+    def repro(self, *arguments: str, **environment: str) -> list[str]:
+        """Runs `dvc repro` and returns the stages that really ran, in order."""
+        done = self.run(sys.executable, "-m", "dvc", "repro", *arguments, environment=environment)
+        return re.findall(r"Running stage '(\w+)'", done.stdout)
+
+    def read(self, path: str) -> str:
+        return (self.root / path).read_text("utf-8")
+
+    @contextmanager
+    def edited(self, path: str, old: str, new: str) -> Iterator[None]:
+        """The file with old replaced by new, for the length of the block."""
+        text = self.read(path)
+        assert old in text
+        (self.root / path).write_text(text.replace(old, new), "utf-8")
+        try:
+            yield
+        finally:
+            (self.root / path).write_text(text, "utf-8")
+
+    def store(self) -> str:
+        return f"sqlite:///{self.root / 'mlflow.db'}"
+
+    def client(self) -> MlflowClient:
+        return MlflowClient(self.store())
+
+    def runs(self, store: str | None = None) -> list[Run]:
+        """All runs of the default experiment, the newest first."""
+        client = MlflowClient(store or self.store())
+        experiment = client.get_experiment_by_name("dense-regression")
+        assert experiment is not None
+        return list(client.search_runs([experiment.experiment_id]))
+
+    def wait_for_points(self) -> str:
+        """The id of the running run, once it has points of its curve."""
+        for _ in range(600):
+            for run in self.runs():
+                if run.info.status == "RUNNING" and "loss" in run.data.metrics:
+                    return str(run.info.run_id)
+            time.sleep(0.1)
+        raise AssertionError("no run has begun")
+
+    def wait_for_queue(self, count: int) -> set[str]:
+        """The names of the queued experiments, once count of them have succeeded."""
+        status = ""
+        for _ in range(600):
+            status = self.dvc("queue", "status").stdout
+            if "Failed" in status:
+                break
+            done = re.findall(r"^\w+ +(\S+) .* Success$", status, re.MULTILINE)
+            if len(done) == count:
+                return set(done)
+            time.sleep(1)
+        raise AssertionError(f"the queue did not end well:\n{status}")

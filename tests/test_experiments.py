@@ -1,0 +1,110 @@
+"""DVC's experiments, the second table, and predictions by command, in a clone."""
+
+import json
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes
+
+from tests.clone import Clone
+
+pytestmark = pytest.mark.xdist_group("experiments")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone after the experiment that is named diabetes."""
+    made = Clone(tmp_path_factory.mktemp("experiments") / "project")
+    made.dvc(
+        "exp", "run", "--name", "diabetes",
+        "-S", "conf.data=diabetes", "-S", "conf.model=mlp", "-S", "training.epochs=30",
+    )  # fmt: skip
+    return made
+
+
+def test_diabetes_is_measured_on_the_parts_in_the_targets_units(clone: Clone) -> None:
+    metrics = json.loads(clone.read("data/metrics.json"))
+    assert list(metrics) == ["train", "validation", "test"]
+    predictions = pd.read_csv(clone.root / "data/evaluation/predictions.csv")
+    true = load_diabetes(as_frame=True, scaled=False).frame["target"]
+    assert sorted(predictions["row"]) == list(range(1, 443))
+    assert (true.iloc[predictions["row"] - 1].to_numpy() == predictions["true"]).all()
+    for part, rows in predictions.groupby("part"):
+        rmse = float((rows["residual"] ** 2).mean() ** 0.5)
+        assert metrics[str(part)]["rmse"] == pytest.approx(rmse, rel=1e-6)
+    spread = float(true.std())
+    assert metrics["test"]["rmse"] < 0.85 * spread
+
+
+def test_the_run_of_a_split_table_has_validation_curves(clone: Clone) -> None:
+    run = clone.runs()[0]
+    assert run.info.run_name == "diabetes"
+    assert "validation_rmse" in run.data.metrics
+    assert "test_rmse" in run.data.metrics
+    for name in ("loss", "mae", "validation_loss", "validation_mae", "learning_rate"):
+        assert len(clone.client().get_metric_history(run.info.run_id, name)) == 30
+
+
+def test_dvc_compares_the_experiment_with_its_origin(clone: Clone) -> None:
+    params = clone.dvc("params", "diff").stdout
+    assert "conf.data" in params
+    metrics = clone.dvc("metrics", "diff").stdout
+    assert "in_sample.rmse" in metrics
+    assert "test.rmse" in metrics
+    shown = clone.dvc("exp", "show", "--csv", "--param-deps").stdout.splitlines()[0]
+    assert {"test.rmse", "training.epochs", "optimizer.learning_rate"} <= set(shown.split(","))
+    clone.dvc("plots", "show", "--out", "plots")
+    page = clone.read("plots/index.html")
+    for title in ("Loss by epoch", "Mean absolute error by epoch", "Predicted against true"):
+        assert title in page
+
+
+def test_predict_answers_for_a_model_folder_and_for_a_tracked_model(clone: Clone) -> None:
+    table = load_diabetes(as_frame=True, scaled=False).frame
+    rows = table[table.columns[::-1]].assign(note="ignored")
+    rows.to_csv(clone.root / "rows.csv", index=False)
+    run = clone.runs()[0]
+    clone.python("-m", "pipeline.predict", "rows.csv", "--output", "by_folder.csv")
+    clone.python(
+        "-m", "pipeline.predict", "rows.csv", "--output", "by_run.csv",
+        "--model", f"runs:/{run.info.run_id}/model",
+    )  # fmt: skip
+    by_folder = pd.read_csv(clone.root / "by_folder.csv")
+    by_run = pd.read_csv(clone.root / "by_run.csv")
+    evaluated = pd.read_csv(clone.root / "data/evaluation/predictions.csv").set_index("row")
+    expected = evaluated["predicted"].sort_index().to_numpy()
+    assert by_folder["predicted"].to_numpy() == pytest.approx(expected, rel=1e-5)
+    assert by_run["predicted"].to_numpy() == pytest.approx(expected, rel=1e-5)
+    assert list(by_folder.columns) == [*rows.columns, "predicted"]
+
+
+def test_a_missing_column_is_named_and_nothing_is_written(clone: Clone) -> None:
+    (clone.root / "few.csv").write_text("age,sex\n1,2\n", "utf-8")
+    done = clone.python("-m", "pipeline.predict", "few.csv", "--output", "none.csv", check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: few.csv: has no column 'bmi', which the model reads\n"
+    assert not (clone.root / "none.csv").exists()
+
+
+def test_queued_experiments_end_as_complete_runs_of_their_names(clone: Clone) -> None:
+    clone.git("checkout", "--", ".")
+    known = {run.info.run_name for run in clone.runs()}
+    clone.dvc("exp", "run", "--queue", "-S", "training.epochs=choice(3,4,5)")
+    # As diabetes above, but for its name: its results come from DVC's cache.
+    clone.dvc(
+        "exp", "run", "--queue", "--name", "again",
+        "-S", "conf.data=diabetes", "-S", "conf.model=mlp", "-S", "training.epochs=30",
+    )  # fmt: skip
+    clone.dvc("queue", "start", "--jobs", "2")
+    clone.dvc("queue", "logs", "again", "--follow", check=False)
+    shown = clone.wait_for_queue(4)
+    new = [run for run in clone.runs() if run.info.run_name not in known]
+    assert {run.info.run_name for run in new} == shown
+    assert "again" in shown
+    for run in new:
+        assert run.info.status == "FINISHED"
+        epochs = int(run.data.params["training.epochs"])
+        points = clone.client().get_metric_history(run.info.run_id, "loss")
+        assert [point.step for point in points] == list(range(1, epochs + 1))
+        folders = {item.path for item in clone.client().list_artifacts(run.info.run_id)}
+        assert {"evaluation", "training", "provenance"} <= folders

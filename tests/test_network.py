@@ -1,0 +1,295 @@
+"""What a network is made of, what it computes, and how it is kept."""
+
+import re
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from pipeline import network
+from pipeline.backend import keras
+from pipeline.config import Activation, BiasInitializer, KernelInitializer, Layer
+from pipeline.features import Scale, Schema
+from pipeline.tables import Columns
+
+# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+Array = NDArray[np.float32]
+
+PLAIN = Schema(Columns(["a", "b"], "y"), None, None)
+SCALED = replace(PLAIN, inputs=Scale([3.0, -20.0], [0.5, 40.0]), target=Scale([100.0], [7.0]))
+ROWS = np.array([[3.0, -20.0], [3.7, 25.0], [-1.0, 4.5], [0.0, 0.0]], np.float32)
+DEEP = [
+    Layer(units=5, activation=Activation.relu, dropout=0.4, l1=0.01, l2=0.02),
+    Layer(units=3, activation=Activation.tanh, bias_initializer=BiasInitializer.ones),
+    Layer(units=1),
+]
+
+
+def ones(units: int = 1) -> Layer:
+    """A linear layer that adds its inputs up."""
+    return Layer(units=units, kernel_initializer=KernelInitializer.constant, kernel_value=1.0)
+
+
+def answers(built: keras.Sequential, rows: Array = ROWS) -> Array:
+    return np.asarray(built.predict(rows, verbose=0))[:, 0]
+
+
+def dense(built: keras.Sequential) -> list[keras.layers.Dense]:
+    return [layer for layer in built.layers if isinstance(layer, keras.layers.Dense)]
+
+
+def test_each_layer_has_its_units_in_order() -> None:
+    built = network.build(DEEP, PLAIN, seed=1)
+    assert [layer.units for layer in dense(built)] == [5, 3, 1]
+    assert built.input_shape == (None, 2)
+    assert built.output_shape == (None, 1)
+
+
+@pytest.mark.parametrize("activation", Activation)
+def test_a_layer_has_its_activation(activation: Activation) -> None:
+    built = network.build([replace(ones(), activation=activation)], PLAIN, seed=1)
+    expected = keras.activations.get(activation.value)(ROWS.sum(axis=1))
+    np.testing.assert_allclose(answers(built), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "initializer", [kind for kind in KernelInitializer if kind is not KernelInitializer.constant]
+)
+def test_a_kernel_is_drawn_as_configured(initializer: KernelInitializer) -> None:
+    wide = Schema(Columns([f"x{number}" for number in range(300)], "y"), None, None)
+    layers = [Layer(units=100, kernel_initializer=initializer), Layer(units=1)]
+    kernel = network.weights(network.build(layers, wide, seed=1))["dense_1/kernel"]
+    known = keras.initializers.get(initializer.value)
+    expected = np.asarray(known((300, 100)))
+    # Their deviations tell the scales apart, their extremes uniform from normal.
+    assert kernel.std() == pytest.approx(expected.std(), rel=0.05)
+    assert np.abs(kernel).max() == pytest.approx(np.abs(expected).max(), rel=0.1)
+
+
+def test_a_constant_kernel_has_its_value_everywhere() -> None:
+    layer = replace(ones(3), kernel_value=-0.5196631)
+    kernel = network.weights(network.build([layer, ones()], PLAIN, seed=1))["dense_1/kernel"]
+    np.testing.assert_array_equal(kernel, np.full((2, 3), np.float32(-0.5196631)))
+
+
+@pytest.mark.parametrize(
+    ("initializer", "value"), [(BiasInitializer.zeros, 0.0), (BiasInitializer.ones, 1.0)]
+)
+def test_a_bias_begins_as_configured(initializer: BiasInitializer, value: float) -> None:
+    built = network.build([Layer(units=1, bias_initializer=initializer)], PLAIN, seed=1)
+    assert network.weights(built)["dense_1/bias"].tolist() == [value]
+
+
+def test_penalties_are_those_of_l1_and_l2() -> None:
+    built = network.build([Layer(units=4, l1=0.3), Layer(units=1, l2=0.7)], PLAIN, seed=1)
+    arrays = network.weights(built)
+    expected = 0.3 * np.abs(arrays["dense_1/kernel"]).sum()
+    expected += 0.7 * np.square(arrays["dense_2/kernel"]).sum()
+    assert float(sum(built.losses)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_without_l1_and_l2_nothing_is_penalised() -> None:
+    assert network.build([Layer(units=4), Layer(units=1)], PLAIN, seed=1).losses == []
+
+
+def test_dropout_blanks_its_fraction_while_training_and_nothing_after() -> None:
+    layers = [Layer(units=2000, dropout=0.3), ones()]
+    built = network.build(layers, PLAIN, seed=1)
+    hidden = keras.Sequential([keras.Input((2,)), *built.layers[:-1]])
+    blank = np.asarray(hidden(ROWS[:1], training=True)) == 0
+    assert blank.mean() == pytest.approx(0.3, abs=0.05)
+    assert not (np.asarray(hidden(ROWS[:1], training=False)) == 0).any()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    first, same, other = (network.weights(network.build(DEEP, PLAIN, seed)) for seed in (7, 7, 8))
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, same[name])
+        if name.endswith("kernel"):
+            assert not np.isin(array, other[name]).any()
+
+
+def test_the_same_seed_gives_the_same_dropout_and_another_seed_another() -> None:
+    layers = [replace(ones(200), dropout=0.5), ones()]
+    draws = []
+    for seed in (7, 7, 8):
+        built = network.build(layers, PLAIN, seed)
+        draws.append([float(built(ROWS[1:2], training=True)[0, 0]) for _ in range(4)])
+    assert draws[0] == draws[1]
+    assert draws[0] != draws[2]
+    assert len(set(draws[0])) > 1
+
+
+def test_layers_of_one_shape_begin_with_different_weights() -> None:
+    layers = [Layer(units=2), Layer(units=2), Layer(units=1)]
+    arrays = network.weights(network.build(layers, PLAIN, seed=7))
+    assert not np.isin(arrays["dense_1/kernel"], arrays["dense_2/kernel"]).any()
+
+
+def test_the_greatest_seed_of_the_configuration_works() -> None:
+    built = network.build(DEEP, PLAIN, seed=2**32 - 1)
+    assert np.isfinite(np.asarray(built(ROWS, training=True))).all()
+
+
+def test_inputs_are_standardised_inside_the_network() -> None:
+    built = network.build([ones()], SCALED, seed=1)
+    standardised = (ROWS - [3.0, -20.0]) / [0.5, 40.0]
+    np.testing.assert_allclose(answers(built), standardised.sum(axis=1), rtol=1e-5)
+
+
+def test_only_kernels_and_biases_are_trained() -> None:
+    built = network.in_target_units(network.build(DEEP, SCALED, seed=1), SCALED)
+    shapes = [tuple(variable.shape) for variable in built.trainable_variables]
+    assert shapes == [(2, 5), (5,), (5, 3), (3,), (3, 1), (1,)]
+
+
+def test_the_target_is_put_back_into_its_units() -> None:
+    built = network.build(DEEP, SCALED, seed=1)
+    in_units = network.in_target_units(built, SCALED)
+    np.testing.assert_allclose(answers(in_units), 100 + 7 * answers(built), rtol=1e-5)
+
+
+def test_a_target_that_is_not_standardised_stays_as_it_is() -> None:
+    built = network.build(DEEP, PLAIN, seed=1)
+    np.testing.assert_array_equal(answers(network.in_target_units(built, PLAIN)), answers(built))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("schema", [PLAIN, SCALED], ids=["plain", "scaled"])
+@pytest.mark.parametrize("activation", Activation)
+def test_by_hand_is_what_keras_predicts(activation: Activation, schema: Schema, depth: int) -> None:
+    hidden = Layer(units=6, activation=activation, bias_initializer=BiasInitializer.ones)
+    layers = [*[hidden] * (depth - 1), Layer(units=1, activation=activation)]
+    built = network.in_target_units(network.build(layers, schema, seed=depth), schema)
+    for scale in (1e-3, 1.0, 1e4):
+        rows = (ROWS * scale).astype(np.float32)
+        predicted = np.asarray(built(rows))[:, 0]
+        expected = [network.by_hand(built, row) for row in rows]
+        np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-5 * max(scale, 1))
+
+
+def test_the_first_prediction_stands_beside_the_one_by_hand() -> None:
+    built = network.in_target_units(network.build(DEEP, SCALED, seed=1), SCALED)
+    first = network.first_prediction(built, ROWS[1])
+    assert first["predicted"] == pytest.approx(float(answers(built)[1]), rel=1e-6)
+    assert first["by_hand"] == pytest.approx(first["predicted"], rel=1e-4)
+    assert first["difference"] == first["predicted"] - first["by_hand"]
+
+
+def test_a_network_that_is_not_as_configured_is_refused() -> None:
+    built = network.build([ones()], PLAIN, seed=1)
+    tampered = keras.Sequential([*built.layers, keras.layers.Activation("relu")])
+    with pytest.raises(RuntimeError, match=r"predicts 0\.0, by hand -17\.0"):
+        network.first_prediction(tampered, ROWS[0])
+
+
+@pytest.mark.parametrize("schema", [PLAIN, SCALED], ids=["plain", "scaled"])
+def test_the_line_of_a_linear_neuron_gives_its_predictions(schema: Schema) -> None:
+    neuron = Layer(units=1, bias_initializer=BiasInitializer.ones)
+    built = network.in_target_units(network.build([neuron], schema, seed=1), schema)
+    found = network.line(built)
+    assert found is not None
+    kernel, bias = found
+    assert kernel.shape == (2,)
+    np.testing.assert_allclose(ROWS @ kernel + bias, answers(built), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [DEEP, [Layer(units=1), Layer(units=1)], [Layer(units=1, activation=Activation.relu)]],
+    ids=["deep", "two linear layers", "relu"],
+)
+def test_any_other_network_has_no_line(layers: list[Layer]) -> None:
+    assert network.line(network.build(layers, PLAIN, seed=1)) is None
+
+
+def test_a_small_network_s_table_has_a_row_for_each_weight() -> None:
+    before = network.weights(network.build(DEEP, PLAIN, seed=1))
+    after = {name: array + 1 for name, array in before.items()}
+    table = network.weights_table(before, after)
+    assert len(table) == 2 * 5 + 5 + 5 * 3 + 3 + 3 * 1 + 1
+    np.testing.assert_allclose(table["after"] - table["before"], 1, rtol=1e-5)
+    chosen = table[(table["layer"] == "dense_2") & (table["weight"] == "kernel")]
+    for row in chosen.itertuples():
+        expected = before["dense_2/kernel"][int(str(row.input)) - 1, int(str(row.unit)) - 1]
+        assert row.before == expected
+    biases = table[(table["layer"] == "dense_1") & (table["weight"] == "bias")]
+    assert biases["input"].isna().all()
+    assert biases["unit"].tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_large_network_s_table_has_a_row_for_each_array() -> None:
+    layers = [Layer(units=40), Layer(units=40), Layer(units=1)]
+    before = network.weights(network.build(layers, PLAIN, seed=1))
+    after = {name: 2 * array + 1 for name, array in before.items()}
+    table = network.weights_table(before, after)
+    assert list(table["layer"] + "/" + table["weight"]) == list(before)
+    row = table.iloc[2]
+    assert row["shape"] == "40 x 40"
+    assert row["mean_before"] == pytest.approx(before["dense_2/kernel"].mean())
+    assert row["mean_after"] == pytest.approx(after["dense_2/kernel"].mean())
+    assert row["deviation_before"] == pytest.approx(before["dense_2/kernel"].std())
+    assert row["deviation_after"] == pytest.approx(2 * row["deviation_before"], rel=1e-5)
+
+
+def test_one_network_is_always_saved_as_the_same_bytes(tmp_path: Path) -> None:
+    contents = []
+    for name in ("first", "again", "anew"):
+        if name != "again":
+            built = network.in_target_units(network.build(DEEP, SCALED, seed=1), SCALED)
+        network.save(built, tmp_path / f"{name}.keras")
+        contents.append((tmp_path / f"{name}.keras").read_bytes())
+    assert contents[0] == contents[1]
+    assert contents[0] == contents[2]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_saved_network_holds_no_date(tmp_path: Path) -> None:
+    # Two networks saved within one second would be alike with one, too.
+    network.save(network.build(DEEP, PLAIN, seed=1), tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        for entry in archive.infolist():
+            assert not re.search(rb"20\d\d-\d\d-\d\d", archive.read(entry))
+
+
+def test_different_networks_are_saved_as_different_bytes(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        network.save(network.build(DEEP, PLAIN, seed), tmp_path / f"{seed}.keras")
+    assert (tmp_path / "1.keras").read_bytes() != (tmp_path / "2.keras").read_bytes()
+
+
+def test_plain_keras_loads_a_saved_network_in_safe_mode(tmp_path: Path) -> None:
+    built = network.in_target_units(network.build(DEEP, SCALED, seed=1), SCALED)
+    network.save(built, tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_array_equal(answers(loaded), answers(built))
+
+
+def test_saved_weights_are_read_by_numpy(tmp_path: Path) -> None:
+    arrays = network.weights(network.build(DEEP, PLAIN, seed=1))
+    network.save_weights(arrays, tmp_path / "weights.npz")
+    with np.load(tmp_path / "weights.npz", allow_pickle=False) as read:
+        assert list(read) == list(arrays)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(read[name], array)
+            assert read[name].dtype == np.float32
+
+
+def test_one_set_of_weights_is_always_saved_as_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("first", "again"):
+        arrays = network.weights(network.build(DEEP, PLAIN, seed=1))
+        network.save_weights(arrays, tmp_path / name)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()
+
+
+def test_the_summary_counts_parameters_layer_by_layer() -> None:
+    text = network.summary(network.build(DEEP, PLAIN, seed=1))
+    assert "Total params: 37" in text
+    for name in ("dense_1", "dropout_1", "dense_2", "dense_3"):
+        assert name in text

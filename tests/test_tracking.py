@@ -1,0 +1,439 @@
+"""Runs in a real MLflow store, and what is left of them when things go wrong."""
+
+import multiprocessing
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from unittest import mock
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+
+import pipeline
+from pipeline import tracking
+from pipeline.command import UserError
+from pipeline.features import Scale, Schema
+from pipeline.tables import Columns
+from pipeline.tracking import Identity, Store, live_run
+
+pyfunc_warnings = pytest.mark.filterwarnings(
+    # MLflow reads its own type hints when it is imported, and compares columns with a range.
+    "ignore:.*Any type hint is inferred as AnyType",
+    "ignore:Operation with range is deprecated",
+    # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
+    "ignore:__array__ implementation:DeprecationWarning",
+)
+
+FINGERPRINT = "0123456789abcdef" * 2
+WHO = Identity(FINGERPRINT, "plain", None)
+SPAWN = multiprocessing.get_context("spawn")
+PATIENCE = 120
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No store but the test's, whatever the shell that runs it has set."""
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
+        monkeypatch.setenv(name, "")
+    yield
+    # MLflow keeps it for the process, and in its environment.
+    mlflow.set_tracking_uri("")
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("store")
+    Store("another", None, root)
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def store(tmp_path: Path, database: Path) -> Store:
+    # Making a database takes MLflow seconds, so each test has a copy.
+    shutil.copy(database, tmp_path)
+    return Store("trials", None, tmp_path)
+
+
+def run_of(store: Store, run_id: str) -> Run:
+    return store.client.get_run(run_id)
+
+
+def only_run(store: Store) -> Run:
+    (run,) = store.client.search_runs([store.experiment_id])
+    return run
+
+
+def points(store: Store, run_id: str, name: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in store.client.get_metric_history(run_id, name)]
+
+
+def finished(store: Store, who: Identity = WHO) -> str:
+    run_id = store.create(who, {}, {})
+    store.client.set_terminated(run_id, "FINISHED")
+    return run_id
+
+
+def test_a_store_makes_its_database_and_its_experiment(tmp_path: Path) -> None:
+    store = Store("trials", None, tmp_path)
+    assert (tmp_path / "mlflow.db").is_file()
+    assert store.place() == "mlflow.db"
+    assert store.client.get_experiment(store.experiment_id).name == "trials"
+    assert not list(tmp_path.glob(".*.new"))
+
+
+def test_a_second_store_finds_what_the_first_one_made(tmp_path: Path, store: Store) -> None:
+    run_id = finished(store)
+    second = Store("trials", None, tmp_path)
+    assert second.experiment_id == store.experiment_id
+    found = second.find(WHO)
+    assert found is not None
+    assert found.info.run_id == run_id
+
+
+def test_experiments_of_one_store_are_apart(tmp_path: Path, store: Store) -> None:
+    finished(store)
+    assert Store("other", None, tmp_path).find(WHO) is None
+
+
+def test_the_environment_names_the_store_unless_the_configuration_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (f"sqlite:///{tmp_path / name}.db" for name in ("first", "second"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", first)
+    assert Store("trials", None, tmp_path).place() == first
+    assert Store("trials", second, tmp_path).place() == second
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def _open_and_record(root: Path, together: Barrier, number: int) -> None:
+    together.wait(PATIENCE)
+    store = Store("trials", None, root)
+    run_id = store.create(Identity(f"{number}" * 32, "plain", None), {"number": number}, {})
+    store.log_epochs(run_id, [(1, {"loss": float(number)})])
+    store.client.set_terminated(run_id, "FINISHED")
+
+
+def test_processes_that_open_a_fresh_store_at_once_all_succeed(tmp_path: Path) -> None:
+    together = SPAWN.Barrier(4)
+    processes = [
+        SPAWN.Process(target=_open_and_record, args=(tmp_path, together, number))
+        for number in range(4)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(PATIENCE)
+    assert [process.exitcode for process in processes] == [0] * 4
+    store = Store("trials", None, tmp_path)
+    for number in range(4):
+        run = store.find(Identity(f"{number}" * 32, "plain", None))
+        assert run is not None
+        assert run.data.params == {"number": str(number)}
+        assert run.data.metrics == {"loss": number}
+
+
+def test_a_deleted_experiment_is_named(tmp_path: Path, store: Store) -> None:
+    store.client.delete_experiment(store.experiment_id)
+    with pytest.raises(
+        UserError, match=r"tracking\.experiment: 'trials' was deleted in mlflow\.db"
+    ):
+        Store("trials", None, tmp_path)
+
+
+def test_a_path_with_a_space_in_it_works(tmp_path: Path) -> None:
+    root, folder = tmp_path / "my work", tmp_path / "some files"
+    root.mkdir()
+    folder.mkdir()
+    (folder / "a note.txt").write_text("kept\n", "utf-8")
+    store = Store("trials", None, root)
+    run_id = finished(store)
+    store.log_folder(run_id, folder, "notes")
+    kept = store.client.download_artifacts(run_id, "notes/a note.txt", str(tmp_path))
+    assert Path(kept).read_text("utf-8") == "kept\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"my work", "some files", "a note.txt"}
+    assert {path.name for path in root.iterdir() if path.name[0] != "."} == {"mlflow.db", "mlruns"}
+
+
+def test_a_run_has_its_parameters_tags_and_name(store: Store) -> None:
+    params = {f"model.layers.{number}.units": number for number in range(250)}
+    run = run_of(store, store.create(WHO, {**params, "none": None}, {"color": "green"}))
+    assert run.info.status == "RUNNING"
+    assert run.info.run_name == "plain-012345"
+    assert run.data.tags["color"] == "green"
+    expected = {name: str(value) for name, value in params.items()}
+    assert run.data.params == {**expected, "none": "None"}
+
+
+def test_a_run_of_an_experiment_of_dvc_s_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Identity(FINGERPRINT, "plain").run_name == "plain-012345"
+    monkeypatch.setenv("DVC_EXP_NAME", "brave-owl")
+    assert Identity(FINGERPRINT, "plain").run_name == "brave-owl"
+
+
+def test_find_gives_the_newest_run_that_finished(store: Store) -> None:
+    assert store.find(WHO) is None
+    finished(store)
+    newest = finished(store)
+    finished(store, Identity("f" * 32, "plain", None))
+    store.create(WHO, {}, {})
+    for status in ("FAILED", "KILLED"):
+        store.client.set_terminated(store.create(WHO, {}, {}), status)
+    found = store.find(WHO)
+    assert found is not None
+    assert found.info.run_id == newest
+
+
+def test_find_with_an_experiment_s_name_gives_only_that_experiment_s(store: Store) -> None:
+    own, other = (Identity(FINGERPRINT, "plain", name) for name in ("brave-owl", "shy-fox"))
+    run_id = finished(store, own)
+    newest = finished(store)
+    assert store.find(other) is None
+    found, any_of_them = store.find(own), store.find(WHO)
+    assert found is not None
+    assert found.info.run_id == run_id
+    assert any_of_them is not None
+    assert any_of_them.info.run_id == newest
+
+
+def test_an_epoch_has_one_point_at_its_step(store: Store) -> None:
+    run_id = store.create(WHO, {}, {})
+    epochs = [(epoch, {"loss": 1 / epoch, "mae": float(epoch)}) for epoch in range(1, 1201)]
+    store.log_epochs(run_id, epochs)
+    assert points(store, run_id, "loss") == [(epoch, 1 / epoch) for epoch in range(1, 1201)]
+    assert points(store, run_id, "mae") == [(epoch, epoch) for epoch in range(1, 1201)]
+
+
+def test_a_missing_value_has_no_point(store: Store) -> None:
+    run_id = store.create(WHO, {}, {})
+    gap, whole = {"loss": 2.0, "validation_loss": np.nan}, {"loss": 1.0, "validation_loss": 3.0}
+    store.log_epochs(run_id, [(1, gap), (2, whole)])
+    assert points(store, run_id, "loss") == [(1, 2.0), (2, 1.0)]
+    assert points(store, run_id, "validation_loss") == [(2, 3.0)]
+
+
+def test_a_metric_is_logged_again_only_if_it_changed(store: Store) -> None:
+    run_id = store.create(WHO, {}, {})
+    store.log_metrics(run_id, {"r2": 0.1, "mse": 2.0})
+    store.log_metrics(run_id, {"r2": 0.1, "mse": 3.0, "mae": 4.0})
+    assert points(store, run_id, "r2") == [(0, 0.1)]
+    assert [value for _, value in points(store, run_id, "mse")] == [2.0, 3.0]
+    assert run_of(store, run_id).data.metrics == {"r2": 0.1, "mse": 3.0, "mae": 4.0}
+
+
+def test_tags_are_added_to_those_of_the_run(store: Store) -> None:
+    run_id = store.create(WHO, {}, {"color": "green"})
+    store.log_tags(run_id, {"shape": "round"})
+    tags = run_of(store, run_id).data.tags
+    assert (tags["color"], tags["shape"]) == ("green", "round")
+    assert store.client.search_runs([store.experiment_id], "tags.shape = 'round'")
+
+
+def test_a_data_set_says_where_it_came_from(store: Store) -> None:
+    run_id = store.create(WHO, {}, {})
+    store.log_data(run_id, "train", "data/prepared/train.parquet", "c0ffee" * 5 + "00", 7)
+    inputs = run_of(store, run_id).inputs
+    assert inputs is not None
+    (data,) = inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("train", "c0ffeec0")
+    assert "data/prepared/train.parquet" in data.dataset.source
+    assert data.dataset.profile == '{"num_rows": 7}'
+    tags = {tag.key: tag.value for tag in data.tags}
+    assert tags == {"mlflow.data.context": "train", "dvc.md5": "c0ffee" * 5 + "00"}
+
+
+def test_a_block_that_ends_is_a_finished_run(store: Store) -> None:
+    with live_run(lambda: store, WHO, {"epochs": 2}, {}) as run:
+        run.log_epoch(1, {"loss": 2.0})
+        run.log_epoch(2, {"loss": 1.0})
+    tracked = only_run(store)
+    assert tracked.info.status == "FINISHED"
+    assert tracked.data.params == {"epochs": "2"}
+    assert points(store, tracked.info.run_id, "loss") == [(1, 2.0), (2, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ValueError(), "FAILED"),
+        (UserError(), "FAILED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (SystemExit(143), "KILLED"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_a_block_that_is_cut_short_keeps_its_points(
+    store: Store, error: BaseException, status: str
+) -> None:
+    def block() -> None:
+        with live_run(lambda: store, WHO, {}, {}) as run:
+            run.log_epoch(1, {"loss": 2.0})
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        block()
+    assert caught.value is error
+    tracked = only_run(store)
+    assert tracked.info.status == status
+    assert points(store, tracked.info.run_id, "loss") == [(1, 2.0)]
+
+
+def test_a_run_that_fails_says_why(store: Store) -> None:
+    with pytest.raises(ValueError, match="no rows"), live_run(lambda: store, WHO, {}, {}):
+        raise ValueError("no rows")
+    assert only_run(store).data.tags["failure"] == "no rows"
+
+
+def test_points_can_be_seen_while_the_block_runs(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "FLUSH_SECONDS", -1.0)
+    with live_run(lambda: store, WHO, {}, {}) as run:
+        run.log_epoch(1, {"loss": 2.0})
+        tracked = only_run(store)
+        assert tracked.info.status == "RUNNING"
+        assert points(store, tracked.info.run_id, "loss") == [(1, 2.0)]
+    assert points(store, tracked.info.run_id, "loss") == [(1, 2.0)]
+
+
+def test_without_a_store_nothing_is_tracked_or_said(capfd: pytest.CaptureFixture[str]) -> None:
+    with live_run(None, WHO, {}, {}) as run:
+        run.log_epoch(1, {"loss": 2.0})
+    assert capfd.readouterr() == ("", "")
+
+
+def no_server(_root: Path) -> str:
+    return "http://127.0.0.1:9"
+
+
+def no_folder(root: Path) -> str:
+    (root / "file").touch()
+    return f"sqlite:///{root / 'file' / 'mlflow.db'}"
+
+
+def no_database(root: Path) -> str:
+    (root / "junk.db").write_text("no database\n" * 1000, "utf-8")
+    return f"sqlite:///{root / 'junk.db'}"
+
+
+def no_store(_root: Path) -> str:
+    return "nonsense://somewhere"
+
+
+@pytest.mark.parametrize("place", [no_server, no_folder, no_database, no_store])
+def test_a_store_out_of_reach_costs_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], place: Callable[[Path], str]
+) -> None:
+    uri, done = place(tmp_path), []
+    with live_run(lambda: Store("trials", uri, tmp_path), WHO, {}, {}) as run:
+        for epoch in (1, 2):
+            run.log_epoch(epoch, {"loss": 1.0})
+            done.append(epoch)
+    out, err = capfd.readouterr()
+    assert done == [1, 2]
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("warning: not tracked: ")
+    assert "`make track` records them" in err
+
+
+def test_a_run_that_vanishes_while_it_is_trained_costs_one_line(
+    store: Store, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "FLUSH_SECONDS", -1.0)
+    with live_run(lambda: store, WHO, {}, {}) as run:
+        run.log_epoch(1, {"loss": 2.0})
+        store.client.delete_run(only_run(store).info.run_id)
+        run.log_epoch(2, {"loss": 1.0})
+        run.log_epoch(3, {"loss": 0.5})
+    err = capfd.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert err.startswith("warning: not tracked: ")
+
+
+def test_an_unreachable_store_does_not_hide_the_block_s_own_error(tmp_path: Path) -> None:
+    uri = no_folder(tmp_path)
+    with (
+        pytest.raises(ValueError, match="the block's"),
+        live_run(lambda: Store("trials", uri, tmp_path), WHO, {}, {}),
+    ):
+        raise ValueError("the block's")
+
+
+def _begin_runs_and_vanish(root: Path) -> None:
+    store = Store("trials", None, root)
+    store.create(Identity(FINGERPRINT, "here", None), {}, {})
+    with mock.patch.object(socket, "gethostname", return_value="elsewhere"):
+        store.create(Identity(FINGERPRINT, "elsewhere", None), {}, {})
+
+
+def test_runs_of_a_process_that_is_gone_are_marked_as_killed(tmp_path: Path, store: Store) -> None:
+    living = store.create(Identity(FINGERPRINT, "living", None), {}, {})
+    gone = SPAWN.Process(target=_begin_runs_and_vanish, args=(tmp_path,))
+    gone.start()
+    gone.join(PATIENCE)
+    assert gone.exitcode == 0
+    runs = {
+        str(run.info.run_name).partition("-")[0]: run.info.run_id
+        for run in store.client.search_runs([store.experiment_id])
+    }
+    assert {run_of(store, run_id).info.status for run_id in runs.values()} == {"RUNNING"}
+    store.end_abandoned()
+    assert run_of(store, runs["here"]).info.status == "KILLED"
+    # Another machine's processes cannot be seen from here.
+    assert run_of(store, runs["elsewhere"]).info.status == "RUNNING"
+    assert run_of(store, living).info.status == "RUNNING"
+
+
+def test_the_root_is_the_repository_or_what_dvc_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tracking.project_root() == Path(pipeline.__file__).parents[1].resolve()
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert tracking.project_root() == tmp_path.resolve()
+    Store("trials", None)
+    assert (tmp_path / "mlflow.db").is_file()
+
+
+@pyfunc_warnings
+def test_a_model_that_is_not_there_is_named(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    uri = f"runs:/{finished(store)}/model"
+    with pytest.raises(UserError, match=f"^{uri}: cannot be loaded from MLflow: "):
+        tracking.load_model(uri)
+
+
+@pyfunc_warnings
+def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline import network
+    from pipeline.config import KernelInitializer, Layer
+
+    # Loading puts the logged copy of the code on the path.
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    columns = Columns(["a", "b"], "y")
+    schema = Schema(columns, Scale([3.0, -20.0], [0.5, 40.0]), Scale([100.0], [7.0]))
+    added_up = Layer(units=1, kernel_initializer=KernelInitializer.constant, kernel_value=1.0)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    built = network.in_target_units(network.build([added_up], schema, seed=1), schema)
+    network.save(built, folder / "model.keras")
+    schema.write(folder / "schema.json")
+    run_id = finished(store)
+    example = pd.DataFrame({"a": [1.5, 2.0], "b": [0.0, 1.0]})
+    store.log_model(run_id, folder, Path(pipeline.__file__).parent, example, ["keras"])
+    assert run_of(store, run_id).info.status == "FINISHED"
+
+    (tmp_path / "rows.csv").write_text("b,name,a\n-20,x,3\n60,y,4\n", "utf-8")
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    answers = pd.DataFrame(loaded.predict(pd.read_csv(tmp_path / "rows.csv")))
+    assert list(answers.columns) == ["predicted"]
+    assert answers["predicted"].tolist() == pytest.approx([100.0, 128.0])
