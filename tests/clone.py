@@ -114,11 +114,11 @@ class Clone:
             time.sleep(0.1)
         raise AssertionError("no run has begun")
 
-    def wait_for_queue(self, count: int) -> set[str]:
+    def wait_for_queue(self, command: list[str], count: int) -> set[str]:
         """The names of the queued experiments, once count of them have succeeded."""
         status = ""
         for _ in range(600):
-            status = self.dvc("queue", "status").stdout
+            status = self.run(*command).stdout
             if "Failed" in status:
                 break
             done = re.findall(r"^\w+ +(\S+) .* Success$", status, re.MULTILINE)

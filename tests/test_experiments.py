@@ -1,24 +1,27 @@
 """DVC's experiments, the second table, and predictions by command, in a clone."""
 
 import json
+from io import StringIO
 
 import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes
 
 from tests.clone import Clone
+from tests.readme import commands
 
 pytestmark = pytest.mark.xdist_group("experiments")
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone after the experiment that is named diabetes."""
+    """A clone after the README's experiments but for the queue; diabetes is the last."""
     made = Clone(tmp_path_factory.mktemp("experiments") / "project")
-    made.dvc(
-        "exp", "run", "--name", "diabetes",
-        "-S", "conf.data=diabetes", "-S", "conf.model=mlp", "-S", "training.epochs=30",
-    )  # fmt: skip
+    typed = [command for command in commands("dvc exp run") if "--queue" not in command]
+    for command in sorted(typed, key=lambda command: "conf.data=diabetes" in command):
+        made.run(*command)
+        if "conf.data=diabetes" not in command:
+            made.git("checkout", "--", ".")
     return made
 
 
@@ -38,25 +41,38 @@ def test_diabetes_is_measured_on_the_parts_in_the_targets_units(clone: Clone) ->
 
 def test_the_run_of_a_split_table_has_validation_curves(clone: Clone) -> None:
     run = clone.runs()[0]
-    assert run.info.run_name == "diabetes"
+    assert run.data.params["conf.data"] == "diabetes"
     assert "validation_rmse" in run.data.metrics
     assert "test_rmse" in run.data.metrics
     for name in ("loss", "mae", "validation_loss", "validation_mae", "learning_rate"):
-        assert len(clone.client().get_metric_history(run.info.run_id, name)) == 30
+        assert len(clone.client().get_metric_history(run.info.run_id, name)) == 100
 
 
 def test_dvc_compares_the_experiment_with_its_origin(clone: Clone) -> None:
-    params = clone.dvc("params", "diff").stdout
-    assert "conf.data" in params
-    metrics = clone.dvc("metrics", "diff").stdout
-    assert "in_sample.rmse" in metrics
-    assert "test.rmse" in metrics
-    shown = clone.dvc("exp", "show", "--csv", "--param-deps").stdout.splitlines()[0]
-    assert {"test.rmse", "training.epochs", "optimizer.learning_rate"} <= set(shown.split(","))
-    clone.dvc("plots", "show", "--out", "plots")
-    page = clone.read("plots/index.html")
+    said = {
+        " ".join(command): clone.run(*command).stdout
+        for start in ("dvc metrics", "dvc params", "dvc plots", "dvc exp show")
+        for command in commands(start)
+    }
+    assert "conf.data" in said["dvc params diff"]
+    assert "in_sample.rmse" in said["dvc metrics diff"]
+    assert "test.rmse" in said["dvc metrics diff"]
+    page = clone.read("dvc_plots/index.html")
     for title in ("Loss by epoch", "Mean absolute error by epoch", "Predicted against true"):
         assert title in page
+    table = clone.dvc("exp", "show", "--csv", "--param-deps").stdout.splitlines()
+    columns = table[0].split(",")
+    assert {"test.rmse", "training.epochs", "optimizer.learning_rate"} <= set(columns)
+    assert len(columns) == len(set(columns))
+
+
+def test_each_experiment_is_a_run_of_its_name(clone: Clone) -> None:
+    shown = pd.read_csv(StringIO(clone.dvc("exp", "show", "--csv").stdout))
+    names = set(shown["Experiment"].dropna()) - {"main"}
+    runs = {run.info.run_name: run for run in clone.runs()}
+    assert names == set(runs)
+    rates = {run.data.params["optimizer.learning_rate"] for run in runs.values()}
+    assert rates == {"0.01", "0.02"}
 
 
 def test_predict_answers_for_a_model_folder_and_for_a_tracked_model(clone: Clone) -> None:
@@ -89,18 +105,18 @@ def test_a_missing_column_is_named_and_nothing_is_written(clone: Clone) -> None:
 def test_queued_experiments_end_as_complete_runs_of_their_names(clone: Clone) -> None:
     clone.git("checkout", "--", ".")
     known = {run.info.run_name for run in clone.runs()}
-    clone.dvc("exp", "run", "--queue", "-S", "training.epochs=choice(3,4,5)")
-    # As diabetes above, but for its name: its results come from DVC's cache.
-    clone.dvc(
-        "exp", "run", "--queue", "--name", "again",
-        "-S", "conf.data=diabetes", "-S", "conf.model=mlp", "-S", "training.epochs=30",
-    )  # fmt: skip
-    clone.dvc("queue", "start", "--jobs", "2")
-    clone.dvc("queue", "logs", "again", "--follow", check=False)
-    shown = clone.wait_for_queue(4)
+    queue, start, status = (
+        next(command for command in commands("dvc") if words <= set(command))
+        for words in ({"run", "--queue"}, {"queue", "start"}, {"queue", "status"})
+    )
+    clone.run(*queue)
+    # What ran before under another name: its results come from DVC's cache.
+    clone.dvc("exp", "run", "--queue", "--name", "again", "-S", "training.epochs=50")
+    clone.run(*start)
+    queued = clone.wait_for_queue(status, 4)
     new = [run for run in clone.runs() if run.info.run_name not in known]
-    assert {run.info.run_name for run in new} == shown
-    assert "again" in shown
+    assert {run.info.run_name for run in new} == queued
+    assert "again" in queued
     for run in new:
         assert run.info.status == "FINISHED"
         epochs = int(run.data.params["training.epochs"])

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from tests.clone import Clone
+from tests.readme import commands
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -138,6 +139,13 @@ def test_the_tracked_model_predicts_what_the_evaluation_did(clone: Clone, run: R
     rows = pd.read_csv(clone.root / "data/raw/proportional.csv")
     predicted = pd.DataFrame(model.predict(rows))["predicted"]
     assert [f"{value:.6f}" for value in predicted] == PREDICTED
+
+
+def test_the_readmes_predict_command_gives_the_notebooks_predictions(clone: Clone) -> None:
+    (command,) = commands("python -m pipeline.predict")
+    clone.run(*command)
+    table = pd.read_csv(clone.root / "predictions.csv")
+    assert [f"{value:.6f}" for value in table["predicted"]] == ["20.101656", "-11.467612"]
 
 
 def test_nothing_runs_when_nothing_changed(clone: Clone) -> None:
