@@ -23,9 +23,9 @@ track: .venv/run.stamp
 
 ui: .venv/run.stamp
 	@test -f mlflow.db || { echo "error: no runs yet: make repro records the first" >&2; exit 1; }
-	@echo "The runs are at http://127.0.0.1:$(PORT) until Ctrl-C"
+	@echo "The runs are at http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning until Ctrl-C"
 	@$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	  MLFLOW_LOGGING_LEVEL=WARNING mlflow server --backend-store-uri sqlite:///mlflow.db \
+	  MLFLOW_LOGGING_LEVEL=WARNING PYTHONWARNINGS=ignore mlflow server --backend-store-uri sqlite:///mlflow.db \
 	  --host 127.0.0.1 --port $(PORT) --workers 1 --uvicorn-opts "--log-level warning"
 
 test: .venv/test.stamp

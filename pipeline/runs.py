@@ -135,8 +135,9 @@ def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> O
     seconds = {stage: provenance.noted_seconds(stage) for stage in STAGES}
     seconds["evaluate"] = evaluate_seconds or seconds["evaluate"]
     numbers = curve_metrics(history)
+    # The prefix keeps them apart from the curves: validation_mae is one of those.
     numbers |= {
-        name.replace(".", "_"): value
+        f"evaluated_{name.replace('.', '_')}": value
         for name, value in flatten(json.loads(METRICS.read_text("utf-8"))).items()
     }
     numbers |= {f"seconds_{stage}": value for stage, value in seconds.items() if value is not None}
