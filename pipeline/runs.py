@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline import provenance
-from pipeline.config import COMPOSED, PARAMS, Config, flatten, settings
+from pipeline.config import COMPOSED, Config, flatten, settings
 from pipeline.features import Schema
 from pipeline.tracking import TROUBLE, Identity, Store, say_untracked
 
@@ -176,7 +176,7 @@ def curve_metrics(history: pd.DataFrame) -> dict[str, float]:
 
 
 def _gather_provenance(folder: Path) -> None:
-    for path in (Path(COMPOSED), Path(PARAMS), Path("dvc.yaml"), Path("dvc.lock")):
+    for path in (Path(COMPOSED), Path("params.yaml"), Path("dvc.yaml"), Path("dvc.lock")):
         if path.is_file():
             shutil.copy(path, folder)
     (folder / "packages.txt").write_text(provenance.all_packages(), "utf-8")

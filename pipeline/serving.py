@@ -36,7 +36,7 @@ class Predictor:
             self.network = keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True)
         except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"{folder / MODEL}: is a damaged Keras model: {reason}") from error
+            raise UserError(f"{folder / MODEL}: cannot be loaded by Keras: {reason}") from error
 
     def predict(self, table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:
         """One column, predicted, in the target's units; index and order are the

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from pipeline.config import COMPOSED, compose
+from pipeline.composing import compose
+from pipeline.config import COMPOSED
 from pipeline.features import Scale, Schema, fit_schema, training_arrays
 from pipeline.files import write_text
 from pipeline.stages import prepare

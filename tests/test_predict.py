@@ -56,7 +56,7 @@ def test_predictions_stand_after_the_rows_and_in_their_order(
     doubled: Predict, capsys: pytest.CaptureFixture[str]
 ) -> None:
     doubled("rows.csv")
-    assert Path("predictions.csv").read_text("utf-8") == "name,x,predicted\nb,2,4\na,-1.5,-3\n"
+    assert Path("predictions.csv").read_text("utf-8") == "name,x,predicted\nb,2.0,4\na,-1.5,-3\n"
     assert capsys.readouterr() == ("predicted 2 rows: predictions.csv\n", "")
 
 

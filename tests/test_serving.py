@@ -111,12 +111,12 @@ def test_a_missing_file_is_named(copy: Path, name: str) -> None:
 
 def test_a_file_that_is_no_model_is_named(copy: Path) -> None:
     (copy / "model.keras").write_text("not a model\n", "utf-8")
-    with pytest.raises(UserError, match=r"model\.keras: not a Keras model: "):
+    with pytest.raises(UserError, match=r"model\.keras: is not a Keras model"):
         Predictor(copy)
 
 
 def test_a_model_that_would_run_code_is_refused(copy: Path) -> None:
     harmful = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2)])
     harmful.save(copy / "model.keras")
-    with pytest.raises(UserError, match=r"model\.keras: not a Keras model: .*Lambda"):
+    with pytest.raises(UserError, match=r"model\.keras: cannot be loaded by Keras: .*Lambda"):
         Predictor(copy)

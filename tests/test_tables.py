@@ -172,12 +172,12 @@ def test_numbers_are_the_named_columns_in_their_order_as_float64() -> None:
     [
         ("", "is missing"),
         ("NA", "is missing"),
-        ("abc", "is 'abc', not a finite number"),
-        ('"1,5"', "is '1,5', not a finite number"),
-        ("0x10", "is '0x10', not a finite number"),
-        ("inf", "is 'inf', not a finite number"),
-        ("-inf", "is '-inf', not a finite number"),
-        ("1e999", "is 'inf', not a finite number"),
+        ("abc", "is 'abc', not a finite number of float32"),
+        ('"1,5"', "is '1,5', not a finite number of float32"),
+        ("0x10", "is '0x10', not a finite number of float32"),
+        ("inf", "is 'inf', not a finite number of float32"),
+        ("-inf", "is '-inf', not a finite number of float32"),
+        ("1e999", "is 'inf', not a finite number of float32"),
     ],
 )
 def test_a_bad_cell_is_named_by_row_and_column(cell: str, what: str) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.config import COMPOSED, compose
+from pipeline.composing import compose
+from pipeline.config import COMPOSED
 from pipeline.files import write_text
 from pipeline.stages import run_stage
 

@@ -1,0 +1,488 @@
+"""The configuration: what composes, what wins, and what each mistake says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import yaml
+
+from pipeline.command import UserError
+from pipeline.composing import CONF, PARAMS, compose
+from pipeline.config import (
+    COMPOSED,
+    GROUPS,
+    OPTIMIZERS,
+    SCHEDULES,
+    Config,
+    Optimizer,
+    Schedule,
+    flatten,
+)
+
+ROOT = Path(__file__).parents[1]
+OPTIONS = sorted((path.parent.name, path.stem) for path in (ROOT / CONF).glob("*/*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory is a copy of the configuration."""
+    shutil.copytree(ROOT / CONF, tmp_path / CONF)
+    shutil.copy(ROOT / PARAMS, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+
+def write_params(text: str) -> None:
+    Path(PARAMS).write_text(text, "utf-8")
+
+
+def write_conf(file: str, text: str) -> None:
+    (Path(CONF) / file).write_text(text, "utf-8")
+
+
+def composed(params: str, *overrides: str) -> dict[str, Any]:
+    write_params(params)
+    return compose(Path(), overrides)
+
+
+def mistake(params: str, *overrides: str) -> str:
+    """What compose says is wrong; a mistake is one line."""
+    write_params(params)
+    with pytest.raises(UserError) as caught:
+        compose(Path(), overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# What composes
+
+
+def test_the_experiment_composes() -> None:
+    config = compose(Path())
+    assert set(config["conf"]) == set(GROUPS)
+
+
+def test_every_group_has_options_and_every_option_a_group() -> None:
+    assert {group for group, _ in OPTIONS} == set(GROUPS)
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
+def test_every_option_composes_and_is_named(group: str, option: str) -> None:
+    assert composed("{}", f"{group}={option}")["conf"][group] == option
+
+
+@pytest.mark.parametrize(("group", "kinds"), [("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)])
+def test_every_kind_is_an_option_of_its_name(group: str, kinds: dict[str, type[Any]]) -> None:
+    assert {option for of, option in OPTIONS if of == group} == set(kinds)
+    for kind in kinds:
+        assert composed("{}", f"{group}={kind}")[group]["name"] == kind
+
+
+def schema_keys(schema: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted keys of a dataclass, without the places of items in lists."""
+    kinds: dict[Any, Any] = {Optimizer: OPTIMIZERS.values(), Schedule: SCHEDULES.values()}
+    for name, hint in get_type_hints(schema).items():
+        candidates = [part for kind in kinds.get(hint, [hint]) for part in (kind, *get_args(kind))]
+        nested = [part for part in candidates if is_dataclass(part)]
+        for part in nested:
+            yield from schema_keys(part, f"{prefix}{name}.")
+        if not nested:
+            yield f"{prefix}{name}"
+
+
+def test_every_key_of_the_schema_is_in_the_configuration_of_some_option() -> None:
+    seen: set[str] = set()
+    for group, option in OPTIONS:
+        keys = flatten(composed("{}", f"{group}={option}"))
+        seen |= {re.sub(r"\.\d+(?=\.|$)", "", key) for key in keys}
+    assert seen == set(schema_keys(Config))
+
+
+def test_the_composed_configuration_is_plain_and_complete() -> None:
+    config = composed("model: {layers: [{units: 3, activation: relu}, {units: 1}]}")
+    assert yaml.safe_load(yaml.safe_dump(config)) == config
+    assert config["model"]["layers"][0]["activation"] == "relu"
+    assert config["model"]["layers"][1]["activation"] == "linear"
+
+
+def test_the_last_allowed_values_are_allowed() -> None:
+    config = composed(
+        "conf: {schedule: exponential}\n"
+        "schedule: {decay_rate: 1.0}\n"
+        "training: {epochs: 1, seed: 4294967295}\n"
+        "data: {split: {validation: 0.0, test: 0.999}}\n"
+    )
+    assert config["schedule"]["decay_rate"] == 1
+    assert config["training"]["seed"] == 2**32 - 1
+
+
+# What wins
+
+
+def test_the_command_line_wins_over_params_and_params_over_conf() -> None:
+    write_conf("training/default.yaml", "epochs: 3\nbatch_size: 3\nseed: 3\n")
+    training = composed("training: {epochs: 2, batch_size: 2}", "training.epochs=1")["training"]
+    assert (training["epochs"], training["batch_size"], training["seed"]) == (1, 2, 3)
+
+
+def test_params_win_over_the_main_file() -> None:
+    with (Path(CONF) / "config.yaml").open("a", encoding="utf-8") as main:
+        main.write("\ntraining: {epochs: 3, batch_size: 3}\n")
+    training = composed("training: {epochs: 2}")["training"]
+    assert (training["epochs"], training["batch_size"]) == (2, 3)
+
+
+def test_the_command_line_chooses_over_params_and_params_over_conf() -> None:
+    default = composed("{}")["conf"]["optimizer"]
+    first, second = [option for option in sorted(OPTIMIZERS) if option != default][:2]
+    params = f"conf: {{optimizer: {first}}}"
+    assert composed(params)["conf"]["optimizer"] == first
+    assert composed(params, f"optimizer={second}")["conf"]["optimizer"] == second
+    assert composed(params, f"optimizer={second}")["optimizer"]["name"] == second
+
+
+def test_a_list_in_params_replaces_the_options_list_and_a_key_of_an_item_can_be_overridden() -> (
+    None
+):
+    config = composed(
+        "conf: {model: mlp}\nmodel: {layers: [{units: 5}, {units: 1}]}", "model.layers.0.units=7"
+    )
+    assert [layer["units"] for layer in config["model"]["layers"]] == [7, 1]
+
+
+# Unknown names
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ("trainin: {epochs: 3}", "trainin; did you mean training?"),
+        ("training: {epoch: 3}", "training.epoch; did you mean epochs?"),
+        ("data: {split: {tset: 0.1}}", "data.split.tset; did you mean test?"),
+        (
+            "conf: {optimizer: sgd}\noptimizer: {momentun: 0.9}",
+            "optimizer.momentun; did you mean momentum?",
+        ),
+        (
+            "training: {early_stopping: {zzz: 1}}",
+            "training.early_stopping.zzz; known are enabled, patience, min_delta",
+        ),
+        (
+            "conf: {schedule: exponential}\nschedule: {final_fraction: 0.1}",
+            "schedule.final_fraction; known are name, decay_rate, decay_epochs",
+        ),
+    ],
+)
+def test_an_unknown_key_is_named_with_a_suggestion(params: str, said: str) -> None:
+    assert mistake(params) == f"params.yaml: unknown key {said}"
+
+
+def test_an_unknown_key_of_a_list_item_is_named_with_a_suggestion() -> None:
+    message = mistake("model: {layers: [{unit: 1}]}")
+    assert message.startswith("params.yaml: unknown key ")
+    assert message.endswith("unit; did you mean units?")
+
+
+def test_an_unknown_key_that_the_command_line_adds_is_named_with_a_suggestion() -> None:
+    assert mistake("{}", "+training.epoch=3") == (
+        "command line: unknown key training.epoch; did you mean epochs?"
+    )
+
+
+def test_an_unknown_group_is_named_with_a_suggestion() -> None:
+    assert mistake("conf: {optimiser: sgd}") == (
+        "params.yaml: unknown group conf.optimiser; did you mean optimizer?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "params", "overrides"),
+    [("params.yaml", "conf: {optimizer: sgdd}", []), ("command line", "{}", ["optimizer=sgdd"])],
+)
+def test_a_missing_option_is_named_beside_those_there_are(
+    place: str, params: str, overrides: list[str]
+) -> None:
+    there = ", ".join(option for group, option in OPTIONS if group == "optimizer")
+    assert mistake(params, *overrides) == (
+        f"{place}: conf/optimizer/ has no option 'sgdd'; it has {there}"
+    )
+
+
+def test_a_choice_that_is_no_name_is_refused() -> None:
+    assert mistake("conf: {model: 3}") == "params.yaml: conf.model must name an option, not 3"
+
+
+def test_choices_that_are_no_mapping_are_refused() -> None:
+    assert mistake("conf: [sgd]") == ("params.yaml: conf must map groups of conf/ to their options")
+
+
+# Wrong values
+
+
+@pytest.mark.parametrize(
+    ("params", "key", "said"),
+    [
+        ("training: {epochs: many}", "training.epochs", "'many'"),
+        ("training: {epochs: 1.5}", "training.epochs", "'1.5'"),
+        ("training: {epochs: null}", "training.epochs", "'None'"),
+        ("training: {shuffle: maybe}", "training.shuffle", "'maybe' is not a valid bool"),
+        ("training: {loss: rmse}", "training.loss", "'rmse', expected one of [mse, mae, huber]"),
+        ("data: {split: {test: half}}", "data.split.test", "'half'"),
+        ("model: {layers: 3}", "model.layers", "is not a ListConfig, list or tuple"),
+        ("data: {features: [x, null]}", "data.features[1]", "NoneType is not a subclass of str"),
+        (
+            "training: {epochs: '${training.epoch}'}",
+            "training.epochs",
+            "'training.epoch' not found",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_with_its_key(params: str, key: str, said: str) -> None:
+    message = mistake(params)
+    assert message.startswith(f"params.yaml: {key}: ")
+    assert said in message
+
+
+def test_a_value_of_the_wrong_type_on_the_command_line_is_named() -> None:
+    message = mistake("{}", "training.epochs=many")
+    assert message.startswith("command line: training.epochs: ")
+    assert "'many'" in message
+
+
+def test_a_value_of_the_wrong_type_in_a_list_item_is_named_with_what_is_allowed() -> None:
+    message = mistake("model: {layers: [{units: 1, activation: swoosh}]}")
+    assert message.startswith("params.yaml: ")
+    assert "activation: Invalid value 'swoosh', expected one of [linear, relu, " in message
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ("training: {epochs: 0}", "training.epochs is 0, but must be at least 1"),
+        (
+            "training: {seed: 4294967296}",
+            "training.seed is 4294967296, but must be below 4294967296",
+        ),
+        ("optimizer: {learning_rate: 0}", "optimizer.learning_rate is 0.0, but must be above 0"),
+        (
+            "optimizer: {learning_rate: .inf}",
+            "optimizer.learning_rate is inf, but must be a finite number",
+        ),
+        (
+            "conf: {schedule: exponential}\nschedule: {decay_rate: 1.5}",
+            "schedule.decay_rate is 1.5, but must be at most 1",
+        ),
+        (
+            "data: {split: {validation: -0.1}}",
+            "data.split.validation is -0.1, but must be at least 0",
+        ),
+        (
+            "model: {layers: [{units: 0}, {units: 1}]}",
+            "model.layers[0].units is 0, but must be at least 1",
+        ),
+        (
+            "model: {layers: [{units: 2, dropout: 1}, {units: 1}]}",
+            "model.layers[0].dropout is 1.0, but must be below 1",
+        ),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_bound(params: str, said: str) -> None:
+    assert mistake(params) == f"params.yaml: {said}"
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        (
+            "data: {split: {validation: 0.5, test: 0.5}}",
+            "data.split: validation + test must stay below 1: nothing is left to train on",
+        ),
+        (
+            "model: {layers: [{units: 2}]}",
+            "model: the last of layers has 2 units; one target needs units: 1",
+        ),
+        (
+            "model: {layers: [{units: 1, dropout: 0.1}]}",
+            "model: the last of layers has dropout, which would blank out predictions",
+        ),
+        (
+            "model: {layers: [{units: 1, kernel_initializer: constant}]}",
+            "model.layers[0]: kernel_initializer is constant, so kernel_value must be a number",
+        ),
+        (
+            "model: {layers: [{units: 1, kernel_value: 0.5}]}",
+            "model.layers[0]: kernel_value only means something with kernel_initializer: constant",
+        ),
+        (
+            "optimizer: {clipnorm: 1, clipvalue: 1}",
+            "optimizer: set clipnorm or clipvalue, not both: one would undo the other",
+        ),
+        (
+            "conf: {optimizer: sgd}\noptimizer: {nesterov: true}",
+            "optimizer: nesterov needs a momentum above 0",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_named(params: str, said: str) -> None:
+    assert mistake(params) == f"params.yaml: {said}"
+
+
+def test_a_network_without_layers_is_refused() -> None:
+    message = mistake("model: {layers: []}")
+    assert message.endswith(
+        ": model: layers is empty; a network needs at least one layer of 1 unit"
+    )
+
+
+def test_every_value_out_of_range_has_a_line_of_its_own() -> None:
+    write_params("training: {epochs: 0}")
+    with pytest.raises(UserError) as caught:
+        compose(Path(), ["training.batch_size=0"])
+    assert str(caught.value).splitlines() == [
+        "params.yaml: training.epochs is 0, but must be at least 1",
+        "command line: training.batch_size is 0, but must be at least 1",
+    ]
+
+
+def test_an_item_of_a_list_that_the_command_line_spoils_is_its_mistake() -> None:
+    params = "model: {layers: [{units: 3}, {units: 1}]}"
+    assert mistake(params, "model.layers.0.units=0") == (
+        "command line: model.layers[0].units is 0, but must be at least 1"
+    )
+
+
+def test_what_is_no_key_and_value_is_refused() -> None:
+    assert mistake("{}", "training.epochs") == (
+        "command line: 'training.epochs' is not a KEY=VALUE in Hydra's grammar"
+    )
+
+
+def test_a_key_cannot_be_deleted() -> None:
+    assert mistake("{}", "~training.epochs").startswith("command line: training.epochs: ")
+
+
+# Mistakes in a file of conf/
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epoch: 3\n", "unknown key training.epoch; did you mean epochs?"),
+        ("epochs: 0\n", "training.epochs is 0, but must be at least 1"),
+        (
+            "early_stopping: {patience: 0}\n",
+            "training.early_stopping.patience is 0, but must be at least 1",
+        ),
+    ],
+)
+def test_a_mistake_in_an_option_names_the_options_file(text: str, said: str) -> None:
+    write_conf("training/default.yaml", text)
+    assert mistake("{}") == f"conf/training/default.yaml: {said}"
+
+
+def test_a_wrong_type_in_an_option_names_the_options_file() -> None:
+    write_conf("training/default.yaml", "epochs: many\n")
+    assert mistake("{}").startswith("conf/training/default.yaml: training.epochs: Value 'many'")
+
+
+def test_a_mistake_in_an_option_with_a_schema_of_its_own_names_the_options_file() -> None:
+    write_conf("optimizer/sgd.yaml", "defaults: [sgd_schema]\nlearning_rate: 0.1\nmomentun: 0\n")
+    assert mistake("{}", "optimizer=sgd") == (
+        "conf/optimizer/sgd.yaml: unknown key optimizer.momentun; did you mean momentum?"
+    )
+
+
+def test_a_mistake_in_a_list_item_of_an_option_names_the_options_file() -> None:
+    write_conf("model/linear.yaml", "layers: [{unit: 1}]\n")
+    message = mistake("{}", "model=linear")
+    assert message.startswith("conf/model/linear.yaml: unknown key ")
+    assert message.endswith("unit; did you mean units?")
+
+
+def test_a_mistake_in_an_option_that_params_mends_is_none() -> None:
+    write_conf("training/default.yaml", "epochs: 0\n")
+    assert composed("training: {epochs: 2}")["training"]["epochs"] == 2
+
+
+def test_a_mistake_in_the_main_file_names_it() -> None:
+    with (Path(CONF) / "config.yaml").open("a", encoding="utf-8") as main:
+        main.write("\ntrainin: {epochs: 3}\n")
+    assert mistake("{}") == "conf/config.yaml: unknown key trainin; did you mean training?"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "key"),
+    [
+        ("data/proportional.yaml", "path: a.csv\n", "data.target"),
+        ("optimizer/sgd.yaml", "defaults: [sgd_schema]\n", "optimizer.learning_rate"),
+    ],
+)
+def test_a_value_that_nothing_sets_is_named_with_where_to_set_it(
+    file: str, text: str, key: str
+) -> None:
+    write_conf(file, text)
+    assert mistake(f"conf: {{{Path(file).parent.name}: {Path(file).stem}}}") == (
+        f"conf/{file}: {key} has no value; set it there or in params.yaml"
+    )
+
+
+def test_a_file_of_conf_that_is_not_yaml_is_named_with_the_line() -> None:
+    write_conf("training/default.yaml", "loss: mse\nseed: [\n")
+    assert "default.yaml, line 3: not YAML: " in mistake("{}")
+
+
+# Mistakes with the files themselves
+
+
+def test_params_that_are_not_yaml_are_named_with_the_line() -> None:
+    assert mistake("training:\n  epochs: {\n").startswith("params.yaml, line 3: not YAML: ")
+
+
+def test_a_key_that_stands_twice_is_named_with_the_line() -> None:
+    assert mistake("training:\n  epochs: 1\n  epochs: 2\n") == (
+        "params.yaml, line 3: not YAML: found duplicate key epochs"
+    )
+
+
+def test_params_that_are_a_list_are_refused() -> None:
+    assert mistake("- training\n") == "params.yaml: must be a mapping of keys to values"
+
+
+def test_empty_params_are_the_defaults() -> None:
+    assert composed("") == composed("{}")
+
+
+def test_missing_params_are_named() -> None:
+    Path(PARAMS).unlink()
+    with pytest.raises(UserError) as caught:
+        compose(Path())
+    assert str(caught.value) == (
+        "params.yaml: No such file or directory; it is the experiment to run"
+    )
+
+
+def test_a_missing_conf_is_named() -> None:
+    shutil.rmtree(CONF)
+    assert mistake("{}") == "conf/ is missing; run this at the root of the repository"
+
+
+def test_the_stage_says_a_mistake_in_one_line_and_writes_nothing() -> None:
+    write_params("training: {epoch: 3}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.stages.configure"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == ("error: params.yaml: unknown key training.epoch; did you mean epochs?\n")
+    assert not Path(COMPOSED).exists()
