@@ -486,3 +486,13 @@ def test_the_stage_says_a_mistake_in_one_line_and_writes_nothing() -> None:
     assert done.stdout == ""
     assert done.stderr == ("error: params.yaml: unknown key training.epoch; did you mean epochs?\n")
     assert not Path(COMPOSED).exists()
+
+
+def test_a_root_with_a_space_and_a_quote_composes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "it's a root"
+    shutil.copytree(CONF, root / CONF)
+    shutil.copy(PARAMS, root)
+    monkeypatch.chdir("/")
+    assert compose(root)["training"]["epochs"] == 100

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from pipeline.command import UserError
 from pipeline.composing import compose
 from pipeline.config import COMPOSED
-from pipeline.features import Scale, Schema, fit_schema, training_arrays
+from pipeline.features import Scale, Schema, fit_scale, fit_schema, training_arrays
 from pipeline.files import write_text
 from pipeline.stages import prepare
 from pipeline.tables import Columns
@@ -116,3 +117,18 @@ def test_training_arrays_take_the_columns_of_the_schema_in_its_order() -> None:
 def test_training_arrays_of_an_empty_part_keep_their_shapes() -> None:
     x, y = training_arrays(TRAIN.iloc[:0], fitted())
     assert (x.shape, y.shape) == ((0, 2), (0, 1))
+
+
+def test_rounding_noise_is_no_spread_to_divide_by() -> None:
+    table = pd.DataFrame({"x": [0.1] * 7})
+    assert table["x"].std(ddof=0) > 0
+    assert fit_scale(table).deviation == [1.0]
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e20])
+def test_a_spread_that_float32_cannot_standardise_is_named(unit: float) -> None:
+    table = pd.DataFrame({"tiny": [unit, 2 * unit], "y": [1.0, 2.0]})
+    columns = Columns(["tiny"], "y")
+    with pytest.raises(UserError, match="column 'tiny' has a standard deviation of"):
+        fit_schema(table, columns, standardize_inputs=True, standardize_target=False)
+    fit_schema(table, columns, standardize_inputs=False, standardize_target=False)

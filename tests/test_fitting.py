@@ -340,3 +340,38 @@ def test_the_learning_rate_of_each_epoch_is_the_schedule_s() -> None:
 
 def test_a_constant_learning_rate_is_written_as_it_was_configured() -> None:
     assert fit(neuron(), epochs=2)["learning_rate"].tolist() == [0.01, 0.01]
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_last_step_that_diverges_does_not_pass_as_trained(epochs: int) -> None:
+    # The loss of an epoch is from before its step, so that one epoch sees none of this.
+    with pytest.raises(DivergedError):
+        fitting.fit(
+            network.build([NEURON], ONE, 0),
+            FOUR_X,
+            None,
+            loss="mse",
+            optimizer=keras.optimizers.SGD(3e38),
+            epochs=epochs,
+            batch_size=7,
+            shuffle=False,
+            seed=0,
+            stopping=None,
+        )
+
+
+def test_a_validation_loss_that_is_not_finite_is_divergence() -> None:
+    with pytest.raises(DivergedError) as caught:
+        fitting.fit(
+            network.build([NEURON], ONE, 0),
+            FOUR_X,
+            Part(X, np.full_like(X, 1e30)),
+            loss="mse",
+            optimizer=keras.optimizers.SGD(0.01),
+            epochs=2,
+            batch_size=7,
+            shuffle=False,
+            seed=0,
+            stopping=None,
+        )
+    assert caught.value.epoch == 1

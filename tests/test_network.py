@@ -293,3 +293,16 @@ def test_the_summary_counts_parameters_layer_by_layer() -> None:
     assert "Total params: 37" in text
     for name in ("dense_1", "dropout_1", "dense_2", "dense_3"):
         assert name in text
+
+
+def test_layers_and_neighbouring_seeds_share_no_draws() -> None:
+    layers = [Layer(units=2), Layer(units=2), Layer(units=2), Layer(units=1)]
+    kernels = [
+        array.tobytes()
+        for seed in (0, 1, 2)
+        for name, array in network.weights(
+            network.build(layers, Schema(Columns(["a", "b"], "y"), None, None), seed)
+        ).items()
+        if name.endswith("kernel") and array.shape == (2, 2)
+    ]
+    assert len(set(kernels)) == len(kernels) > 6

@@ -256,3 +256,15 @@ def test_all_packages_are_one_requirement_a_line() -> None:
     assert all(re.fullmatch(r"[\w.-]+==\S+", line) for line in lines)
     names = [line.partition("==")[0].lower() for line in lines]
     assert names == sorted(names)
+
+
+def test_what_the_stages_write_is_no_uncommitted_change() -> None:
+    for name in provenance.DERIVED:
+        write_text(Path(name), "before\n")
+    for command in ("init -q", "add -A", "-c user.name=a -c user.email=a@b.c commit -qm first"):
+        subprocess.run(["git", *command.split()], check=True)
+    for name in provenance.DERIVED:
+        write_text(Path(name), "after\n")
+    assert provenance.git_diff() is None
+    write_text(Path("other.txt"), "changed\n")
+    assert "+changed" in (provenance.git_diff() or "")

@@ -76,3 +76,8 @@ def test_a_single_epoch_is_the_last_and_the_best() -> None:
 
 def test_metrics_are_plain_numbers() -> None:
     assert {type(value) for value in curve_metrics(history([2.0], [3.0])).values()} == {float}
+
+
+def test_a_missing_loss_is_never_the_best() -> None:
+    metrics = curve_metrics(history([5.0, 4.0, 3.0], [2.0, math.nan, 1.0]))
+    assert metrics["best_epoch"] == 3.0

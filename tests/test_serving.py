@@ -1,5 +1,6 @@
 """A model folder takes tables as people have them and answers in the target's units."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -119,4 +120,17 @@ def test_a_model_that_would_run_code_is_refused(copy: Path) -> None:
     harmful = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2)])
     harmful.save(copy / "model.keras")
     with pytest.raises(UserError, match=r"model\.keras: cannot be loaded by Keras: .*Lambda"):
+        Predictor(copy)
+
+
+def test_a_damaged_schema_is_named(copy: Path) -> None:
+    (copy / "schema.json").write_text("{}", "utf-8")
+    with pytest.raises(UserError, match=r"schema\.json: is not what the train stage writes"):
+        Predictor(copy)
+
+
+def test_an_archive_without_a_network_is_named(copy: Path) -> None:
+    with zipfile.ZipFile(copy / "model.keras", "w") as archive:
+        archive.writestr("metadata.json", "{}")
+    with pytest.raises(UserError, match=r"model\.keras: cannot be loaded by Keras"):
         Predictor(copy)

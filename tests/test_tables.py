@@ -279,3 +279,28 @@ def test_fractions_that_leave_nothing_to_train_on_are_refused() -> None:
     with pytest.raises(UserError) as caught:
         split(table_of(3), 0.49, 0.5, 0)
     assert str(caught.value) == ("data.split: 3 rows leave none to train on; lower the fractions")
+
+
+def test_a_number_that_float32_cannot_hold_is_named() -> None:
+    with pytest.raises(UserError, match=r"column 'x': the value is '1e\+39', not a finite number"):
+        numbers(pd.DataFrame({"x": [1.0, 1e39]}), ["x"], "t.csv")
+
+
+def test_rows_longer_than_the_header_never_shift_the_columns(tmp_path: Path) -> None:
+    # The first fields count up, so pandas would take them for row labels.
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n1,2,3\n2,5,6\n", "utf-8")
+    with pytest.raises(UserError, match="more fields than the header has names"):
+        read_table(str(path))
+
+
+def test_a_feature_named_twice_is_refused() -> None:
+    table = pd.DataFrame({"a": [1], "y": [2]})
+    with pytest.raises(UserError, match=r"data\.features: names 'a' twice"):
+        choose_columns(table, "y", ["a", "a"], "t.csv")
+
+
+def test_the_row_that_is_named_is_that_of_the_whole_table() -> None:
+    table = pd.DataFrame({"x": ["1"] * 9 + ["no"]}).iloc[5:]
+    with pytest.raises(UserError, match="row 10 below the header"):
+        numbers(table, ["x"], "t.csv")

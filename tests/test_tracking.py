@@ -437,3 +437,19 @@ def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
     answers = pd.DataFrame(loaded.predict(pd.read_csv(tmp_path / "rows.csv")))
     assert list(answers.columns) == ["predicted"]
     assert answers["predicted"].tolist() == pytest.approx([100.0, 128.0])
+
+
+@pytest.mark.parametrize("mark", ["?", "%"])
+def test_a_root_that_sqlite_would_misread_is_refused(tmp_path: Path, mark: str) -> None:
+    root = tmp_path / f"what{mark}20"
+    root.mkdir()
+    with pytest.raises(UserError, match=r"a path with \? or % cannot hold mlflow.db"):
+        Store("experiment", None, root)
+
+
+def test_an_experiment_s_name_may_have_a_quote(store: Store) -> None:
+    who = Identity("f" * 32, "name", "it's")
+    run_id = finished(store, who)
+    found = store.find(who)
+    assert found is not None
+    assert found.info.run_id == run_id
