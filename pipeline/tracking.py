@@ -64,6 +64,14 @@ def project_root() -> Path:
     return Path(os.environ.get("DVC_ROOT") or Path(__file__).parents[1]).resolve()
 
 
+def store_uri(uri: str | None, root: Path) -> str:
+    """uri, else the environment's MLFLOW_TRACKING_URI, else root/mlflow.db. The path
+    of a SQLite file is relative to root, whatever the working directory."""
+    given = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
+    file = given.removeprefix("sqlite:///")
+    return given if file == given else f"sqlite:///{root / file}"
+
+
 @dataclass(frozen=True)
 class Identity:
     """What a run is known by: the fingerprint of its training and, where it is an
@@ -97,7 +105,7 @@ class Store:
         root = root or project_root()
         if set("?%") & set(str(root)):
             raise UserError(f"{root}: a path with ? or % cannot hold mlflow.db; rename the folder")
-        self.uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / DATABASE}"
+        self.uri = store_uri(uri, root)
         self._local = self.uri == f"sqlite:///{root / DATABASE}"
         with FileLock(root / f".{DATABASE}.lock"):
             if self._local and not (root / DATABASE).exists():
@@ -307,8 +315,7 @@ def load_model(uri: str) -> Callable[[pd.DataFrame, str], pd.DataFrame]:
     """What turns rows into predictions with the pyfunc model at an MLflow URI
     (models:/..., runs:/...). It raises UserError, naming the second argument as
     the rows' source, for rows that the model refuses."""
-    root = project_root()
-    mlflow.set_tracking_uri(os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / DATABASE}")
+    mlflow.set_tracking_uri(store_uri(None, project_root()))
     try:
         with _any_type_is_meant():
             model = mlflow.pyfunc.load_model(uri)

@@ -123,6 +123,20 @@ def test_the_last_allowed_values_are_allowed() -> None:
     assert config["training"]["seed"] == 2**32 - 1
 
 
+@pytest.mark.parametrize("name", ["root", "it's my work", 'a "b", [c] = 50 %'])
+def test_the_experiment_is_the_root_s_wherever_it_is_composed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, elsewhere = tmp_path / name, tmp_path / "elsewhere"
+    shutil.copytree(CONF, root / CONF)
+    (root / PARAMS).write_text("training: {epochs: 3}", "utf-8")
+    elsewhere.mkdir()
+    (elsewhere / PARAMS).write_text("training: {epochs: 4}", "utf-8")
+    monkeypatch.chdir(elsewhere)
+    assert compose(root)["training"]["epochs"] == 3
+    assert compose(Path("..") / name)["training"]["epochs"] == 3
+
+
 # What wins
 
 
@@ -185,15 +199,23 @@ def test_an_unknown_key_is_named_with_a_suggestion(params: str, said: str) -> No
 
 
 def test_an_unknown_key_of_a_list_item_is_named_with_a_suggestion() -> None:
-    message = mistake("model: {layers: [{unit: 1}]}")
-    assert message.startswith("params.yaml: unknown key ")
-    assert message.endswith("unit; did you mean units?")
-
-
-def test_an_unknown_key_that_the_command_line_adds_is_named_with_a_suggestion() -> None:
-    assert mistake("{}", "+training.epoch=3") == (
-        "command line: unknown key training.epoch; did you mean epochs?"
+    assert mistake("model: {layers: [{unit: 1}]}") == (
+        "params.yaml: unknown key model.layers[...].unit; did you mean units?"
     )
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("training.epoch=3", "training.epoch; did you mean epochs?"),
+        ("+training.epoch=3", "training.epoch; did you mean epochs?"),
+        ("optimiser=sgd", "optimiser; did you mean optimizer?"),
+    ],
+)
+def test_an_unknown_key_of_the_command_line_is_named_with_a_suggestion(
+    override: str, said: str
+) -> None:
+    assert mistake("{}", override) == f"command line: unknown key {said}"
 
 
 def test_an_unknown_group_is_named_with_a_suggestion() -> None:
@@ -213,6 +235,16 @@ def test_a_missing_option_is_named_beside_those_there_are(
     assert mistake(params, *overrides) == (
         f"{place}: conf/optimizer/ has no option 'sgdd'; it has {there}"
     )
+
+
+@pytest.mark.parametrize(
+    ("section", "name"), [("optimizer", "foo"), ("optimizer", "adam"), ("schedule", "cosine")]
+)
+def test_a_kind_is_chosen_by_its_option_and_not_by_its_name(section: str, name: str) -> None:
+    params = "conf: {optimizer: sgd, schedule: constant}\n"
+    said = f"{section}.name cannot be set; choose conf.{section} instead"
+    assert mistake(f"{params}{section}: {{name: {name}}}") == f"params.yaml: {said}"
+    assert mistake(params, f"{section}.name={name}") == f"command line: {said}"
 
 
 def test_a_choice_that_is_no_name_is_refused() -> None:
@@ -236,6 +268,8 @@ def test_choices_that_are_no_mapping_are_refused() -> None:
         ("training: {loss: rmse}", "training.loss", "'rmse', expected one of [mse, mae, huber]"),
         ("data: {split: {test: half}}", "data.split.test", "'half'"),
         ("model: {layers: 3}", "model.layers", "is not a ListConfig, list or tuple"),
+        ("model: {layers: [3]}", "model.layers[0]", "int is not a subclass of Layer"),
+        ("training: null", "training", "is not Optional"),
         ("data: {features: [x, null]}", "data.features[1]", "NoneType is not a subclass of str"),
         (
             "training: {epochs: '${training.epoch}'}",
@@ -248,6 +282,12 @@ def test_a_value_of_the_wrong_type_is_named_with_its_key(params: str, key: str, 
     message = mistake(params)
     assert message.startswith(f"params.yaml: {key}: ")
     assert said in message
+
+
+def test_a_value_in_the_place_of_a_section_is_refused() -> None:
+    message = mistake("training: 3")
+    assert message.startswith("params.yaml: ")
+    assert "int is not a subclass of Training" in message
 
 
 def test_a_value_of_the_wrong_type_on_the_command_line_is_named() -> None:
@@ -335,9 +375,14 @@ def test_values_that_contradict_each_other_are_named(params: str, said: str) -> 
 
 
 def test_a_network_without_layers_is_refused() -> None:
-    message = mistake("model: {layers: []}")
-    assert message.endswith(
-        ": model: layers is empty; a network needs at least one layer of 1 unit"
+    assert mistake("model: {layers: []}") == (
+        "params.yaml: model: layers is empty; a network needs at least one layer of 1 unit"
+    )
+
+
+def test_a_layer_without_units_is_refused() -> None:
+    assert mistake("model: {layers: [{}]}") == (
+        "params.yaml: model.layers[0].units has no value; set it there or in params.yaml"
     )
 
 
@@ -358,9 +403,30 @@ def test_an_item_of_a_list_that_the_command_line_spoils_is_its_mistake() -> None
     )
 
 
-def test_what_is_no_key_and_value_is_refused() -> None:
-    assert mistake("{}", "training.epochs") == (
-        "command line: 'training.epochs' is not a KEY=VALUE in Hydra's grammar"
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["model.layers=[{units: 2}]"],
+            "model: the last of layers has 2 units; one target needs units: 1",
+        ),
+        (
+            ["data.split.test=0.6", "data.split.validation=0.6"],
+            "data.split: validation + test must stay below 1: nothing is left to train on",
+        ),
+    ],
+    ids=["a list", "keys of a section"],
+)
+def test_values_of_the_command_line_that_contradict_each_other_are_its_mistake(
+    overrides: list[str], said: str
+) -> None:
+    assert mistake("{}", *overrides) == f"command line: {said}"
+
+
+@pytest.mark.parametrize("override", ["training.epochs", "=3", "+=3", ""])
+def test_what_is_no_key_and_value_is_refused(override: str) -> None:
+    assert mistake("{}", override) == (
+        f"command line: {override!r} is not a KEY=VALUE in Hydra's grammar"
     )
 
 
@@ -401,9 +467,9 @@ def test_a_mistake_in_an_option_with_a_schema_of_its_own_names_the_options_file(
 
 def test_a_mistake_in_a_list_item_of_an_option_names_the_options_file() -> None:
     write_conf("model/linear.yaml", "layers: [{unit: 1}]\n")
-    message = mistake("{}", "model=linear")
-    assert message.startswith("conf/model/linear.yaml: unknown key ")
-    assert message.endswith("unit; did you mean units?")
+    assert mistake("{}", "model=linear") == (
+        "conf/model/linear.yaml: unknown key model.layers[...].unit; did you mean units?"
+    )
 
 
 def test_a_mistake_in_an_option_that_params_mends_is_none() -> None:
@@ -433,9 +499,17 @@ def test_a_value_that_nothing_sets_is_named_with_where_to_set_it(
     )
 
 
+@pytest.mark.parametrize("params", ["{}", "conf: {data: proportional}"])
+def test_a_value_that_nothing_sets_is_named_in_the_option_that_was_taken(params: str) -> None:
+    write_conf("data/diabetes.yaml", "path: a.csv\n")
+    assert mistake(params, "data=diabetes") == (
+        "conf/data/diabetes.yaml: data.target has no value; set it there or in params.yaml"
+    )
+
+
 def test_a_file_of_conf_that_is_not_yaml_is_named_with_the_line() -> None:
     write_conf("training/default.yaml", "loss: mse\nseed: [\n")
-    assert "default.yaml, line 3: not YAML: " in mistake("{}")
+    assert mistake("{}").startswith("conf/training/default.yaml, line 3: not YAML: ")
 
 
 # Mistakes with the files themselves
@@ -451,8 +525,16 @@ def test_a_key_that_stands_twice_is_named_with_the_line() -> None:
     )
 
 
-def test_params_that_are_a_list_are_refused() -> None:
-    assert mistake("- training\n") == "params.yaml: must be a mapping of keys to values"
+@pytest.mark.parametrize("params", ["- training\n", "3\n"])
+def test_params_that_are_no_mapping_are_refused(params: str) -> None:
+    assert mistake(params) == "params.yaml: must be a mapping of keys to values"
+
+
+def test_params_that_are_not_in_utf_8_are_refused() -> None:
+    Path(PARAMS).write_bytes("# grün\n".encode("latin-1"))
+    with pytest.raises(UserError) as caught:
+        compose(Path())
+    assert str(caught.value) == "params.yaml: is not in UTF-8; save it so"
 
 
 def test_empty_params_are_the_defaults() -> None:
@@ -486,13 +568,3 @@ def test_the_stage_says_a_mistake_in_one_line_and_writes_nothing() -> None:
     assert done.stdout == ""
     assert done.stderr == ("error: params.yaml: unknown key training.epoch; did you mean epochs?\n")
     assert not Path(COMPOSED).exists()
-
-
-def test_a_root_with_a_space_and_a_quote_composes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = tmp_path / "it's a root"
-    shutil.copytree(CONF, root / CONF)
-    shutil.copy(PARAMS, root)
-    monkeypatch.chdir("/")
-    assert compose(root)["training"]["epochs"] == 100

@@ -83,6 +83,11 @@ def test_every_figure_in_the_targets_units_names_the_target(
     assert changed(drawn, figures(tmp_path / "b", target="Größe in cm")) == NAMES
 
 
+@pytest.mark.parametrize("target", ["a $^$ b", "$x$", "1 $", r"\alpha_1"])
+def test_a_name_that_looks_like_a_formula_can_be_drawn(target: str, tmp_path: Path) -> None:
+    assert set(figures(tmp_path / "a", target=target)) == NAMES
+
+
 def test_losses_of_zero_can_be_drawn(tmp_path: Path) -> None:
     assert set(figures(tmp_path / "a", HISTORY.assign(loss=0.0))) == NAMES
 

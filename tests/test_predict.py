@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import predict
 from pipeline.command import UserError
+from pipeline.tables import numbers
 
 Predict = Callable[..., None]
 
@@ -28,6 +29,18 @@ def predicting(monkeypatch: pytest.MonkeyPatch) -> Predict:
         predict.main()
 
     return command
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch, predicting: Predict) -> Predict:
+    """The command with a model that answers x and refuses what is no number."""
+
+    def model(rows: pd.DataFrame, source: str) -> pd.DataFrame:
+        x = numbers(rows, ["x"], source)["x"]
+        return pd.DataFrame({"predicted": x.to_numpy()}, index=rows.index)
+
+    monkeypatch.setattr(predict, "load", lambda _: model)
+    return predicting
 
 
 @pytest.fixture
@@ -76,6 +89,19 @@ def test_every_row_of_a_long_table_is_predicted_once(doubled: Predict) -> None:
     assert (table["predicted"] == 2 * table["x"]).all()
 
 
+def test_the_columns_of_the_rows_are_not_rounded_as_the_predictions_are(
+    checked: Predict,
+) -> None:
+    rows = ["9223372036854775807,12345678901.5,0.123456789012345", "1,0.1,1e-300"]
+    Path("rows.csv").write_text("\n".join(["id,amount,x", *rows, ""]), "utf-8")
+    checked("rows.csv")
+    assert Path("predictions.csv").read_text("utf-8").splitlines() == [
+        "id,amount,x,predicted",
+        f"{rows[0]},0.123456789",
+        f"{rows[1]},1e-300",
+    ]
+
+
 def test_predictions_that_fail_half_way_leave_the_old_ones(doubled: Predict) -> None:
     Path("predictions.csv").write_text("old\n", "utf-8")
     values = [1] * predict.ROWS_AT_ONCE + [13]
@@ -86,6 +112,16 @@ def test_predictions_that_fail_half_way_leave_the_old_ones(doubled: Predict) -> 
 
 
 # Mistakes
+
+
+def test_a_bad_cell_is_named_by_its_row_in_the_file_wherever_the_row_stands(
+    checked: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "ROWS_AT_ONCE", 3)
+    Path("rows.csv").write_text("\n".join(["x", *"1234567", "a", "9", ""]), "utf-8")
+    assert mistake(checked, "rows.csv").startswith(
+        "rows.csv, row 8 below the header, column 'x': the value is 'a', not a finite number"
+    )
 
 
 def test_missing_rows_are_named(predicting: Predict) -> None:
@@ -106,6 +142,13 @@ def test_the_model_of_the_pipeline_is_the_one_that_is_meant(predicting: Predict)
 def test_a_missing_output_folder_is_named(predicting: Predict) -> None:
     assert mistake(predicting, "rows.csv", "--output", "none/a.csv") == (
         "--output: there is no folder none"
+    )
+
+
+def test_an_output_that_is_a_folder_is_refused(predicting: Predict) -> None:
+    Path("out").mkdir()
+    assert mistake(predicting, "rows.csv", "--output", "out") == (
+        "--output: out is a folder; name a file in it"
     )
 
 

@@ -112,25 +112,69 @@ def test_a_missing_file_is_named(copy: Path, name: str) -> None:
 
 def test_a_file_that_is_no_model_is_named(copy: Path) -> None:
     (copy / "model.keras").write_text("not a model\n", "utf-8")
-    with pytest.raises(UserError, match=r"model\.keras: is not a Keras model"):
-        Predictor(copy)
+    assert damage(copy) == f"{copy / 'model.keras'}: is not a Keras model"
+
+
+def damage(folder: Path) -> str:
+    """What a Predictor says of a damaged folder; one line."""
+    with pytest.raises(UserError) as caught:
+        Predictor(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_a_model_that_lacks_a_part_is_named_with_what_it_lacks(copy: Path, name: str) -> None:
+    model = copy / "model.keras"
+    with zipfile.ZipFile(model) as archive:
+        parts = {part: archive.read(part) for part in archive.namelist()}
+    with zipfile.ZipFile(model, "w") as archive:
+        for part in parts.keys() - {name}:
+            archive.writestr(part, parts[part])
+    message = damage(copy)
+    assert message.startswith(f"{model}: cannot be loaded by Keras: ")
+    assert name in message
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_a_model_with_a_flipped_byte_is_named_with_the_part(copy: Path, name: str) -> None:
+    model = copy / "model.keras"
+    content = bytearray(model.read_bytes())
+    with zipfile.ZipFile(model) as archive:
+        place = content.index(archive.read(name)) + 100
+    content[place] ^= 0xFF
+    model.write_bytes(content)
+    assert damage(copy) == (f"{model}: cannot be loaded by Keras: Bad CRC-32 for file {name!r}")
+
+
+def test_a_model_that_was_cut_short_is_named(copy: Path) -> None:
+    content = (copy / "model.keras").read_bytes()
+    (copy / "model.keras").write_bytes(content[: len(content) // 2])
+    assert damage(copy) == f"{copy / 'model.keras'}: is not a Keras model"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"null",
+        b"\xff",
+        b'{"columns": null, "inputs": null, "target": null}',
+        b'{"columns": {"features": ["a", "b"]}, "inputs": null, "target": null}',
+        b'{"columns": {"features": ["a", "b"], "target": "y"}, "inputs": 3, "target": null}',
+    ],
+)
+def test_a_schema_that_cannot_be_read_is_named(copy: Path, content: bytes) -> None:
+    (copy / "schema.json").write_bytes(content)
+    assert damage(copy) == f"{copy / 'schema.json'}: is not what the train stage writes"
 
 
 def test_a_model_that_would_run_code_is_refused(copy: Path) -> None:
     harmful = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2)])
     harmful.save(copy / "model.keras")
     with pytest.raises(UserError, match=r"model\.keras: cannot be loaded by Keras: .*Lambda"):
-        Predictor(copy)
-
-
-def test_a_damaged_schema_is_named(copy: Path) -> None:
-    (copy / "schema.json").write_text("{}", "utf-8")
-    with pytest.raises(UserError, match=r"schema\.json: is not what the train stage writes"):
-        Predictor(copy)
-
-
-def test_an_archive_without_a_network_is_named(copy: Path) -> None:
-    with zipfile.ZipFile(copy / "model.keras", "w") as archive:
-        archive.writestr("metadata.json", "{}")
-    with pytest.raises(UserError, match=r"model\.keras: cannot be loaded by Keras"):
         Predictor(copy)

@@ -85,8 +85,9 @@ def test_a_header_alone_is_no_table(content: str) -> None:
     assert reading_error(content) == "t.csv: the table has a header but no rows"
 
 
-def test_a_name_that_stands_twice_is_named() -> None:
-    assert reading_error("x,y,x\n1,2,3\n") == (
+@pytest.mark.parametrize("before", ["", "\n", "\n\n"], ids=["no", "one", "two"])
+def test_a_name_that_stands_twice_is_named_below_blank_lines_as_well(before: str) -> None:
+    assert reading_error(f"{before}x,y,x\n1,2,3\n") == (
         "t.csv: column 'x' stands twice in the header; rename one"
     )
 
@@ -98,8 +99,11 @@ def test_a_row_that_is_longer_than_the_others_is_named_by_its_line() -> None:
     assert "\n" not in message
 
 
-def test_rows_that_are_all_longer_than_the_header_do_not_shift_the_columns() -> None:
-    assert reading_error("x,y\n1,2,3\n5,6,7\n6,7,8\n") == (
+@pytest.mark.parametrize(
+    "rows", ["1,2,3\n", "1,2,3\n2,5,6\n", "1,2,3\n5,6,7\n6,7,8\n", "1,2,3\n3,4\n"]
+)
+def test_rows_that_are_longer_than_the_header_do_not_shift_the_columns(rows: str) -> None:
+    assert reading_error(f"x,y\n{rows}") == (
         "t.csv: the rows have more fields than the header has names; name every column"
     )
 
@@ -152,6 +156,12 @@ def test_the_target_cannot_be_a_feature() -> None:
     )
 
 
+def test_a_feature_cannot_be_named_twice() -> None:
+    assert choosing_error(TABLE, "y", ["a", "b", "a"]) == (
+        "data.features: names 'a' twice; leave one out"
+    )
+
+
 def test_a_target_alone_cannot_be_predicted() -> None:
     assert choosing_error(TABLE[["y"]], "y", None) == (
         "t.csv: has no column beside the target 'y' to predict it from"
@@ -178,6 +188,8 @@ def test_numbers_are_the_named_columns_in_their_order_as_float64() -> None:
         ("inf", "is 'inf', not a finite number of float32"),
         ("-inf", "is '-inf', not a finite number of float32"),
         ("1e999", "is 'inf', not a finite number of float32"),
+        ("1e39", "is '1e+39', not a finite number of float32"),
+        ("-1e39", "is '-1e+39', not a finite number of float32"),
     ],
 )
 def test_a_bad_cell_is_named_by_row_and_column(cell: str, what: str) -> None:
@@ -188,6 +200,11 @@ def test_a_bad_cell_is_named_by_row_and_column(cell: str, what: str) -> None:
         f"t.csv, row 2 below the header, column 'y': the value {what};"
         " mend the cell or leave the column out with data.features"
     )
+
+
+def test_the_largest_numbers_of_float32_are_numbers() -> None:
+    table = numbers(read_table(written("x\n3.4e38\n-3.4e38\n")), ["x"], "t.csv")
+    assert np.isfinite(table.to_numpy(np.float32)).all()
 
 
 def test_a_row_that_is_too_short_misses_a_value() -> None:
@@ -279,25 +296,6 @@ def test_fractions_that_leave_nothing_to_train_on_are_refused() -> None:
     with pytest.raises(UserError) as caught:
         split(table_of(3), 0.49, 0.5, 0)
     assert str(caught.value) == ("data.split: 3 rows leave none to train on; lower the fractions")
-
-
-def test_a_number_that_float32_cannot_hold_is_named() -> None:
-    with pytest.raises(UserError, match=r"column 'x': the value is '1e\+39', not a finite number"):
-        numbers(pd.DataFrame({"x": [1.0, 1e39]}), ["x"], "t.csv")
-
-
-def test_rows_longer_than_the_header_never_shift_the_columns(tmp_path: Path) -> None:
-    # The first fields count up, so pandas would take them for row labels.
-    path = tmp_path / "t.csv"
-    path.write_text("x,y\n1,2,3\n2,5,6\n", "utf-8")
-    with pytest.raises(UserError, match="more fields than the header has names"):
-        read_table(str(path))
-
-
-def test_a_feature_named_twice_is_refused() -> None:
-    table = pd.DataFrame({"a": [1], "y": [2]})
-    with pytest.raises(UserError, match=r"data\.features: names 'a' twice"):
-        choose_columns(table, "y", ["a", "a"], "t.csv")
 
 
 def test_the_row_that_is_named_is_that_of_the_whole_table() -> None:

@@ -20,7 +20,7 @@ from pipeline import tracking
 from pipeline.command import UserError
 from pipeline.features import Scale, Schema
 from pipeline.tables import Columns
-from pipeline.tracking import Identity, Store, live_run
+from pipeline.tracking import Identity, Store, live_run, store_uri
 
 pyfunc_warnings = pytest.mark.filterwarnings(
     # MLflow reads its own type hints when it is imported, and compares columns with a range.
@@ -160,6 +160,18 @@ def test_a_path_with_a_space_in_it_works(tmp_path: Path) -> None:
     assert {path.name for path in root.iterdir() if path.name[0] != "."} == {"mlflow.db", "mlruns"}
 
 
+@pytest.mark.parametrize("name", ["what?", "50% done", "a%20b"])
+def test_a_path_that_would_not_be_a_uri_s_is_refused(tmp_path: Path, name: str) -> None:
+    root = tmp_path / name
+    root.mkdir()
+    with pytest.raises(UserError) as caught:
+        Store("trials", None, root)
+    assert str(caught.value) == (
+        f"{root}: a path with ? or % cannot hold mlflow.db; rename the folder"
+    )
+    assert not list(root.iterdir())
+
+
 def test_a_run_has_its_parameters_tags_and_name(store: Store) -> None:
     params = {f"model.layers.{number}.units": number for number in range(250)}
     run = run_of(store, store.create(WHO, {**params, "none": None}, {"color": "green"}))
@@ -199,6 +211,16 @@ def test_find_with_an_experiment_s_name_gives_only_that_experiment_s(store: Stor
     assert found.info.run_id == run_id
     assert any_of_them is not None
     assert any_of_them.info.run_id == newest
+
+
+@pytest.mark.parametrize("name", ["it's", 'the "owl"', "a`b", "50%"])
+def test_an_experiment_s_name_may_hold_a_quote(store: Store, name: str) -> None:
+    who = Identity(FINGERPRINT, "plain", name)
+    run_id = finished(store, who)
+    finished(store, Identity(FINGERPRINT, "plain", "other"))
+    found = store.find(who)
+    assert found is not None
+    assert found.info.run_id == run_id
 
 
 def test_an_epoch_has_one_point_at_its_step(store: Store) -> None:
@@ -439,17 +461,10 @@ def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
     assert answers["predicted"].tolist() == pytest.approx([100.0, 128.0])
 
 
-@pytest.mark.parametrize("mark", ["?", "%"])
-def test_a_root_that_sqlite_would_misread_is_refused(tmp_path: Path, mark: str) -> None:
-    root = tmp_path / f"what{mark}20"
-    root.mkdir()
-    with pytest.raises(UserError, match=r"a path with \? or % cannot hold mlflow.db"):
-        Store("experiment", None, root)
-
-
-def test_an_experiment_s_name_may_have_a_quote(store: Store) -> None:
-    who = Identity("f" * 32, "name", "it's")
-    run_id = finished(store, who)
-    found = store.find(who)
-    assert found is not None
-    assert found.info.run_id == run_id
+def test_a_relative_database_is_the_root_s_whatever_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir("/")
+    assert store_uri("sqlite:///runs.db", tmp_path) == f"sqlite:///{tmp_path}/runs.db"
+    assert store_uri("sqlite:////else/runs.db", tmp_path) == "sqlite:////else/runs.db"
+    assert store_uri("http://127.0.0.1:5000", tmp_path) == "http://127.0.0.1:5000"
