@@ -213,18 +213,16 @@ def test_the_diff_has_files_that_are_not_in_utf_8() -> None:
     assert "+gr\N{REPLACEMENT CHARACTER}n" in diff.splitlines()
 
 
-DERIVED = ["dvc.lock", "data/config.yaml", "data/metrics.json"]
-
-
 @pytest.mark.parametrize("committed", [False, True], ids=["new", "changed"])
 @pytest.mark.usefixtures("repository")
 def test_the_diff_leaves_out_what_the_stages_write_themselves(*, committed: bool) -> None:
-    for file in DERIVED:
+    derived = ["dvc.lock", "data/config.yaml", "data/metrics.json"]
+    for file in derived:
         write_text(Path(file), "before\n")
     if committed:
         git("add", "--all")
         git("commit", "--quiet", "--message", "B")
-    for file in DERIVED:
+    for file in derived:
         write_text(Path(file), "after\n")
     assert provenance.git_diff() is None
     write_text(Path("data/notes.txt"), "brand new\n")

@@ -23,8 +23,7 @@ from pipeline.tables import Columns
 from pipeline.tracking import Identity, Store, live_run, store_uri
 
 pyfunc_warnings = pytest.mark.filterwarnings(
-    # MLflow reads its own type hints when it is imported, and compares columns with a range.
-    "ignore:.*Any type hint is inferred as AnyType",
+    # MLflow compares columns with a range.
     "ignore:Operation with range is deprecated",
     # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
     "ignore:__array__ implementation:DeprecationWarning",
@@ -161,7 +160,7 @@ def test_a_path_with_a_space_in_it_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["what?", "50% done", "a%20b"])
-def test_a_path_that_would_not_be_a_uri_s_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_path_that_a_uri_would_misread_is_refused(tmp_path: Path, name: str) -> None:
     root = tmp_path / name
     root.mkdir()
     with pytest.raises(UserError) as caught:
