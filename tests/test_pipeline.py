@@ -141,7 +141,10 @@ def test_the_run_holds_everything_that_the_result_was_made_of(clone: Clone, run:
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
 def test_the_tracked_model_predicts_what_the_evaluation_did(clone: Clone, run: Run) -> None:
     mlflow.set_tracking_uri(clone.store())
-    model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    try:
+        model = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/model")
+    finally:
+        mlflow.set_tracking_uri("")  # MLflow keeps it for the process, in its environment
     rows = pd.read_csv(clone.root / "data/raw/proportional.csv")
     predicted = pd.DataFrame(model.predict(rows))["predicted"]
     assert [f"{value:.6f}" for value in predicted] == PREDICTED
@@ -176,7 +179,6 @@ def test_a_file_of_conf_that_is_not_in_use_re_runs_configure_alone(clone: Clone)
 def test_a_change_of_the_new_rows_does_not_train_again(clone: Clone) -> None:
     with clone.edited("data/raw/proportional_new.csv", "-3", "-4"):
         assert clone.repro() == ["prepare", "evaluate"]
-    assert clone.repro() == ["evaluate"]
 
 
 def test_a_changed_value_trains_again_and_going_back_restores(clone: Clone) -> None:
@@ -188,7 +190,7 @@ def test_a_changed_value_trains_again_and_going_back_restores(clone: Clone) -> N
         assert newest.data.tags["git.dirty"] == "true"
         diff = artifact(clone, newest, "provenance/git.diff").read_text("utf-8")
         assert "+  epochs: 3" in diff
-    # The model comes back from DVC's cache, and its run is found, not made again.
+    # What was there before comes back from DVC's cache, and the model's run is found.
     assert clone.repro() == ["configure", "evaluate"]
     assert len(clone.runs()) == trained + 1
 

@@ -48,7 +48,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("store")
-    Store("another", None, root)
+    # By name: what the environment says is put aside for single tests only.
+    Store("another", f"sqlite:///{root}/mlflow.db", root)
     return root / "mlflow.db"
 
 
