@@ -32,7 +32,7 @@ test: .venv/test.stamp
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
-	@$(RUN) pytest -n 2 --dist loadgroup
+	@$(RUN) pytest -n 2 --dist loadfile
 
 # Versions move only here. The locks name no package index: the installer asks
 # whichever the machine is set up for.

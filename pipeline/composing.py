@@ -73,6 +73,9 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         experiment = typed(resolved)
     except (HydraException, OmegaConfBaseException, yaml.MarkedYAMLError) as error:
         raise UserError(_explain(error, root, params, overrides, taken)) from error
+    except ValueError as error:
+        # Hydra's own, for a group that is set to a number.
+        raise UserError(f"command line: {' '.join(str(error).split())}") from error
     problems = [
         f"{_origin(key, root, params, overrides, resolved['conf'])}: {text}"
         for key, text in check(experiment)

@@ -16,6 +16,17 @@ from pipeline.model_folder import MODEL, SCHEMA
 from pipeline.tables import numbers
 
 BATCH_ROWS = 4096
+# What Keras and zipfile raise for a file that is not whole.
+DAMAGE = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
 
 
 class Predictor:
@@ -34,9 +45,15 @@ class Predictor:
         try:
             # Safe mode: a model file may come from anywhere and must not run code.
             self.network = keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True)
-        except (ValueError, OSError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{folder / MODEL}: cannot be loaded by Keras: {reason}") from error
+        reads, named = self.network.input_shape[1], len(self.schema.columns.features)
+        if reads != named:
+            raise UserError(
+                f"{folder}: {MODEL} reads {reads} columns, but {SCHEMA} names {named};"
+                " they are not of one training"
+            )
 
     def predict(self, table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:
         """One column, predicted, in the target's units; index and order are the

@@ -103,9 +103,9 @@ class Store:
         processes that create it at once would leave it unusable.
         """
         root = root or project_root()
-        if set("?%") & set(str(root)):
-            raise UserError(f"{root}: a path with ? or % cannot hold mlflow.db; rename the folder")
         self.uri = store_uri(uri, root)
+        if self.uri.startswith(f"sqlite:///{root}") and set("?%") & set(str(root)):
+            raise UserError(f"{root}: a path with ? or % cannot hold mlflow.db; rename the folder")
         self._local = self.uri == f"sqlite:///{root / DATABASE}"
         with FileLock(root / f".{DATABASE}.lock"):
             if self._local and not (root / DATABASE).exists():

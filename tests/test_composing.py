@@ -568,3 +568,9 @@ def test_the_stage_says_a_mistake_in_one_line_and_writes_nothing() -> None:
     assert done.stdout == ""
     assert done.stderr == ("error: params.yaml: unknown key training.epoch; did you mean epochs?\n")
     assert not Path(COMPOSED).exists()
+
+
+def test_a_group_set_to_a_number_is_refused_in_one_line() -> None:
+    said = mistake("{}", "training=3")
+    assert said.startswith("command line: ")
+    assert "\n" not in said

@@ -10,8 +10,6 @@ from sklearn.datasets import load_diabetes
 from tests.clone import Clone
 from tests.readme import commands
 
-pytestmark = pytest.mark.xdist_group("experiments")
-
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:

@@ -17,8 +17,6 @@ from mlflow.entities import Run
 from tests.clone import Clone
 from tests.readme import commands
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 # Loss and MAE of epochs 1 to 8, as the notebook printed them.
 CURVES = [
     ("709.1211", "22.5983"),

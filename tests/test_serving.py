@@ -178,3 +178,8 @@ def test_a_model_that_would_run_code_is_refused(copy: Path) -> None:
     harmful.save(copy / "model.keras")
     with pytest.raises(UserError, match=r"model\.keras: cannot be loaded by Keras: .*Lambda"):
         Predictor(copy)
+
+
+def test_a_schema_of_another_training_is_refused(copy: Path) -> None:
+    Schema(Columns(["a"], "y"), None, None).write(copy / "schema.json")
+    assert "model.keras reads 2 columns, but schema.json names 1" in damage(copy)
