@@ -62,6 +62,18 @@ class Loss(Enum):
     huber = "huber"
 
 
+class When(Enum):
+    """Whether to do a thing that is of use only sometimes."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+    def decided(self, useful: bool) -> bool:  # noqa: FBT001 - the one thing that it asks
+        """What auto comes to, if the thing is useful or is not."""
+        return useful if self is When.auto else self is When.always
+
+
 def bounded(
     default: Any = MISSING,
     *,
@@ -259,6 +271,8 @@ class Training:
     batch_size: int = bounded(32, at_least=1)
     shuffle: bool = True
     seed: int = bounded(0, at_least=0, below=2**32)
+    xla: When = When.auto
+    streaming: When = When.auto
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
 
 

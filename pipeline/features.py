@@ -88,9 +88,12 @@ def fit_schema(
 def training_arrays(
     table: pd.DataFrame, schema: Schema
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """x of shape (rows, features) in its own units, which the network standardises
-    itself, and y of shape (rows, 1), standardised if the schema says so."""
+    """x of shape (rows, features) and y of shape (rows, 1), each standardised if the
+    schema says so; x in float32, as the saved network does it."""
     x = table[schema.columns.features].to_numpy(np.float32)
+    if schema.inputs is not None:
+        mean = np.array(schema.inputs.mean, np.float32)
+        x = (x - mean) / np.array(schema.inputs.deviation, np.float32)
     y = table[[schema.columns.target]].to_numpy(np.float64)
     if schema.target is not None:
         y = (y - schema.target.mean) / schema.target.deviation

@@ -1,13 +1,12 @@
-"""Training a network: an epoch is one compiled call under ordinary Keras fit.
+"""Training from its first epoch to its last: one network, or many of one structure.
 
-Keras starts a data iterator and a Python loop anew for each epoch, which takes
-longer than the arithmetic of a small table. Here the rows stay in memory as
-tensors, and one call of one compiled function runs all batches of an epoch.
+What an epoch is stands in epoch.py; here are the rows that it takes, who is still
+trained, and what is told of it.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,25 +14,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.backend import keras, tf
+from pipeline.batches import Array, Order, Part, Stream, in_batches, order_of_rows
+from pipeline.callbacks import Callbacks
+from pipeline.epoch import FLAGS, TOLD, Group, Rows, State, compiled
+from pipeline.feed import chunks, held, longer, pieces
+from pipeline.members import Member, own, starts
+from pipeline.updates import number_of_slots
+from pipeline.work import Work
 
-Array = NDArray[np.float32]
-OnEpoch = Callable[[int, dict[str, float]], None]
+Values = NDArray[np.float64]
+OnEpochs = Callable[[int, dict[str, Values]], None]
 
-
-@dataclass(frozen=True)
-class Part:
-    """x of shape (rows, features) and y of shape (rows, 1), as training sees them."""
-
-    x: Array
-    y: Array
-
-
-@dataclass(frozen=True)
-class Stopping:
-    """Stop after patience epochs in a row without an improvement by min_delta."""
-
-    patience: int
-    min_delta: float
+NAMES = ("loss", "mae", "validation_loss", "validation_mae", "learning_rate")
+# How many activations of a layer the validation part may take at once.
+MOST_ACTIVATIONS = 2**22
 
 
 class DivergedError(Exception):
@@ -45,150 +39,313 @@ class DivergedError(Exception):
         self.loss = loss
 
 
-class EpochPerCall(keras.Sequential):
-    """A Sequential whose training step runs one whole epoch over rows in memory."""
+@dataclass(frozen=True)
+class Fitted:
+    """What became of a member: its weights, in Member's form, and a row for each epoch.
 
-    def hold(self, train: Part, validation: Part | None, batch_size: int) -> None:
-        """The rows that the next fit goes over."""
-        self._train = tf.constant(train.x), tf.constant(train.y)
-        self._validation = None
-        if validation is not None:
-            self._validation = tf.constant(validation.x), tf.constant(validation.y)
-        self._batch_size = batch_size
+    history has the columns epoch (from 1), loss and mae over the epoch's batches, each
+    before its step, validation_loss and validation_mae after the epoch (missing values
+    without a validation part), learning_rate at the epoch's start and kept, True for the
+    epoch whose weights these are: the last one, or with stopping the best one by the
+    validation loss (else the training loss). The epoch in which a member diverged is
+    not among them.
+    """
 
-    def make_train_function(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - Keras's own
-        """Called by fit. The function that it sets takes the order of an epoch's
-        rows from the iterator and returns the epoch's mean loss and MAE."""
-        del force
-        x, y = self._train
-
-        @tf.function
-        def run_epoch(orders: Iterator[Any]) -> dict[str, Any]:
-            order = next(orders)
-            for start in tf.range(0, tf.size(order), self._batch_size):
-                rows = order[start : start + self._batch_size]
-                logs = self.train_step((tf.gather(x, rows), tf.gather(y, rows)))
-                if not tf.math.is_finite(logs["loss"]):
-                    break
-            return {**self.get_metrics_result(), **self._validate()}
-
-        self.train_function = run_epoch
-
-    def _validate(self) -> dict[str, Any]:
-        if self._validation is None:
-            return {}
-        x, y = self._validation
-        predicted = self(x, training=False)
-        return {
-            "validation_loss": self.compute_loss(x=x, y=y, y_pred=predicted, training=False),
-            "validation_mae": tf.reduce_mean(tf.abs(y - predicted)),
-        }
+    weights: list[Array]
+    history: pd.DataFrame
+    diverged: DivergedError | None
 
 
 def fit(
-    network: keras.Sequential,
-    train: Part,
+    members: Sequence[Member],
+    train: Part | Stream,
     validation: Part | None,
     *,
+    activations: Sequence[str],
     loss: str,
-    optimizer: keras.optimizers.Optimizer,
+    update: str,
     epochs: int,
     batch_size: int,
     shuffle: bool,
-    seed: int,
-    stopping: Stopping | None,
+    xla: bool | None = None,
     mae_unit: float = 1.0,
-    on_epoch: OnEpoch | None = None,
+    on_epochs: OnEpochs | None = None,
+    network: keras.Sequential | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> pd.DataFrame:
-    """Trains network in place and returns a row for each epoch.
+) -> list[Fitted]:
+    """Trains members, whose weights have the same shapes, each as if it were alone.
 
-    Columns: epoch (from 1), loss and mae over the epoch's batches as Keras reports
-    them (each before its step), learning_rate at the epoch's start and, where
-    there is a validation part, validation_loss and validation_mae after the epoch;
-    without one these two are missing values. MAE columns are multiplied by
-    mae_unit, the target's units in one unit of y. on_epoch is called with each row.
-    kept is True for the epoch whose weights network has in the end: the last one,
-    or with stopping the best one by the validation loss (else the training loss).
+    activations has Keras's name for each layer; loss is a key of epoch.LOSSES, update
+    one of updates.RULES. xla None lets the size of the work decide (work.Work). MAE
+    values are multiplied by mae_unit, the target's units in one unit of y. on_epochs is
+    called now and then with the number of the first of the epochs since (from 1) and
+    their curves, arrays of shape (epochs, members), NaN for whoever was not trained.
 
-    The order of the rows follows from seed and epoch alone. Raises DivergedError
-    in the first epoch whose loss, or validation loss, is NaN or infinite.
+    callbacks are called at each epoch of a single member, as for network, whose Dense
+    layers have its weights. The order of the rows follows from seed and epoch alone.
+    Raises ValueError where members are of different shapes, or where a stream's members
+    have different seeds: each would read the file in an order of its own.
     """
-    runner = EpochPerCall([keras.Input(network.input_shape[1:]), *network.layers])
-    runner.compile(optimizer=optimizer, loss=loss, metrics=["mae"])
-    runner.hold(train, validation, batch_size)
-    history = _History(mae_unit, on_epoch)
-    stop = []
-    if stopping is not None:
-        stop.append(
-            keras.callbacks.EarlyStopping(
-                monitor=monitored(has_validation=validation is not None),
-                patience=stopping.patience,
-                min_delta=stopping.min_delta,
-                mode="min",
-                restore_best_weights=True,
-            )
+    shapes = {tuple(weight.shape for weight in member.weights) for member in members}
+    if len(shapes) != 1:
+        raise ValueError(f"members of {len(shapes)} structures cannot be one group")
+    if isinstance(train, Stream) and shuffle and len({member.seed for member in members}) > 1:
+        raise ValueError("a stream is read in one order; train members of other seeds apart")
+    training = _Training(
+        members, train, validation,
+        activations=activations, loss=loss, update=update, epochs=epochs,
+        batch_size=batch_size, shuffle=shuffle, xla=xla,
+    )  # fmt: skip
+    called = None
+    if callbacks:
+        if len(members) != 1 or network is None:
+            raise ValueError("Keras callbacks need the one network that they are for")
+        called = Callbacks(callbacks, network, update=update, loss=loss, epochs=epochs)
+    told: list[Values] = []
+    while training.going_on():
+        first = training.epoch + 1
+        values = training.advance(called)
+        values[:, [NAMES.index("mae"), NAMES.index("validation_mae")]] *= mae_unit
+        told.append(values)
+        if on_epochs is not None:
+            on_epochs(first, {name: values[:, i] for i, name in enumerate(NAMES)})
+    weights = training.finish(called)
+    curves = np.moveaxis(np.concatenate(told), 2, 0)
+    results = zip(weights, curves, training.kept, training.diverged, strict=True)
+    return [_fitted(*result) for result in results]
+
+
+class _Training:
+    """A group on its way. Members that are done leave its tensors; places has the
+    number of each one that is still in them."""
+
+    def __init__(
+        self, members: Sequence[Member], train: Part | Stream, validation: Part | None, *,
+        activations: Sequence[str], loss: str, update: str, epochs: int,
+        batch_size: int, shuffle: bool, xla: bool | None,
+    ) -> None:  # fmt: skip
+        self.members = members
+        self.alone = len(members) == 1
+        self.places = list(range(len(members)))
+        self.train = train
+        self.rows = len(train)
+        self.batch_size = min(batch_size, self.rows)
+        self.steps = -(-self.rows // self.batch_size)
+        self.shuffle = shuffle
+        self.epochs = epochs
+        self.epoch = 0
+        self.kept = [0] * len(members)
+        self.diverged: list[DivergedError | None] = [None] * len(members)
+        self.weights: list[list[Array]] = [[] for _ in members]
+
+        parameters = sum(weight.size for weight in members[0].weights)
+        self.work = Work(parameters, self.rows, self.batch_size, epochs, len(members))
+        self.xla = self.work.xla_pays() if xla is None else xla
+        self.epochs_per_call = self.work.epochs_per_call(xla=self.xla)
+
+        stacked = own(members)
+        start = [tf.constant(array) for array in starts(members)]
+        slots = number_of_slots(update, stacked["settings"])
+        none = np.zeros(() if self.alone else len(members), np.float32)
+        self.group = Group(
+            activations=tuple(activations),
+            loss=loss,
+            update=update,
+            dropout=tuple(bool((rate > 0).any()) for rate in stacked["dropout"]),
+            penalties=any(bool((side > 0).any()) for side in (*stacked["l1"], *stacked["l2"])),
+            decay=bool((stacked["weight_decay"] > 0).any()),
+            clipping=bool(np.isfinite([stacked["clipnorm"], stacked["clipvalue"]]).any()),
+            stopping=any(member.stopping for member in members),
+            padded=self.rows % self.batch_size > 0,
+            xla=self.xla,
+            alone=self.alone,
+            own_orders=shuffle and len({member.seed for member in members}) > 1,
         )
-    rows = len(train.x)
-    orders = tf.data.Dataset.from_generator(
-        lambda: (order_of_rows(rows, seed, epoch, shuffle=shuffle) for epoch in range(epochs)),
-        output_signature=tf.TensorSpec((rows,), tf.int32),
-    )
-    runner.fit(
-        orders,
-        epochs=epochs,
-        steps_per_epoch=1,
-        shuffle=False,  # the orders are shuffled already
-        verbose=0,
-        callbacks=[history, *stop, *callbacks],
-    )
-    table = history.table()
+        self.compiled = compiled(self.group)
+        # Tensors, because NumPy arrays would be copied for each call anew.
+        self.own = tf.nest.map_structure(tf.constant, stacked)
+        self.state = State(
+            weights=start,
+            slots=[[tf.zeros_like(weight)] * slots for weight in start],
+            best_weights=start if self.group.stopping else [],
+            best=tf.constant(none + np.float32(math.inf)),
+            waited=tf.constant(none.astype(np.int32)),
+            training=tf.constant(none == 0),
+        )
+        self.held = None
+        if isinstance(train, Part):
+            self.held = held(train)
+        self.validation = None
+        if validation is not None and len(validation):
+            widest = max(weight.shape[-1] for weight in members[0].weights)
+            self.validation = chunks(validation, MOST_ACTIVATIONS // (widest * len(members)))
+
+    def going_on(self) -> bool:
+        """Whether there is an epoch to go and somebody to train."""
+        return self.epoch < self.epochs and bool(tf.reduce_any(self.state.training))
+
+    def advance(self, called: Callbacks | None) -> Values:
+        """Trains for some epochs; returns what they brought, (epochs, NAMES, members),
+        NaN for whoever was not trained in them."""
+        first, number = self.epoch, min(self.epochs_per_call, self.epochs - self.epoch)
+        if called is not None or isinstance(self.train, Stream):
+            number = 1
+        rates = self._rates(first, number)
+        if called is not None:
+            rates = _with_rate(rates, called.begin(first, float(rates[0, 0])))
+        told = self._from_disk(rates[0]) if self.held is None else self._from_memory(rates)
+        self.epoch += len(told)
+        values = self._read(first, told, rates)
+        if called is not None:
+            self._call_back(called, first, values[0, :, 0])
+        self._leave()
+        return values
+
+    def finish(self, called: Callbacks | None) -> list[list[Array]]:
+        """Each member's weights in the end."""
+        self._take_out(range(len(self.places)))
+        if called is not None:
+            self.weights[0] = called.finish(self.weights[0])
+        return self.weights
+
+    def _from_memory(self, rates: Values) -> Array:
+        number = len(rates)
+        orders = np.stack([self._order(self.epoch + i) for i in range(number)])
+        # Always as many slots, so that one compilation serves all calls.
+        spare = self.epochs_per_call - number
+        state, told, done = self.compiled.epochs(
+            self.state, self.own, self.held, self.validation,
+            orders=longer(orders, spare), rates=longer(rates, spare).astype(np.float32),
+            first=np.int32(self.epoch * self.steps), number=np.int32(number),
+        )  # fmt: skip
+        self.state = state
+        return np.asarray(told)[: int(done)]
+
+    def _from_disk(self, rates: Values) -> Array:
+        assert isinstance(self.train, Stream)
+        reached = self.state.weights, self.state.slots, (tf.zeros_like(self.state.best),) * 2
+        done = 0
+        read = pieces(
+            self.train, self.seeds[0], self.epoch, batch_size=self.batch_size, shuffle=self.shuffle
+        )
+        for x, y, order, count in read:
+            weights, slots, sums = reached
+            steps = int(count)
+            window_rates = longer(rates[done : done + steps], len(order) - steps)
+            reached = self.compiled.batches(
+                self.state._replace(weights=weights, slots=slots), sums, self.own, Rows(x, y),
+                order=order, rates=window_rates.astype(np.float32),
+                first=np.int32(self.epoch * self.steps + done), steps=count,
+            )  # fmt: skip
+            done += steps
+        self.state, told = self.compiled.end_epoch(
+            self.state, reached, self.own, self.validation, count=np.float32(self.rows)
+        )
+        return np.asarray(told)[np.newaxis]
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the orders of rows that there are."""
+        seeds = sorted({self.members[place].seed for place in self.places})
+        return seeds if self.shuffle else seeds[:1]
+
+    def _order(self, epoch: int) -> Order:
+        """(steps, batch), or (steps, members, batch) where members have orders of their own."""
+        orders = {
+            seed: in_batches(
+                order_of_rows(self.rows, seed, epoch, shuffle=self.shuffle), self.batch_size
+            )
+            for seed in self.seeds
+        }
+        if not self.group.own_orders:
+            return orders[self.seeds[0]]
+        each = [orders[self.members[place].seed] for place in self.places]
+        return np.stack(each, axis=1)
+
+    def _rates(self, first: int, number: int) -> Values:
+        """The learning rate of each step: (epochs, steps), and members if there are many."""
+        steps = np.arange(first * self.steps, (first + number) * self.steps)
+        each = [self.members[place].learning_rate(steps) for place in self.places]
+        rates = each[0] if self.alone else np.stack(each, axis=-1)
+        return rates.reshape((number, self.steps, *rates.shape[1:]))
+
+    def _read(self, first: int, told: Array, rates: Values) -> Values:
+        """The values of the epochs from first on; notes who diverged, and which epoch's
+        weights are to be kept."""
+        count = len(told)
+        told = told.reshape((count, len(TOLD), -1))  # one network has no axis of members
+        was_training, finite, better = (told[:, TOLD.index(name)] > 0 for name in FLAGS)
+        trained = was_training & finite
+        values = np.full((count, len(NAMES), len(self.members)), math.nan)
+        rates = rates[:count, 0].reshape((count, -1))
+        measured = np.concatenate([told[:, : len(NAMES) - 1], rates[:, np.newaxis]], axis=1)
+        values[:, :, self.places] = np.where(trained[:, np.newaxis], measured, math.nan)
+        for at, place in enumerate(self.places):
+            kept = trained[:, at] & (better[:, at] if self.members[place].stopping else True)
+            if kept.any():
+                self.kept[place] = first + int(np.flatnonzero(kept)[-1]) + 1
+            for lost in np.flatnonzero(was_training[:, at] & ~finite[:, at]):
+                loss, validation_loss = told[lost, 0, at], told[lost, 2, at]
+                seen = validation_loss if math.isfinite(loss) else loss
+                self.diverged[place] = DivergedError(first + int(lost) + 1, float(seen))
+        return values
+
+    def _call_back(self, called: Callbacks, epoch: int, values: Values) -> None:
+        logs = {
+            name: float(value)
+            for name, value in zip(NAMES, values, strict=True)
+            if not math.isnan(value)
+        }
+        if not logs:
+            return  # diverged
+        after = called.end(epoch, logs, self._own_weights(0, self.state.weights))
+        self.state = self.state._replace(
+            weights=[tf.constant(np.atleast_2d(weight)) for weight in after],
+            training=self.state.training & (not called.stopped),
+        )
+
+    def _leave(self) -> None:
+        """Members that are done leave, if a smaller group is worth being compiled."""
+        training = np.atleast_1d(self.state.training)
+        remaining = int(training.sum())
+        if remaining == 0 or not replace(self.work, members=len(training)).leaving_pays(
+            remaining, self.epochs - self.epoch, xla=self.xla
+        ):
+            return
+        self._take_out(np.flatnonzero(~training))
+        staying = np.flatnonzero(training)
+        self.places = [self.places[at] for at in staying]
+        self.state, self.own = tf.nest.map_structure(
+            lambda array: tf.gather(array, staying), (self.state, self.own)
+        )
+
+    def _take_out(self, positions: Iterable[int]) -> None:
+        for at in positions:
+            place = self.places[at]
+            best = self.members[place].stopping is not None
+            source = self.state.best_weights if best else self.state.weights
+            self.weights[place] = self._own_weights(at, source)
+
+    def _own_weights(self, at: int, source: Sequence[Any]) -> list[Array]:
+        """Of the member at that position, in Member's form."""
+        shapes = [weight.shape for weight in self.members[0].weights]
+        arrays = (np.array(array if self.alone else array[at]) for array in source)
+        return [array.reshape(shape) for array, shape in zip(arrays, shapes, strict=True)]
+
+
+def _fitted(
+    weights: list[Array], values: Values, kept: int, diverged: DivergedError | None
+) -> Fitted:
+    """values is (epochs, NAMES); the epochs that the member was not trained in are NaN."""
+    trained = values[~np.isnan(values[:, 0])]
+    history = pd.DataFrame(dict(zip(NAMES, trained.T, strict=True)))
+    history.insert(0, "epoch", np.arange(1, len(trained) + 1))
     # The loss is of before each step: the last step shows in the weights alone.
-    if not all(np.isfinite(array).all() for array in runner.get_weights()):
-        raise DivergedError(len(table), math.nan)
-    kept = stop[0].best_epoch + 1 if stop else len(table)
-    return table.assign(kept=table["epoch"] == kept)
+    if diverged is None and not all(np.isfinite(weight).all() for weight in weights):
+        diverged = DivergedError(len(trained), math.nan)
+    return Fitted(weights, history.assign(kept=history["epoch"] == kept), diverged)
 
 
-def order_of_rows(rows: int, seed: int, epoch: int, *, shuffle: bool) -> NDArray[np.int32]:
-    """In which order an epoch (from 0) takes the rows: a permutation of 0 to rows - 1."""
-    if not shuffle:
-        return np.arange(rows, dtype=np.int32)
-    return np.random.default_rng([seed, epoch]).permutation(rows).astype(np.int32)
-
-
-def monitored(*, has_validation: bool) -> str:
-    """The quantity by which the best epoch is chosen."""
-    return "validation_loss" if has_validation else "loss"
-
-
-class _History(keras.callbacks.Callback):
-    """Collects the rows of fit's table; raises DivergedError."""
-
-    def __init__(self, mae_unit: float, on_epoch: OnEpoch | None) -> None:
-        super().__init__()
-        self._mae_unit = mae_unit
-        self._on_epoch = on_epoch
-        self._rows: list[dict[str, float]] = []
-        self._learning_rate = math.nan
-
-    def on_epoch_begin(self, _epoch: int, _logs: dict[str, Any] | None = None) -> None:
-        # A float32: seven digits are all it has.
-        self._learning_rate = float(f"{float(self.model.optimizer.learning_rate):.7g}")
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        values = {name: float(value) for name, value in (logs or {}).items()}
-        for name in ("loss", "validation_loss"):
-            if not math.isfinite(values.get(name, 0.0)):
-                raise DivergedError(epoch + 1, values[name])
-        for name in values:
-            if name.endswith("mae"):
-                values[name] *= self._mae_unit
-        values["learning_rate"] = self._learning_rate
-        self._rows.append({"epoch": epoch + 1, **values})
-        if self._on_epoch is not None:
-            self._on_epoch(epoch + 1, values)
-
-    def table(self) -> pd.DataFrame:
-        columns = ["epoch", "loss", "mae", "validation_loss", "validation_mae", "learning_rate"]
-        return pd.DataFrame(self._rows, columns=columns)
+def _with_rate(rates: Values, rate: float) -> Values:
+    """The rates of an epoch, or where its first is not rate, rate throughout."""
+    return rates if rate == float(rates[0, 0]) else np.full(rates.shape, rate)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import network
+from pipeline import network, weights
 from pipeline.backend import keras
 from pipeline.features import Schema
 from pipeline.network import Array
@@ -26,7 +26,7 @@ def write(
 ) -> None:
     """Everything that training brings forth, into an existing folder.
 
-    history is fit's table; before and after are network.weights around it; first
+    history is fit's table; before and after are weights.named around it; first
     is network.first_prediction, with the row that it is for.
     """
     network.save(saved, folder / MODEL)
@@ -39,9 +39,9 @@ def write(
         curve = history[["epoch", f"{prefix}loss", f"{prefix}mae"]].dropna()
         curve.columns = pd.Index(["epoch", "loss", "mae"])
         _write_table(curve, folder / "curves" / f"{part}.csv")
-    _write_table(network.weights_table(before, after), folder / "weights.csv")
-    network.save_weights(before, folder / "weights_before.npz")
-    network.save_weights(after, folder / "weights_after.npz")
+    _write_table(weights.table(before, after), folder / "weights.csv")
+    weights.save(before, folder / "weights_before.npz")
+    weights.save(after, folder / "weights_after.npz")
     _write_table(pd.DataFrame([first]), folder / "first_prediction.csv")
 
 

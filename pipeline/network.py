@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.backend import keras
@@ -14,9 +13,6 @@ from pipeline.config import KernelInitializer, Layer
 from pipeline.features import Schema
 
 Array = NDArray[np.float32]
-
-# A table of more rows is no longer read by anybody; the arrays hold them all.
-MOST_TABLE_ROWS = 1000
 
 
 def build(layers: list[Layer], schema: Schema, seed: int) -> keras.Sequential:
@@ -67,50 +63,6 @@ def in_target_units(network: keras.Sequential, schema: Schema) -> keras.Sequenti
     )
     features = keras.Input(network.input_shape[1:], name="features")
     return keras.Sequential([features, *network.layers, back], name="network")
-
-
-def weights(network: keras.Sequential) -> dict[str, Array]:
-    """Kernel and bias of each Dense layer, by name: dense_1/kernel of shape
-    (inputs, units), dense_1/bias of shape (units,)."""
-    arrays = {}
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Dense):
-            arrays[f"{layer.name}/kernel"] = np.array(layer.kernel)
-            arrays[f"{layer.name}/bias"] = np.array(layer.bias)
-    return arrays
-
-
-def weights_table(before: dict[str, Array], after: dict[str, Array]) -> pd.DataFrame:
-    """The weights before and after training, one row for each number; for a
-    network of more than MOST_TABLE_ROWS, a row for each array with its mean and
-    standard deviation."""
-    rows: list[dict[str, Any]] = []
-    many = sum(array.size for array in after.values()) > MOST_TABLE_ROWS
-    for name, array in after.items():
-        layer, weight = name.split("/")
-        if many:
-            rows.append(
-                {"layer": layer, "weight": weight, "shape": " x ".join(map(str, array.shape))}
-                | {"mean_before": before[name].mean(), "mean_after": array.mean()}
-                | {"deviation_before": before[name].std(), "deviation_after": array.std()}
-            )
-            continue
-        rows.extend(
-            {"layer": layer, "weight": weight}
-            | {"input": place[0] + 1 if weight == "kernel" else None, "unit": place[-1] + 1}
-            | {"before": before[name][place], "after": array[place]}
-            for place in np.ndindex(array.shape)
-        )
-    table = pd.DataFrame(rows)
-    return table if many else table.astype({"input": "Int64"})
-
-
-def save_weights(arrays: dict[str, Array], path: Path) -> None:
-    """arrays as an .npz file; its bytes depend on nothing but them."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 def by_hand(network: keras.Sequential, row: Array) -> float:

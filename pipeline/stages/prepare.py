@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline import prepared
 from pipeline.command import warn
 from pipeline.config import read_config
 from pipeline.features import fit_schema
@@ -31,10 +32,10 @@ def main() -> None:
         standardize_inputs=data.standardize_inputs,
         standardize_target=data.standardize_target,
     )
-    with whole_directory(Path("data/prepared")) as prepared:
+    with whole_directory(Path("data/prepared")) as folder:
         for name, part in {**parts, "new": new[columns.features]}.items():
-            part.to_parquet(prepared / f"{name}.parquet")
-        schema.write(prepared / "schema.json")
+            prepared.write(part, folder / f"{name}.parquet")
+        schema.write(folder / "schema.json")
     counts = ", ".join(f"{len(part)} to {name}" for name, part in parts.items() if len(part))
     print(f"prepared {data.path}: rows {counts}; {len(columns.features)} features")
 

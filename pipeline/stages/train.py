@@ -1,85 +1,87 @@
 """data/prepared/  ->  data/model/: the trained network, its history, its weights."""
 
-import math
-import sys
+import numpy as np
 
-import pandas as pd
-from tqdm import tqdm
-
-from pipeline import fitting, model_folder, network, optimizers, runs
+from pipeline import fitting, model_folder, network, prepared, recipe, runs, weights
 from pipeline.command import UserError
-from pipeline.config import read_config
-from pipeline.features import Schema, training_arrays
+from pipeline.config import When, read_config
+from pipeline.features import Schema
 from pipeline.files import whole_directory
+from pipeline.progress import Progress
 from pipeline.runs import MODEL, PREPARED
 from pipeline.stages import run_stage
 from pipeline.tracking import live_run
+from pipeline.work import Work
 
 
 def main() -> None:
     config = read_config()
-    schema = Schema.read(PREPARED / "schema.json")
-    train, validation = (
-        fitting.Part(*training_arrays(pd.read_parquet(PREPARED / f"{part}.parquet"), schema))
-        for part in ("train", "validation")
-    )
     training = config.training
-    stopping = training.early_stopping
+    schema = Schema.read(PREPARED / "schema.json")
+    path = PREPARED / "train.parquet"
+    streaming = training.streaming.decided(not prepared.fits_in_memory(path))
+    train = (prepared.stream if streaming else prepared.read)(path, schema)
     trained = network.build(config.model.layers, schema, training.seed)
     saved = network.in_target_units(trained, schema)
-    before = network.weights(trained)
-    check = network.first_prediction(saved, train.x[0])
+    before = weights.named(trained)
+    row = prepared.first_row(path, schema)
+    first = {str(name): float(row[name]) for name in row.index}
+    first |= network.first_prediction(saved, row.to_numpy(np.float32))
+    parameters = sum(array.size for array in before.values())
+    work = Work(parameters, len(train), training.batch_size, training.epochs)
+    xla = training.xla.decided(work.xla_pays())
+    print(work.told(xla=xla, streaming=streaming, forced=training.xla is not When.auto), flush=True)
 
-    progress = tqdm(total=training.epochs, unit="epoch", disable=not sys.stderr.isatty())
     store = (lambda: runs.open_store(config)) if config.tracking.enabled else None
-    with live_run(store, runs.identity(config), runs.params(config), runs.tags()) as run, progress:
+    with (
+        live_run(store, runs.identity(config), runs.params(config), runs.tags()) as run,
+        Progress(training.epochs, "epoch") as progress,
+    ):
 
-        def on_epoch(epoch: int, values: dict[str, float]) -> None:
-            run.log_epoch(epoch, values)
-            progress.set_postfix(loss=f"{values['loss']:.4g}", refresh=False)
-            progress.update()
+        def on_epochs(start: int, curves: dict[str, fitting.Values]) -> None:
+            for i, values in enumerate(
+                zip(*(curve[:, 0] for curve in curves.values()), strict=True)
+            ):
+                run.log_epoch(start + i, dict(zip(curves, map(float, values), strict=True)))
+            progress.advance(len(curves["loss"]), loss=float(curves["loss"][-1, 0]))
 
-        try:
-            history = fitting.fit(
-                trained,
-                train,
-                validation if len(validation.x) else None,
-                loss=training.loss.value,
-                optimizer=optimizers.build(
-                    config.optimizer,
-                    config.schedule,
-                    steps_per_epoch=math.ceil(len(train.x) / training.batch_size),
-                    epochs=training.epochs,
-                ),
-                epochs=training.epochs,
-                batch_size=training.batch_size,
-                shuffle=training.shuffle,
-                seed=training.seed,
-                stopping=fitting.Stopping(stopping.patience, stopping.min_delta)
-                if stopping.enabled
-                else None,
-                mae_unit=schema.target.deviation[0] if schema.target else 1.0,
-                on_epoch=on_epoch,
-            )
-        except fitting.DivergedError as error:
+        (fitted,) = fitting.fit(
+            [
+                recipe.member(
+                    weights.of(trained),
+                    layers=config.model.layers,
+                    optimizer=config.optimizer,
+                    schedule=config.schedule,
+                    training=training,
+                    rows=len(train),
+                )
+            ],
+            train,
+            prepared.read(PREPARED / "validation.parquet", schema),
+            activations=[layer.activation.value for layer in config.model.layers],
+            loss=training.loss.value,
+            update=config.optimizer.name,
+            epochs=training.epochs,
+            batch_size=training.batch_size,
+            shuffle=training.shuffle,
+            xla=xla,
+            mae_unit=schema.target.deviation[0] if schema.target else 1.0,
+            on_epochs=on_epochs,
+        )  # fmt: skip
+        if fitted.diverged:
             raise UserError(
-                f"training diverged: {error}; lower optimizer.learning_rate"
+                f"training diverged: {fitted.diverged}; lower optimizer.learning_rate"
                 f" (now {config.optimizer.learning_rate}) or set optimizer.clipnorm=1"
-            ) from error
+            )
 
-    first = dict(zip(schema.columns.features, train.x[0].tolist(), strict=True)) | check
+    weights.assign(trained, fitted.weights)
     with whole_directory(MODEL) as folder:
         model_folder.write(
-            folder,
-            saved,
-            schema,
-            history=history,
-            before=before,
-            after=network.weights(trained),
-            first=first,
-        )
-    last = history.iloc[-1]
-    print(f"trained {len(history)} epochs: loss {last.loss:.6g}, mae {last.mae:.6g}")
+            folder, saved, schema, history=fitted.history,
+            before=before, after=weights.named(trained), first=first,
+        )  # fmt: skip
+    last = fitted.history.iloc[-1]
+    print(f"trained {len(fitted.history)} epochs: loss {last.loss:.6g}, mae {last.mae:.6g}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""In which order an epoch takes the rows: a matter of seed and epoch alone.
+
+A table of up to WINDOW_BLOCKS blocks is shuffled as a whole. A longer one is shuffled
+in windows: the blocks in a new order, and the rows of every WINDOW_BLOCKS of them
+among each other. So the same order can be had from memory and, with a few blocks in
+memory at a time, from a file.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Order = NDArray[np.int32]
+
+BLOCK_ROWS = 65_536
+WINDOW_BLOCKS = 8
+
+
+@dataclass(frozen=True)
+class Part:
+    """x of shape (rows, features) and y of shape (rows, 1), as training sees them."""
+
+    x: Array
+    y: Array
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A part that stays on disk: read(block) gives its rows from block * BLOCK_ROWS on,
+    BLOCK_ROWS of them but for the last block."""
+
+    rows: int
+    read: Callable[[int], Part]
+
+    def __len__(self) -> int:
+        return self.rows
+
+
+def windows(
+    rows: int, seed: int, epoch: int, *, shuffle: bool
+) -> Iterator[tuple[list[int], Order]]:
+    """The windows of an epoch (from 0): the blocks of each, and in which order it takes
+    their rows, which are counted from 0 through the blocks as listed."""
+    blocks = -(-rows // BLOCK_ROWS)
+    if blocks <= WINDOW_BLOCKS:
+        yield list(range(blocks)), order_of_rows(rows, seed, epoch, shuffle=shuffle)
+        return
+    random = np.random.default_rng([seed, epoch])
+    listed = random.permutation(blocks) if shuffle else np.arange(blocks)
+    for start in range(0, blocks, WINDOW_BLOCKS):
+        chosen = [int(block) for block in listed[start : start + WINDOW_BLOCKS]]
+        count = sum(min(BLOCK_ROWS, rows - block * BLOCK_ROWS) for block in chosen)
+        order = random.permutation(count) if shuffle else np.arange(count)
+        yield chosen, order.astype(np.int32)
+
+
+def order_of_rows(rows: int, seed: int, epoch: int, *, shuffle: bool) -> Order:
+    """In which order an epoch (from 0) takes the rows: a permutation of 0 to rows - 1."""
+    if rows > BLOCK_ROWS * WINDOW_BLOCKS:
+        taken = []
+        for blocks, order in windows(rows, seed, epoch, shuffle=shuffle):
+            starts = [block * BLOCK_ROWS for block in blocks]
+            listed = [np.arange(start, min(rows, start + BLOCK_ROWS)) for start in starts]
+            taken.append(np.concatenate(listed)[order])
+        return np.concatenate(taken).astype(np.int32)
+    if not shuffle:
+        return np.arange(rows, dtype=np.int32)
+    return np.random.default_rng([seed, epoch]).permutation(rows).astype(np.int32)
+
+
+def in_batches(order: Order, batch_size: int) -> Order:
+    """order as (batches, batch_size); the last batch is filled up with -1, no row."""
+    batches = -(-len(order) // batch_size)
+    filled = np.full(batches * batch_size, -1, np.int32)
+    filled[: len(order)] = order
+    return filled.reshape(batches, batch_size)
+
+
+def streamed(
+    stream: Stream, seed: int, epoch: int, *, batch_size: int, shuffle: bool
+) -> Iterator[Part]:
+    """The rows of an epoch in its order, a window at a time. Every piece but the last
+    has whole batches: rows that fill none wait for the next."""
+    waiting: list[Part] = []
+    for blocks, order in windows(len(stream), seed, epoch, shuffle=shuffle):
+        read = joined([stream.read(block) for block in blocks])
+        ready = joined([*waiting, Part(read.x[order], read.y[order])])
+        whole = len(ready) // batch_size * batch_size
+        waiting = [Part(ready.x[whole:], ready.y[whole:])]
+        if whole:
+            yield Part(ready.x[:whole], ready.y[:whole])
+    if len(waiting[0]):
+        yield waiting[0]
+
+
+def joined(parts: list[Part]) -> Part:
+    """The rows of all parts, one part after the other."""
+    return Part(
+        np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts])
+    )

@@ -1,0 +1,59 @@
+"""Keras's own callbacks around a training that Keras does not run itself."""
+
+import math
+from collections.abc import Sequence
+
+from pipeline import weights
+from pipeline.backend import keras
+
+
+class Callbacks:
+    """Calls Keras callbacks at the beginning and the end of each epoch of one network.
+
+    They see the network with its weights after the epoch, logs under Keras's names
+    (loss, mae, val_loss, val_mae), and an optimizer through which they may read and
+    set the learning rate; its moments are not in it. They may change weights, and
+    stop. Batches happen inside a compiled call and are not told of.
+    """
+
+    def __init__(
+        self, callbacks: Sequence[keras.callbacks.Callback], network: keras.Sequential, *,
+        update: str, loss: str, epochs: int,
+    ) -> None:  # fmt: skip
+        self._network = network
+        network.compile(optimizer=update, loss=loss, metrics=["mae"])
+        network.stop_training = False
+        self._list = keras.callbacks.CallbackList(
+            list(callbacks), model=network, epochs=epochs, verbose=0
+        )
+        self._list.on_train_begin()
+
+    def begin(self, epoch: int, rate: float) -> float:
+        """Before epoch (from 0); returns the learning rate that holds for it: rate, if
+        no callback has set another."""
+        held = self._network.optimizer.learning_rate
+        held.assign(rate)
+        self._list.on_epoch_begin(epoch)
+        asked = float(held)
+        return rate if math.isclose(asked, rate, rel_tol=1e-6) else asked
+
+    def end(
+        self, epoch: int, logs: dict[str, float], trained: Sequence[weights.Array]
+    ) -> list[weights.Array]:
+        """After epoch; returns the weights to go on with."""
+        weights.assign(self._network, trained)
+        self._list.on_epoch_end(
+            epoch, {name.replace("validation_", "val_"): value for name, value in logs.items()}
+        )
+        return weights.of(self._network)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether one of them asked to stop."""
+        return bool(self._network.stop_training)
+
+    def finish(self, trained: Sequence[weights.Array]) -> list[weights.Array]:
+        """After the last epoch; returns the weights to keep."""
+        weights.assign(self._network, trained)
+        self._list.on_train_end()
+        return weights.of(self._network)

@@ -1,0 +1,71 @@
+"""Rows as the compiled functions take them: all at once, in chunks, or as they are read."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.backend import tf
+from pipeline.batches import (
+    BLOCK_ROWS,
+    WINDOW_BLOCKS,
+    Array,
+    Order,
+    Part,
+    Stream,
+    in_batches,
+    streamed,
+)
+from pipeline.epoch import Rows
+
+
+def held(part: Part) -> Rows:
+    """All rows, in their own order."""
+    return Rows(tf.constant(part.x), tf.constant(part.y))
+
+
+def chunks(part: Part, most: int) -> Rows:
+    """x, y and which rows count, (chunks, rows, ...), of at most so many rows a chunk."""
+    size = min(len(part), max(1, most))
+    order = in_batches(np.arange(len(part), dtype=np.int32), size)
+    counts = (order >= 0).astype(np.float32)[..., np.newaxis]
+    return Rows(tf.constant(part.x[order]), tf.constant(part.y[order]), tf.constant(counts))
+
+
+def pieces(
+    stream: Stream, seed: int, epoch: int, *, batch_size: int, shuffle: bool
+) -> tf.data.Dataset:
+    """The rows of an epoch, window by window; the next is read while one is trained on.
+
+    An element is x, y, the order of its rows in batches, and how many batches those
+    are. All elements have one size, so that one compilation serves them.
+    """
+    rows = (
+        min(-(-len(stream) // batch_size), BLOCK_ROWS * WINDOW_BLOCKS // batch_size + 1)
+        * batch_size
+    )
+
+    def read() -> Iterator[tuple[Array, Array, Order, int]]:
+        for part in streamed(stream, seed, epoch, batch_size=batch_size, shuffle=shuffle):
+            order = np.full(rows, -1, np.int32)
+            order[: len(part)] = np.arange(len(part))
+            spare = rows - len(part)
+            steps = -(-len(part) // batch_size)
+            yield longer(part.x, spare), longer(part.y, spare), order.reshape(-1, batch_size), steps
+
+    features = stream.read(0).x.shape[1]
+    return tf.data.Dataset.from_generator(
+        read,
+        output_signature=(
+            tf.TensorSpec((rows, features), tf.float32),
+            tf.TensorSpec((rows, 1), tf.float32),
+            tf.TensorSpec((rows // batch_size, batch_size), tf.int32),
+            tf.TensorSpec((), tf.int32),
+        ),
+    ).prefetch(1)
+
+
+def longer(array: NDArray[Any], spare: int) -> NDArray[Any]:
+    """array with so many zeros more along its first axis."""
+    return np.pad(array, [(0, spare)] + [(0, 0)] * (array.ndim - 1)) if spare else array
