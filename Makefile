@@ -1,8 +1,9 @@
 # make repro   run the pipeline            make ui     look at its runs in MLflow
 # make test    lint, types and tests       make lock   renew the locked versions
 # make track   record the current result again, if the store misses it
+# make bench   measure its speed beside others (BENCH="epoch members" for some)
 .DEFAULT_GOAL := repro
-.PHONY: repro track ui test lock check-python
+.PHONY: repro track ui test bench lock check-python
 SHELL := /bin/sh
 
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -33,6 +34,15 @@ test: .venv/test.stamp
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) pytest -n 2 --dist loadfile
+
+bench: .venv/run.stamp .venv-benchmarks/stamp
+	@$(RUN) python -m benchmarks $(BENCH)
+
+.venv-benchmarks/stamp: benchmarks/requirements.txt | check-python
+	@echo "Installing the libraries to compare with ..."
+	@$(PYTHON) -m venv .venv-benchmarks
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 .venv-benchmarks/bin/python -m pip install --quiet -r $<
+	@touch $@
 
 # Versions move only here. The locks name no package index: the installer asks
 # whichever the machine is set up for.

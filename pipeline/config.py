@@ -6,7 +6,7 @@ the fields are the range checks.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, cast
@@ -276,6 +276,50 @@ class Training:
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
 
 
+class Sampler(Enum):
+    """How a sweep chooses the next trials."""
+
+    tpe = "tpe"
+    random = "random"
+    quasi_random = "quasi_random"
+    grid = "grid"
+
+
+class Score(Enum):
+    """By which error of the validation part trials are compared."""
+
+    rmse = "rmse"
+    mae = "mae"
+
+
+@dataclass
+class Pruning:
+    """Successive halving: after first_epoch epochs, and again whenever factor times as
+    many are done, one in factor of the networks trained together goes on."""
+
+    enabled: bool = True
+    first_epoch: int = bounded(10, at_least=1)
+    factor: int = bounded(3, at_least=2)
+
+
+@dataclass
+class Sweep:
+    """A search for better values of some keys."""
+
+    name: str | None = None
+    space: dict[str, str] = field(default_factory=dict)
+    sampler: Sampler = Sampler.tpe
+    score: Score = Score.rmse
+    trials: int = bounded(64, at_least=1)
+    minutes: float | None = bounded(None, above=0)
+    together: int = bounded(64, at_least=1)
+    seed: int = bounded(0, at_least=0)
+    pruning: Pruning = field(default_factory=Pruning)
+    seeds: int = bounded(8, at_least=0)
+    ensemble: int = bounded(16, at_least=0)
+    storage: str | None = None
+
+
 @dataclass
 class Tracking:
     """Where the run is recorded."""
@@ -295,6 +339,7 @@ class Choices:
     schedule: str | None = None
     training: str | None = None
     tracking: str | None = None
+    sweep: str | None = None
 
 
 @dataclass
@@ -308,6 +353,7 @@ class Config:
     schedule: Schedule = field(default_factory=Schedule)
     training: Training = field(default_factory=Training)
     tracking: Tracking = field(default_factory=Tracking)
+    sweep: Sweep = field(default_factory=Sweep)
 
 
 GROUPS = tuple(choice.name for choice in fields(Choices))
@@ -354,12 +400,17 @@ def check(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def settings(config: Config) -> dict[str, Any]:
-    """Everything that makes the experiment what it is (so not where it is
-    tracked), under dotted names."""
-    plain = OmegaConf.to_container(OmegaConf.structured(config), enum_to_str=True)
-    sections = cast("dict[str, Any]", plain)
-    del sections["tracking"]
+    """Everything that makes the experiment what it is (so neither where it is
+    tracked nor how others are searched for), under dotted names."""
+    # Not by way of OmegaConf, which takes a hundred times as long for each trial of a sweep.
+    sections = asdict(config, dict_factory=_plain)
+    for aside in ("tracking", "sweep"):
+        del sections[aside], sections["conf"][aside]
     return flatten(sections)
+
+
+def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value.name if isinstance(value, Enum) else value for key, value in pairs}
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:

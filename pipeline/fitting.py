@@ -18,14 +18,14 @@ from pipeline.batches import Array, Order, Part, Stream, in_batches, order_of_ro
 from pipeline.callbacks import Callbacks
 from pipeline.epoch import FLAGS, TOLD, Group, Rows, State, compiled
 from pipeline.feed import chunks, held, longer, pieces
-from pipeline.members import Member, own, starts
+from pipeline.members import NAMES, Member, own, starts
 from pipeline.updates import number_of_slots
 from pipeline.work import Work
 
 Values = NDArray[np.float64]
-OnEpochs = Callable[[int, dict[str, Values]], None]
+# Told of some epochs; may answer with the members to give up.
+OnEpochs = Callable[[int, dict[str, Values]], Iterable[int] | None]
 
-NAMES = ("loss", "mae", "validation_loss", "validation_mae", "learning_rate")
 # How many activations of a layer the validation part may take at once.
 MOST_ACTIVATIONS = 2**22
 
@@ -68,6 +68,7 @@ def fit(
     batch_size: int,
     shuffle: bool,
     xla: bool | None = None,
+    pauses: Sequence[int] = (),
     mae_unit: float = 1.0,
     on_epochs: OnEpochs | None = None,
     network: keras.Sequential | None = None,
@@ -78,8 +79,9 @@ def fit(
     activations has Keras's name for each layer; loss is a key of epoch.LOSSES, update
     one of updates.RULES. xla None lets the size of the work decide (work.Work). MAE
     values are multiplied by mae_unit, the target's units in one unit of y. on_epochs is
-    called now and then with the number of the first of the epochs since (from 1) and
-    their curves, arrays of shape (epochs, members), NaN for whoever was not trained.
+    called now and then, and at each epoch of pauses, with the number of the first of the
+    epochs since (from 1) and their curves, arrays of shape (epochs, members), NaN for
+    whoever was not trained; the members that it returns, if any, are given up.
 
     callbacks are called at each epoch of a single member, as for network, whose Dense
     layers have its weights. The order of the rows follows from seed and epoch alone.
@@ -94,7 +96,7 @@ def fit(
     training = _Training(
         members, train, validation,
         activations=activations, loss=loss, update=update, epochs=epochs,
-        batch_size=batch_size, shuffle=shuffle, xla=xla,
+        batch_size=batch_size, shuffle=shuffle, xla=xla, pauses=pauses,
     )  # fmt: skip
     called = None
     if callbacks:
@@ -107,8 +109,10 @@ def fit(
         values = training.advance(called)
         values[:, [NAMES.index("mae"), NAMES.index("validation_mae")]] *= mae_unit
         told.append(values)
+        given_up = None
         if on_epochs is not None:
-            on_epochs(first, {name: values[:, i] for i, name in enumerate(NAMES)})
+            given_up = on_epochs(first, {name: values[:, i] for i, name in enumerate(NAMES)})
+        training.leave(given_up or ())
     weights = training.finish(called)
     curves = np.moveaxis(np.concatenate(told), 2, 0)
     results = zip(weights, curves, training.kept, training.diverged, strict=True)
@@ -122,7 +126,7 @@ class _Training:
     def __init__(
         self, members: Sequence[Member], train: Part | Stream, validation: Part | None, *,
         activations: Sequence[str], loss: str, update: str, epochs: int,
-        batch_size: int, shuffle: bool, xla: bool | None,
+        batch_size: int, shuffle: bool, xla: bool | None, pauses: Sequence[int],
     ) -> None:  # fmt: skip
         self.members = members
         self.alone = len(members) == 1
@@ -133,6 +137,7 @@ class _Training:
         self.steps = -(-self.rows // self.batch_size)
         self.shuffle = shuffle
         self.epochs = epochs
+        self.pauses = sorted({*pauses, epochs})
         self.epoch = 0
         self.kept = [0] * len(members)
         self.diverged: list[DivergedError | None] = [None] * len(members)
@@ -187,7 +192,9 @@ class _Training:
     def advance(self, called: Callbacks | None) -> Values:
         """Trains for some epochs; returns what they brought, (epochs, NAMES, members),
         NaN for whoever was not trained in them."""
-        first, number = self.epoch, min(self.epochs_per_call, self.epochs - self.epoch)
+        first = self.epoch
+        pause = next(pause for pause in self.pauses if pause > first)
+        number = min(self.epochs_per_call, pause - first)
         if called is not None or isinstance(self.train, Stream):
             number = 1
         rates = self._rates(first, number)
@@ -198,7 +205,6 @@ class _Training:
         values = self._read(first, told, rates)
         if called is not None:
             self._call_back(called, first, values[0, :, 0])
-        self._leave()
         return values
 
     def finish(self, called: Callbacks | None) -> list[list[Array]]:
@@ -304,8 +310,14 @@ class _Training:
             training=self.state.training & (not called.stopped),
         )
 
-    def _leave(self) -> None:
-        """Members that are done leave, if a smaller group is worth being compiled."""
+    def leave(self, given_up: Iterable[int]) -> None:
+        """Members that are done or given up leave, if a smaller group is worth its
+        compilation; else they stay behind untouched."""
+        lost = set(given_up)
+        if lost:
+            still = np.array([place not in lost for place in self.places])
+            still = still.reshape(self.state.training.shape)
+            self.state = self.state._replace(training=self.state.training & still)
         training = np.atleast_1d(self.state.training)
         remaining = int(training.sum())
         if remaining == 0 or not replace(self.work, members=len(training)).leaving_pays(

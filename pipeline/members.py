@@ -12,6 +12,8 @@ from pipeline.batches import Array
 
 Rates = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 NEVER = 2**31 - 1
+# What is told of each epoch.
+NAMES = ("loss", "mae", "validation_loss", "validation_mae", "learning_rate")
 
 
 @dataclass(frozen=True)

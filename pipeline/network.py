@@ -1,7 +1,8 @@
-"""A Dense network from its configuration, and a look at its weights."""
+"""A Dense network from its configuration."""
 
 import json
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,17 @@ def build(layers: list[Layer], schema: Schema, seed: int) -> keras.Sequential:
                 )
             )
     return keras.Sequential(stack, name="network")
+
+
+def initial_weights(layers: Sequence[Layer], inputs: int, seed: int) -> list[Array]:
+    """Kernel and bias of each layer in turn, as those of `build` begin, without a network."""
+    arrays = []
+    for number, layer in enumerate(layers, start=1):
+        kernel = _initializer(layer, _seed(seed, number, 0))((inputs, layer.units))
+        bias = keras.initializers.get(layer.bias_initializer.value)((layer.units,))
+        arrays += [np.asarray(kernel), np.asarray(bias)]
+        inputs = layer.units
+    return arrays
 
 
 def in_target_units(network: keras.Sequential, schema: Schema) -> keras.Sequential:

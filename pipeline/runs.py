@@ -5,20 +5,15 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from pipeline import provenance
+from pipeline import identity, provenance
 from pipeline.config import COMPOSED, Config, flatten, settings
 from pipeline.features import Schema
-from pipeline.tracking import TROUBLE, Identity, Store, say_untracked
+from pipeline.places import EVALUATION, METRICS, MODEL, PREPARED, STAGES
+from pipeline.tracking import TROUBLE, Store, say_untracked
 
-PREPARED = Path("data/prepared")
-MODEL = Path("data/model")
-EVALUATION = Path("data/evaluation")
-METRICS = Path("data/metrics.json")
-STAGES = ("configure", "prepare", "train", "evaluate")
 CODE = Path(__file__).parent
 # Beyond this a diff is of data, which DVC keeps, rather than of code.
 MOST_DIFF_CHARACTERS = 1_000_000
@@ -45,26 +40,6 @@ class Outcome:
     recreated: bool
 
 
-def identity(config: Config) -> Identity:
-    """By what the run of the current training is known."""
-    choices = config.conf
-    name = f"{choices.data}-{choices.model}-{choices.optimizer}"
-    return Identity(provenance.of_stage("train").hash, name)
-
-
-def params(config: Config) -> dict[str, Any]:
-    """The run's parameters: the configuration, flattened."""
-    return settings(config)
-
-
-def tags() -> dict[str, str]:
-    """Commit and versions, which MLflow's list of runs shows as columns."""
-    versions = {f"version.{name}": number for name, number in provenance.packages().items()}
-    commit = provenance.git_commit()
-    source = {"mlflow.source.type": "PROJECT", "mlflow.source.name": "dvc.yaml"}
-    return versions | source | ({"mlflow.source.git.commit": commit} if commit else {})
-
-
 def open_store(config: Config) -> Store:
     """The store that the tracking section names."""
     return Store(config.tracking.experiment, config.tracking.uri)
@@ -89,13 +64,13 @@ def complete(config: Config, evaluate_seconds: float | None = None) -> Outcome |
 
 def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> Outcome:
     store.end_abandoned()
-    who = identity(config)
+    who = identity.of_training(config)
     evaluated = provenance.of_stage("evaluate")
     history = pd.read_csv(MODEL / "history.csv")
     run = store.find(who)
     recreated = run is None
     if run is None:
-        run_id = store.create(who, params(config), tags())
+        run_id = store.create(who, settings(config), identity.tags())
         values = history.drop(columns=["epoch", "kept"]).to_dict("records")
         store.log_epochs(run_id, zip(history["epoch"], values, strict=True))
         store.log_tags(run_id, {"recreated_from": f"{MODEL}/ and {EVALUATION}/"})
@@ -109,21 +84,7 @@ def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> O
     with tempfile.TemporaryDirectory() as temporary:
         _gather_provenance(Path(temporary))
         store.log_folder(run_id, Path(temporary), "provenance")
-    schema = Schema.read(MODEL / "schema.json")
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "model"
-        folder.mkdir()
-        for name in ("model.keras", "schema.json"):
-            shutil.copy(MODEL / name, folder)
-        needed = ("keras", "tensorflow", "numpy", "pandas", "psutil")
-        installed = provenance.all_packages().splitlines()
-        store.log_model(
-            run_id,
-            folder,
-            CODE,
-            pd.read_parquet(PREPARED / "train.parquet")[schema.columns.features].head(3),
-            [line for line in installed if line.partition("==")[0] in needed],
-        )
+    log_model(store, run_id, MODEL, pd.read_parquet(PREPARED / "train.parquet"))
     for part in ("train", "validation", "test", "new"):
         path = (PREPARED / f"{part}.parquet").as_posix()
         count = len(pd.read_parquet(path))
@@ -155,6 +116,23 @@ def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> O
     return Outcome(
         store.place(), who.run_name if run is None else str(run.info.run_name), recreated
     )
+
+
+def log_model(
+    store: Store, run_id: str, model: Path, rows: pd.DataFrame, name: str = "model"
+) -> None:
+    """The model of a folder; rows, with its columns among others, are for an example."""
+    schema = Schema.read(model / "schema.json")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        folder.mkdir()
+        for file in ("model.keras", "schema.json"):
+            shutil.copy(model / file, folder)
+        needed = ("keras", "tensorflow", "numpy", "pandas", "psutil")
+        installed = provenance.all_packages().splitlines()
+        packages = [line for line in installed if line.partition("==")[0] in needed]
+        example = rows[schema.columns.features].head(3)
+        store.log_model(run_id, folder, CODE, example, packages, name=name)
 
 
 def curve_metrics(history: pd.DataFrame) -> dict[str, float]:

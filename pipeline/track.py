@@ -9,7 +9,7 @@ import json
 from pipeline import runs
 from pipeline.command import UserError, run
 from pipeline.config import read_config
-from pipeline.runs import EVALUATION, METRICS, MODEL
+from pipeline.places import EVALUATION, METRICS, MODEL
 
 
 def main() -> None:

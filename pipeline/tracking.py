@@ -9,9 +9,8 @@ import os
 import socket
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,6 +47,7 @@ from requests.exceptions import RequestException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
 from pipeline.command import UserError, warn  # noqa: E402
+from pipeline.identity import Identity  # noqa: E402
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -70,27 +70,6 @@ def store_uri(uri: str | None, root: Path) -> str:
     given = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
     file = given.removeprefix("sqlite:///")
     return given if file == given else f"sqlite:///{root / file}"
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a run is known by: the fingerprint of its training and, where it is an
-    experiment of DVC's, that experiment's name."""
-
-    fingerprint: str
-    name: str
-    experiment: str | None = field(default_factory=lambda: os.environ.get("DVC_EXP_NAME"))
-
-    @property
-    def run_name(self) -> str:
-        return self.experiment or f"{self.name}-{self.fingerprint[:6]}"
-
-    def filter(self) -> str:
-        same = f"tags.fingerprint = '{self.fingerprint}'"
-        if self.experiment is None:
-            return same
-        quote = '"' if "'" in self.experiment else "'"
-        return f"{same} and tags.`dvc.exp_name` = {quote}{self.experiment}{quote}"
 
 
 class Store:
@@ -137,7 +116,7 @@ class Store:
         """The newest run of that identity whose training came to its end."""
         runs = self.client.search_runs(
             [self.experiment_id],
-            f"{identity.filter()} and attributes.status = 'FINISHED'",
+            f"{_filter(identity)} and attributes.status = 'FINISHED'",
             max_results=1,
             order_by=["attributes.start_time DESC"],
         )
@@ -146,11 +125,7 @@ class Store:
     def create(self, identity: Identity, params: dict[str, Any], tags: dict[str, str]) -> str:
         """A new run in status RUNNING; returns its id."""
         self.end_abandoned()
-        process = psutil.Process()
-        tags = tags | {
-            "fingerprint": identity.fingerprint,
-            "process": f"{socket.gethostname()}/{process.pid}/{process.create_time():.0f}",
-        }
+        tags = tags | {"fingerprint": identity.fingerprint, "process": _own_process()}
         if identity.experiment:
             tags["dvc.exp_name"] = identity.experiment
         run = self.client.create_run(self.experiment_id, tags=tags, run_name=identity.run_name)
@@ -158,6 +133,69 @@ class Store:
         for chunk in _chunks(pairs, 100):
             self.client.log_batch(run.info.run_id, params=chunk)
         return str(run.info.run_id)
+
+    def open_parent(
+        self, name: str, study: str, params: dict[str, Any], tags: dict[str, str]
+    ) -> str:
+        """The run that the trials of a study lie below: the one that there is, or a new
+        one; in status RUNNING. Returns its id."""
+        self.end_abandoned()
+        mine = tags | {"sweep.study": study, "process": _own_process()}
+        found = self.client.search_runs(
+            [self.experiment_id],
+            f"tags.`sweep.study` = '{study}' and tags.`sweep.role` = 'sweep'",
+            max_results=1,
+        )
+        if found:
+            run_id = str(found[0].info.run_id)
+            self.log_tags(run_id, mine)
+            self.client.update_run(run_id, status="RUNNING")
+            return run_id
+        mine |= {"sweep.role": "sweep"}
+        run = self.client.create_run(self.experiment_id, tags=mine, run_name=name)
+        for chunk in _chunks([Param(key, str(value)) for key, value in params.items()], 100):
+            self.client.log_batch(run.info.run_id, params=chunk)
+        return str(run.info.run_id)
+
+    def children(self, parent: str) -> set[str]:
+        """The trial numbers of the runs that lie below a run."""
+        numbers: set[str] = set()
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id],
+                f"tags.`mlflow.parentRunId` = '{parent}'",
+                max_results=10_000,
+                page_token=token,
+            )
+            numbers |= {run.data.tags.get("sweep.trial", "") for run in page}
+            token = page.token
+            if not token:
+                return numbers
+
+    def log_child(
+        self, parent: str, name: str, *,
+        params: dict[str, Any], tags: dict[str, str], metrics: dict[str, float],
+        curves: Mapping[str, Sequence[float]], status: str, began: float, ended: float,
+    ) -> None:  # fmt: skip
+        """A whole run below parent, in as few words as there can be. began and ended are
+        seconds since 1970; curves have a value for each epoch, from 1 on."""
+        start, end = int(began * 1000), int(ended * 1000)
+        tags = tags | {"mlflow.parentRunId": parent}
+        run = self.client.create_run(self.experiment_id, start, tags, name)
+        points = [Metric(key, value, end, 0) for key, value in metrics.items()]
+        points += [
+            Metric(key, value, end, epoch)
+            for key, values in curves.items()
+            for epoch, value in enumerate(values, start=1)
+            if not pd.isna(value)
+        ]
+        own = [Param(key, str(value)) for key, value in params.items()]
+        first, *rest = list(_chunks(points, 1000 - len(own))) or [[]]
+        self.client.log_batch(run.info.run_id, metrics=first, params=own)
+        for chunk in rest:
+            self.client.log_batch(run.info.run_id, metrics=chunk)
+        self.client.set_terminated(run.info.run_id, status, end)
 
     def end_abandoned(self) -> None:
         """Marks as KILLED the runs of this machine whose process is gone."""
@@ -210,7 +248,14 @@ class Store:
         self.client.log_inputs(run_id, [DatasetInput(dataset, tags)])
 
     def log_model(
-        self, run_id: str, folder: Path, code: Path, example: pd.DataFrame, packages: list[str]
+        self,
+        run_id: str,
+        folder: Path,
+        code: Path,
+        example: pd.DataFrame,
+        packages: list[str],
+        *,
+        name: str = "model",
     ) -> None:
         """folder (of serving.Predictor) as a pyfunc that takes a data frame like example.
 
@@ -225,7 +270,7 @@ class Store:
         mlflow.set_tracking_uri(self.uri)
         with _any_type_is_meant(), mlflow.start_run(run_id=run_id):
             mlflow.pyfunc.log_model(
-                name="model",
+                name=name,
                 loader_module="pipeline.serving",
                 data_path=str(folder),
                 code_paths=[str(code)],
@@ -302,13 +347,12 @@ def live_run(
     run.end("FINISHED")
 
 
-def say_untracked(error: BaseException) -> None:
+def say_untracked(
+    error: BaseException, mend: str = "`make track` records them once the store can be reached"
+) -> None:
     """One line on what the store said, and how to mend the record."""
     reason = " ".join(str(error).split()) or type(error).__name__
-    warn(
-        f"not tracked: {reason[:200]}; the results are in data/,"
-        " and `make track` records them once the store can be reached"
-    )
+    warn(f"not tracked: {reason[:200]}; the results are in data/, and {mend}")
 
 
 def load_model(uri: str) -> Callable[[pd.DataFrame, str], pd.DataFrame]:
@@ -339,6 +383,19 @@ def _any_type_is_meant() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType")
         yield
+
+
+def _filter(identity: Identity) -> str:
+    same = f"tags.fingerprint = '{identity.fingerprint}'"
+    if identity.experiment is None:
+        return same
+    quote = '"' if "'" in identity.experiment else "'"
+    return f"{same} and tags.`dvc.exp_name` = {quote}{identity.experiment}{quote}"
+
+
+def _own_process() -> str:
+    process = psutil.Process()
+    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.0f}"
 
 
 def _alive(process: str) -> bool:

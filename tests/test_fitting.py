@@ -2,7 +2,7 @@
 says when it goes wrong."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,7 @@ from pipeline.config import (
 from pipeline.epoch import dropped
 from pipeline.features import Schema
 from pipeline.fitting import Fitted
-from pipeline.members import Member
+from pipeline.members import NAMES, Member
 from pipeline.tables import Columns
 from tests.peers import keras_optimizer
 
@@ -359,13 +359,13 @@ def test_who_is_done_leaves_the_tensor(monkeypatch: pytest.MonkeyPatch, *, xla: 
     monkeypatch.setattr("pipeline.work.COMPILE_SECONDS", 0.0)
     monkeypatch.setattr("pipeline.work.MOST_EPOCHS_PER_CALL", 2)
     sizes: list[int] = []
-    leave = fitting._Training._leave
+    leave = fitting._Training.leave
 
-    def noted(training: fitting._Training) -> None:
-        leave(training)
+    def noted(training: fitting._Training, given_up: Iterable[int]) -> None:
+        leave(training, given_up)
         sizes.append(len(training.places))
 
-    monkeypatch.setattr(fitting._Training, "_leave", noted)
+    monkeypatch.setattr(fitting._Training, "leave", noted)
     patience = [EarlyStopping(enabled=True, patience=count) for count in (1, 50, 1, 3)]
     # A rate of nothing: the first epoch is the best, and the rest are in vain.
     still = SGD(learning_rate=1e-30)
@@ -373,6 +373,28 @@ def test_who_is_done_leaves_the_tensor(monkeypatch: pytest.MonkeyPatch, *, xla: 
     fitted = fit_all(group, MLP, still, epochs=12, xla=xla)
     assert [len(one.history) for one in fitted] == [2, 12, 2, 4]
     assert sizes == [2, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
+def test_who_is_given_up_stops_and_the_others_go_on(*, xla: bool) -> None:
+    seen: list[int] = []
+
+    def give_up(first: int, curves: dict[str, Any]) -> list[int]:
+        seen.append(first + len(curves["loss"]) - 1)
+        return [0, 2] if seen[-1] == 3 else []
+
+    group = [member(MLP, Adam(learning_rate=rate), epochs=6) for rate in (0.01, 0.02, 0.03)]
+    changed: dict[str, Any] = {"epochs": 6, "xla": xla}
+    fitted = fit_all(group, MLP, EACH["adam"], pauses=[3], on_epochs=give_up, **changed)
+    whole = fit_all(group, MLP, EACH["adam"], **changed)
+    assert 3 in seen
+    assert [len(one.history) for one in fitted] == [3, 6, 3]
+    assert_same(fitted[1], whole[1])
+    columns = ["loss", "validation_loss"]
+    for place in (0, 2):
+        np.testing.assert_allclose(
+            fitted[place].history[columns], whole[place].history[columns].head(3), rtol=1e-5
+        )
 
 
 def test_members_of_other_shapes_are_no_group() -> None:
@@ -535,7 +557,7 @@ def test_the_curves_are_told_as_they_come(monkeypatch: pytest.MonkeyPatch) -> No
         EACH["plain"], on_epochs=lambda first, curves: told.append((first, curves)), mae_unit=7.0
     )
     assert [(first, curves["loss"].shape) for first, curves in told] == [(1, (3, 1)), (4, (1, 1))]
-    for name in fitting.NAMES:
+    for name in NAMES:
         values = np.concatenate([curves[name][:, 0] for _, curves in told])
         assert values.tolist() == fitted.history[name].tolist()
 

@@ -1,0 +1,1 @@
+"""How fast it is, each time beside a peer in the same run."""

@@ -1,0 +1,11 @@
+"""Where the stages write, relative to the root of the repository."""
+
+from pathlib import Path
+
+STAGES = ("configure", "prepare", "train", "evaluate")
+RAW = Path("data/raw")
+PREPARED = Path("data/prepared")
+MODEL = Path("data/model")
+EVALUATION = Path("data/evaluation")
+METRICS = Path("data/metrics.json")
+TRACKED = Path("data/tracked.json")

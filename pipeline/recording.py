@@ -1,0 +1,105 @@
+"""Telling the recorder, a process of its own, what belongs into MLflow.
+
+MLflow takes seconds to import and milliseconds for each point. All of that happens
+beside the work instead of before it and between its epochs. When this process is
+gone, however that came about, the recorder's input ends, and it marks the run.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pipeline.config import Config, settings
+from pipeline.identity import Identity, tags
+
+
+class Recorder:
+    """A recorder at work; a context manager that waits for its last word. Where
+    tracking is off there is no process, and nothing happens."""
+
+    def __init__(self, config: Config) -> None:
+        """Starts it. It needs no more than this to import MLflow meanwhile."""
+        self._store = {"experiment": config.tracking.experiment, "uri": config.tracking.uri}
+        self._process: subprocess.Popen[str] | None = None
+        if config.tracking.enabled:
+            root = str(Path(__file__).parents[1])
+            paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pipeline.recorder"],
+                stdin=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"PYTHONPATH": paths},
+                # Ctrl-C is for the work; the recorder learns of it when its input ends.
+                start_new_session=True,
+            )
+
+    def tell(self, what: str, **content: Any) -> None:
+        """Sends one message; see recorder.py for what it understands."""
+        if self._process is None or self._process.stdin is None:
+            return
+        try:
+            self._process.stdin.write(json.dumps({"what": what, **content}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as error:
+            # It has said why it ended.
+            raise SystemExit(self._process.wait() or 1) from error
+
+    @contextmanager
+    def run(self, config: Config, identity: Identity) -> Iterator[None]:
+        """A run for the length of the block: FINISHED at its end, KILLED if this process
+        is asked to stop, FAILED if the block raises."""
+        self.tell(
+            "begin", **self._store, identity=asdict(identity), params=settings(config), tags=tags()
+        )
+        with self._ending():
+            yield
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            self.tell("end", status="KILLED", reason=None)
+            raise
+        except BaseException as error:
+            self.tell("end", status="FAILED", reason=str(error))
+            raise
+        self.tell("end", status="FINISHED", reason=None)
+
+    @contextmanager
+    def sweep(
+        self, study: str, name: str, params: Mapping[str, Any], made_of: str
+    ) -> Iterator[None]:
+        """The run of a sweep, for the length of the block, as `run` is one of a training."""
+        content = {"study": study, "name": name, "params": dict(params)}
+        with self._ending():
+            self.tell("sweep", **self._store, **content, tags=tags() | {"fingerprint": made_of})
+            yield
+
+    def epochs(self, first: int, curves: Mapping[str, Any]) -> None:
+        """The curves of some epochs from first on: arrays of shape (epochs,)."""
+        plain = {name: curve.tolist() for name, curve in curves.items()}
+        self.tell("epochs", first=first, curves=plain)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+            status = self._process.wait()
+            if status and error is None:
+                raise SystemExit(status)

@@ -1,0 +1,249 @@
+"""A sweep at work: trials are asked for, trained, written down and told, and summed up."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import trials, winning
+from pipeline.backend import tf
+from pipeline.command import UserError, warn
+from pipeline.config import Config, Sweep, settings
+from pipeline.files import whole_directory, write_text
+from pipeline.members import NAMES
+from pipeline.preparing import Prepared
+from pipeline.progress import Progress
+from pipeline.recording import Recorder
+from pipeline.space import Space, Values
+from pipeline.study import Study, Told, Trial
+from pipeline.sweep_folder import SWEEPS, Record, batches, read_batch, write_batch
+from pipeline.trials import Outcome
+from pipeline.winning import Result
+
+
+@dataclass
+class Search:
+    """A sweep at work."""
+
+    space: Space
+    config: Config
+    prepared: Prepared
+    study: Study
+    recorder: Recorder
+    made_of: dict[str, str]
+    begun: float
+
+    def __post_init__(self) -> None:
+        self.table = trials.table(self.prepared)
+        self.folder = SWEEPS / self.study.name
+        self.sweep: Sweep = self.config.sweep
+        self.best: float | None = None
+        self.interrupted = False
+
+    def run(self) -> None:
+        """All of it: what was left, what is asked for, what comes out."""
+        self.fill_up()
+        over = self.study.over()
+        if over:
+            print(f"sweep {self.study.name}: {over} trials are there already", flush=True)
+        known = self.study.known()
+        with Progress(self.sweep.trials, "trial") as progress:
+            progress.advance(min(over, self.sweep.trials))
+            try:
+                while not self.out_of_time():
+                    asked = self.study.ask(self.sweep.together, self.sweep.trials, self.fingerprint)
+                    if not asked:
+                        break
+                    self.train(asked, known, progress)
+            except KeyboardInterrupt:
+                self.interrupted = True
+        if self.interrupted:
+            self.say_best()
+            print("interrupted; the same command goes on from here")
+            raise KeyboardInterrupt
+        if self.study.at_work():
+            self.say_best()
+            print("others are still at work; whoever is last sums up")
+            return
+        self.sum_up()
+
+    def out_of_time(self) -> bool:
+        """Whether sweep.minutes are over."""
+        minutes = self.sweep.minutes
+        return minutes is not None and time.monotonic() - self.begun > minutes * 60
+
+    def fingerprint(self, values: Values) -> str:
+        """Of a trial; empty for values that do not go together."""
+        try:
+            return trials.fingerprint(self.space.config(values), self.made_of)
+        except UserError:
+            return ""
+
+    def fill_up(self) -> None:
+        """Tells the study and MLflow what the files know and they may not."""
+        told = self.study.told()
+        for path in batches(self.folder):
+            records = read_batch(path)
+            for record in records:
+                if record.number not in told:
+                    self.study.tell(record.number, as_told(record))
+            self.recorder.tell("trials", path=str(path.resolve()))
+
+    def train(self, asked: Sequence[Trial], known: dict[str, Told], progress: Progress) -> None:
+        """A batch: trained by structures, written down, told."""
+        began = time.time()
+        configs: dict[int, Config] = {}
+        outcomes: dict[int, Outcome | Told] = {}
+        for trial in asked:
+            try:
+                config = self.space.config(trial.values)
+            except UserError as error:
+                outcomes[trial.number] = Told("failed", None, 0, str(error))
+                continue
+            earlier = known.get(trials.fingerprint(config, self.made_of))
+            if earlier is not None:
+                outcomes[trial.number] = earlier
+            else:
+                configs[trial.number] = config
+        numbers = list(configs)
+        for places in trials.grouped(list(configs.values())):
+            group = [numbers[place] for place in places]
+            try:
+                results: Sequence[Outcome | Told] = trials.train(
+                    [configs[number] for number in group],
+                    self.table,
+                    score=self.sweep.score,
+                    pruning=self.sweep.pruning,
+                    out_of_time=self.out_of_time,
+                )
+            except (tf.errors.OpError, MemoryError) as error:
+                reason = " ".join(str(error).split())[:300] or type(error).__name__
+                results = [Told("failed", None, 0, reason)] * len(group)
+            outcomes |= dict(zip(group, results, strict=True))
+        records = [
+            self.record(trial, outcomes[trial.number], began, time.time()) for trial in asked
+        ]
+        path = write_batch(self.folder, records)
+        self.recorder.tell("trials", path=str(path.resolve()))
+        for record in records:
+            self.study.tell(record.number, as_told(record))
+            if record.state == "complete":
+                known[record.fingerprint] = as_told(record)
+        scores = [record.score for record in records if record.score is not None]
+        self.best = min([*scores, *([] if self.best is None else [self.best])], default=None)
+        progress.advance(len(records), **({} if self.best is None else {"best": self.best}))
+
+    def record(self, trial: Trial, outcome: Outcome | Told, began: float, ended: float) -> Record:
+        try:
+            configuration = settings(self.space.config(trial.values))
+        except UserError:
+            configuration = {}
+        curves = np.zeros((0, len(NAMES))) if isinstance(outcome, Told) else outcome.curves
+        return Record(
+            trial.number, outcome.state, outcome.score, outcome.epochs, outcome.reason,
+            self.fingerprint(trial.values), dict(trial.values), configuration, began, ended,
+            curves.astype(np.float32),
+        )  # fmt: skip
+
+    def say_best(self) -> None:
+        """The best trial so far, in a line."""
+        scored = self.ranked()
+        if scored:
+            number, values, told = scored[0]
+            print(
+                f"best of {self.study.over()} trials: trial {number},"
+                f" {self.table.judged} {self.sweep.score.value} {told.score:.6g}:"
+                f" {' '.join(self.space.overrides(values))}"
+            )
+
+    def ranked(self) -> list[tuple[int, Values, Told]]:
+        """The complete trials, the best first."""
+        scored = [
+            (number, values, told)
+            for number, (values, told) in self.study.told().items()
+            if told.state == "complete"
+        ]
+        return sorted(scored, key=lambda item: (item[2].score, item[0]))
+
+    def sum_up(self) -> None:
+        """The winner, checked; the ensemble, if it is better; tables, figures, models."""
+        ranked = self.ranked()
+        self.say_best()
+        results = self.folder / "results"
+        numbers: dict[str, float] = {"trials": float(self.study.over())}
+        models: dict[str, str] = {}
+        with whole_directory(results) as draft:
+            self.study.table().to_csv(draft / "trials.csv", index=False)
+            if ranked:
+                numbers |= self.crown(ranked, draft, models)
+                self.study.draw(draft)
+            else:
+                warn(f"no trial came to a score; {results}/trials.csv says why for each")
+        self.recorder.tell(
+            "results", metrics=numbers, folder=str(results.resolve()), models=models,
+            example=self.prepared.parts["train"].head(3).to_dict("list"),
+        )  # fmt: skip
+        print(f"all trials and figures: {results}/")
+
+    def crown(
+        self, ranked: Sequence[tuple[int, Values, Told]], draft: Path, models: dict[str, str]
+    ) -> dict[str, float]:
+        """Trains the winner once more, alone and with other seeds, and the ensemble; writes
+        their models, and winner.csv into draft. Returns the numbers for the run."""
+        number, values, told = ranked[0]
+        config = self.space.config(values)
+        (alone,) = winning.train_all([config], self.table, self.sweep.score)
+        if alone.score is None:
+            raise RuntimeError(f"trial {number} cannot be repeated: {alone.reason}")
+        predicted = winning.predictions(alone, config, self.table)
+        winner = winning.Result("winner", winning.errors(predicted, self.table, self.sweep.score))
+        seeds = winning.with_other_seeds(config, self.table, self.sweep)
+        candidates = [self.space.config(one) for _, one, _ in ranked[: self.sweep.ensemble]]
+        model, joined = winning.best_ensemble(candidates, self.table, self.sweep.score)
+        results = [winner, *([joined] if joined else [])]
+        winning.table([*results, *seeds]).to_csv(draft / "winner.csv", index=False)
+        row = self.prepared.parts["train"][self.prepared.schema.columns.features].iloc[0]
+        winning.write_model(self.folder / "model", config, alone, self.table, row)
+        models["model"] = str((self.folder / "model").resolve())
+        if model is not None:
+            winning.write_ensemble(self.folder / "ensemble", model, self.table)
+            models["ensemble"] = str((self.folder / "ensemble").resolve())
+        overrides = [*self.space.fixed, *self.space.overrides(values)]
+        promoted = [one for one in overrides if not one.startswith(("sweep", "tracking"))]
+        fixed = [one for one in self.space.fixed if one in promoted]
+        written = {"trial": number, "overrides": promoted, "fixed": fixed}
+        write_text(self.folder / "winner.json", json.dumps(written, indent=2) + "\n")
+        numbers = winning.summary(results, seeds, self.table.judged)
+        self.say(winner, seeds, joined, told)
+        return numbers
+
+    def say(
+        self, winner: Result, seeds: Sequence[Result], joined: Result | None, told: Told
+    ) -> None:
+        """How good the winner is, and how much of that is luck."""
+        score = self.sweep.score.value
+
+        def parts(errors: dict[str, float]) -> str:
+            return ", ".join(f"{part} {value:.6g}" for part, value in errors.items())
+
+        print(
+            f"trained again, alone: {score} of {parts(winner.errors)} (as a trial {told.score:.6g})"
+        )
+        if seeds:
+            mean = {
+                part: sum(one.errors[part] for one in seeds) / len(seeds) for part in winner.errors
+            }
+            print(f"its values with {len(seeds)} other seeds, on average: {parts(mean)}")
+        if joined is not None:
+            print(f"{joined.what} networks: {parts(joined.errors)}: {self.folder}/ensemble")
+        elif self.sweep.ensemble:
+            print("no ensemble of the best trials beats the best of them on the validation part")
+        print(f"its model: {self.folder}/model; into params.yaml: python -m pipeline.sweep promote")
+
+
+def as_told(record: Record) -> Told:
+    """What the study is told of a record."""
+    return Told(record.state, record.score, record.epochs, record.reason)

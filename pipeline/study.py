@@ -1,0 +1,313 @@
+"""The study: which trials a sweep has asked for, and what they came to. It lies in a
+database of Optuna's, so that a sweep goes on where it stopped and several machines
+can share one. The only module that imports optuna.
+
+Sampling happens in a copy in memory, because a question to the database takes twenty
+times as long; a trial is written there as it is asked for, and again when it is told.
+"""
+
+import socket
+import uuid
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import psutil
+from filelock import FileLock
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
+from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline.command import UserError
+from pipeline.config import Sampler
+from pipeline.space import Choice, Interval, Space, Values
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+warnings.filterwarnings("ignore", category=ExperimentalWarning)
+
+DATABASE = "sweeps.db"
+# Below that, figures that compare trials say nothing.
+FEWEST_TO_COMPARE = 5
+OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Values to try."""
+
+    number: int
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a trial came to: its score (less is better), or why it has none.
+
+    state is "complete", "pruned" or "failed"; a pruned trial's score is that of the
+    epoch at which it was given up.
+    """
+
+    state: str
+    score: float | None
+    epochs: int
+    reason: str | None = None
+
+
+class Study:
+    """A study of a name, of a space and of what else makes its scores comparable."""
+
+    def __init__(
+        self, name: str, storage: str | None, space: Space, *,
+        made_of: str, sampler: Sampler, seed: int, root: Path,
+    ) -> None:  # fmt: skip
+        """Creates the study or goes on with it. made_of is a hash of the experiment and
+        its space. Raises UserError for a database that cannot be reached, and for a name
+        that belongs to another space."""
+        self.name = name
+        self.url = storage or f"sqlite:///{root / DATABASE}"
+        self._lock = FileLock(root / f".{DATABASE}.lock")
+        self._distributions = {key: _distribution(axis) for key, axis in space.axes.items()}
+        try:
+            with self._lock:
+                self._storage = _open(self.url)
+                try:
+                    self._study = optuna.create_study(storage=self._storage, study_name=name)
+                    self._study.set_user_attr("made_of", made_of)
+                    if sampler is Sampler.grid:
+                        for point in space.points():
+                            self._study.enqueue_trial(point)
+                except DuplicatedStudyError:
+                    self._study = optuna.load_study(storage=self._storage, study_name=name)
+        except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"sweep.storage: {self.url}: cannot be used: {reason}") from error
+        if self._study.user_attrs.get("made_of") != made_of:
+            raise UserError(
+                f"sweep.name: the study {name!r} in {self.url} belongs to another space,"
+                " experiment or version of the code; choose another name"
+            )
+        self._grid = sampler is Sampler.grid
+        known = self._study.get_trials(deepcopy=False)
+        self._mirror = optuna.create_study(sampler=_sampler(sampler, seed, len(known)))
+        if sampler is Sampler.quasi_random:
+            # The sequence goes on behind what was taken from it before.
+            for _ in known:
+                self._mirror.ask(self._distributions)
+        self._mirrored: set[int] = set()
+        self._asked: dict[int, optuna.Trial] = {}
+
+    def trials(self) -> list[FrozenTrial]:
+        """All trials, in the order of their numbers."""
+        return list(self._study.get_trials(deepcopy=False))
+
+    def over(self) -> int:
+        """How many trials have come to an end."""
+        return sum(trial.state in OVER for trial in self.trials())
+
+    def ask(self, count: int, limit: int, fingerprint: Callable[[Values], str]) -> list[Trial]:
+        """Up to count trials to train, of the limit that there may be in all: first those
+        that a process which is gone has left, then new ones. Empty if there are none."""
+        with self._lock:
+            trials = self.trials()
+            left = [trial for trial in trials if _abandoned(trial)][:count]
+            for trial in left:
+                self._storage.set_trial_user_attr(trial._trial_id, "worker", _worker())
+            begun = sum(trial.state != TrialState.WAITING for trial in trials)
+            wanted = max(0, min(count - len(left), limit - begun))
+            asked = self._ask_grid(wanted) if self._grid else self._ask_new(wanted, fingerprint)
+        return [Trial(trial.number, self._values(trial)) for trial in left] + asked
+
+    def _ask_grid(self, wanted: int) -> list[Trial]:
+        asked = []
+        for _ in range(wanted):
+            if not self._study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
+                break
+            trial = self._study.ask(self._distributions)
+            trial.set_user_attr("worker", _worker())
+            asked.append(Trial(trial.number, dict(trial.params)))
+        return asked
+
+    def _ask_new(self, wanted: int, fingerprint: Callable[[Values], str]) -> list[Trial]:
+        for trial in self.trials():
+            if trial.state in OVER and trial.number not in self._mirrored:
+                self._mirror.add_trial(trial)
+                self._mirrored.add(trial.number)
+        token = uuid.uuid4().hex
+        sampled = [self._mirror.ask(self._distributions) for _ in range(wanted)]
+        self._study.add_trials(
+            [
+                create_trial(
+                    state=TrialState.RUNNING,
+                    params=trial.params,
+                    distributions=self._distributions,
+                    user_attrs={
+                        "worker": _worker(),
+                        "token": token,
+                        "fingerprint": fingerprint(trial.params),
+                    },
+                )
+                for trial in sampled
+            ]
+        )  # fmt: skip
+        added = [trial for trial in self.trials() if trial.user_attrs.get("token") == token]
+        for memory, trial in zip(sampled, added, strict=True):
+            self._asked[trial.number] = memory
+            self._mirrored.add(trial.number)
+        return [Trial(trial.number, self._values(trial)) for trial in added]
+
+    def tell(self, number: int, told: Told) -> None:
+        """Notes what a trial came to; one that is over already stays as it is."""
+        trial = self._study.get_trials(deepcopy=False)[number]
+        if trial.state in OVER:
+            return
+        memory = self._asked.pop(number, None)
+        self._storage.set_trial_user_attr(trial._trial_id, "told", asdict(told))
+        if told.state == "complete":
+            self._study.tell(number, told.score)
+            if memory is not None:
+                self._mirror.tell(memory, told.score)
+        elif told.state == "pruned":
+            assert told.score is not None
+            self._storage.set_trial_intermediate_value(trial._trial_id, told.epochs, told.score)
+            self._study.tell(number, state=TrialState.PRUNED)
+            if memory is not None:
+                memory.report(told.score, told.epochs)
+                self._mirror.tell(memory, state=TrialState.PRUNED)
+        else:
+            self._study.tell(number, state=TrialState.FAIL)
+            if memory is not None:
+                self._mirror.tell(memory, state=TrialState.FAIL)
+
+    def told(self) -> dict[int, tuple[Values, Told]]:
+        """The values and the outcome of each trial that is over, by its number."""
+        return {
+            trial.number: (self._values(trial), Told(**trial.user_attrs["told"]))
+            for trial in self.trials()
+            if trial.state in OVER and "told" in trial.user_attrs
+        }
+
+    def known(self) -> dict[str, Told]:
+        """What complete trials of any study in the database came to, by fingerprint."""
+        known = {}
+        for summary in optuna.get_all_study_summaries(self._storage, include_best_trial=False):
+            study = optuna.load_study(storage=self._storage, study_name=summary.study_name)
+            for trial in study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]):
+                if trial.user_attrs.get("fingerprint"):
+                    known[trial.user_attrs["fingerprint"]] = Told(**trial.user_attrs["told"])
+        return known
+
+    def at_work(self) -> int:
+        """How many trials other processes are training now."""
+        return sum(
+            trial.state == TrialState.RUNNING and not _abandoned(trial) for trial in self.trials()
+        )
+
+    def table(self) -> pd.DataFrame:
+        """A row for each trial: number, state, score, epochs and the values."""
+        rows = [
+            {"trial": number, "state": told.state, "score": told.score, "epochs": told.epochs}
+            | dict(values) | {"reason": told.reason}
+            for number, (values, told) in self.told().items()
+        ]  # fmt: skip
+        return pd.DataFrame(rows).sort_values("score", kind="stable") if rows else pd.DataFrame()
+
+    def draw(self, folder: Path) -> None:
+        """history.png and, of enough trials, parallel_coordinates.png, importance.png and
+        importance.csv (Watanabe et al., 2023, "PED-ANOVA"), in folder."""
+        from matplotlib import pyplot as plt
+        from optuna import importance, visualization
+
+        complete = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        charts = visualization.matplotlib
+        charts.plot_optimization_history(self._study, target_name="score")
+        _save(folder / "history.png")
+        if len(complete) < FEWEST_TO_COMPARE or len({trial.value for trial in complete}) == 1:
+            return
+        charts.plot_parallel_coordinate(self._study, target_name="score")
+        _save(folder / "parallel_coordinates.png")
+        varied = [key for key in self._distributions if len({t.params[key] for t in complete}) > 1]
+        shares = importance.get_param_importances(
+            self._study, evaluator=importance.PedAnovaImportanceEvaluator(), params=varied
+        )
+        listed = pd.Series(shares, name="importance").rename_axis("key")
+        listed.to_csv(folder / "importance.csv")
+        plt.figure()
+        plt.barh(list(listed.index[::-1]), listed.to_numpy()[::-1])
+        plt.title("How much each key mattered for being among the best")
+        _save(folder / "importance.png")
+
+    def _values(self, trial: FrozenTrial) -> dict[str, Any]:
+        return {key: trial.params[key] for key in self._distributions if key in trial.params}
+
+
+def _save(path: Path) -> None:
+    from matplotlib import pyplot as plt
+
+    figure = plt.gcf()
+    figure.set_size_inches(10, 5)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+    plt.close("all")
+
+
+def _open(url: str) -> RDBStorage:
+    if url.startswith("sqlite:"):
+        storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 60}})
+
+        # Readers and a writer side by side, and no waiting for the disk at each word.
+        @event.listens_for(storage.engine, "connect")
+        def connected(connection: Any, _record: Any) -> None:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+
+        storage.engine.dispose()
+        return storage
+    return RDBStorage(url)
+
+
+def _distribution(axis: Choice | Interval) -> BaseDistribution:
+    if isinstance(axis, Choice):
+        return CategoricalDistribution(axis.options)
+    if axis.whole:
+        return IntDistribution(int(axis.low), int(axis.high), log=axis.log)
+    return FloatDistribution(axis.low, axis.high, log=axis.log)
+
+
+def _sampler(sampler: Sampler, seed: int, known: int) -> BaseSampler:
+    # A sweep that goes on must not draw again what it drew before.
+    drawn = int(np.random.SeedSequence([seed, known]).generate_state(1)[0])
+    match sampler:
+        case Sampler.tpe:
+            return TPESampler(seed=drawn, constant_liar=True)
+        case Sampler.quasi_random:
+            return QMCSampler(seed=seed, warn_independent_sampling=False)
+    return RandomSampler(seed=drawn)
+
+
+def _worker() -> str:
+    process = psutil.Process()
+    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.0f}"
+
+
+def _abandoned(trial: FrozenTrial) -> bool:
+    """Whether it is left by a process of this machine that is gone."""
+    host, pid, created = trial.user_attrs.get("worker", "//").split("/")
+    if trial.state != TrialState.RUNNING or host != socket.gethostname():
+        return False
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
+    except psutil.NoSuchProcess:
+        return True

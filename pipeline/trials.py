@@ -1,0 +1,213 @@
+"""Training the trials of a sweep: those of one structure together, as one group."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline import network, recipe
+from pipeline.backend import keras, tf
+from pipeline.batches import Array, Part
+from pipeline.config import Config, Layer, Pruning, Score, settings
+from pipeline.features import Schema, training_arrays
+from pipeline.fitting import Fitted, Values, fit
+from pipeline.members import NAMES
+from pipeline.preparing import Prepared
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The parts as training takes them. unit is the target's units in one unit of y."""
+
+    parts: dict[str, Part]
+    schema: Schema
+    unit: float
+
+    @property
+    def judged(self) -> str:
+        """The part that scores are of: validation, or train where none is set aside."""
+        return "validation" if len(self.parts["validation"]) else "train"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial came to: history is fit's table; score is of the kept weights, in the
+    target's units."""
+
+    state: str
+    score: float | None
+    epochs: int
+    reason: str | None
+    history: pd.DataFrame
+    weights: list[Array]
+
+    @property
+    def curves(self) -> Values:
+        """A row for each epoch, a column for each of NAMES."""
+        return self.history[list(NAMES)].to_numpy()
+
+
+def table(prepared: Prepared) -> Table:
+    """The prepared rows, ready to be trained on."""
+    schema = prepared.schema
+    parts = {name: Part(*training_arrays(part, schema)) for name, part in prepared.parts.items()}
+    return Table(parts, schema, schema.target.deviation[0] if schema.target else 1.0)
+
+
+def fingerprint(config: Config, made_of: dict[str, str]) -> str:
+    """A hash of the experiment and of made_of, the hashes of its data and code."""
+    kept = {key: value for key, value in settings(config).items() if not key.startswith("conf.")}
+    text = json.dumps([kept, made_of], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def grouped(configs: Sequence[Config]) -> list[list[int]]:
+    """Which of the experiments can be trained as one group, by their places."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for place, config in enumerate(configs):
+        training, optimizer = config.training, config.optimizer
+        layers = tuple((layer.units, layer.activation) for layer in config.model.layers)
+        key = (
+            layers, optimizer.name, training.loss, training.epochs, training.batch_size,
+            training.shuffle, training.xla,
+        )  # fmt: skip
+        groups.setdefault(key, []).append(place)
+    return list(groups.values())
+
+
+def train(
+    configs: Sequence[Config],
+    rows: Table,
+    *,
+    score: Score,
+    pruning: Pruning | None = None,
+    out_of_time: Callable[[], bool] = lambda: False,
+    on_epochs: Callable[[int, float], None] = lambda _epochs, _best: None,
+) -> list[Outcome]:
+    """Trains experiments of one group and scores them.
+
+    pruning gives up the weak (see Pruning). Once out_of_time says so, all are given up.
+    on_epochs is told the number of epochs since and the least loss in the last of them.
+    """
+    one = configs[0]
+    training, layers = one.training, one.model.layers
+    inputs = len(rows.schema.columns.features)
+    members = [
+        recipe.member(
+            initial_weights(config.model.layers, inputs, config.training.seed),
+            layers=config.model.layers, optimizer=config.optimizer, schedule=config.schedule,
+            training=config.training, rows=len(rows.parts["train"]),
+        )
+        for config in configs
+    ]  # fmt: skip
+    rungs = list(rungs_of(pruning, training.epochs)) if pruning and pruning.enabled else []
+    monitored = "loss" if rows.judged == "train" else "validation_loss"
+    best = np.full(len(members), math.inf)
+    given_up: dict[int, str] = {}
+
+    def judge(first: int, curves: dict[str, Values]) -> list[int]:
+        values = curves[monitored]
+        last = first + len(values) - 1
+        np.fmin(best, np.nanmin(np.vstack([best, values]), axis=0), out=best)
+        on_epochs(len(values), float(best.min()))
+        # Whoever has no value any more is done, or was given up before.
+        going_on = [place for place in range(len(best)) if not math.isnan(values[-1, place])]
+        reasons: dict[int, str] = {}
+        if last in rungs:
+            assert pruning is not None
+            reasons = dict.fromkeys(weakest(best, going_on, pruning.factor), "pruned")
+        if out_of_time():
+            reasons = dict.fromkeys(going_on, "out of time")
+        given_up.update(reasons)
+        return list(reasons)
+
+    fitted = fit(
+        members,
+        rows.parts["train"],
+        rows.parts["validation"],
+        activations=[layer.activation.value for layer in layers],
+        loss=training.loss.value,
+        update=one.optimizer.name,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        shuffle=training.shuffle,
+        xla=None if training.xla.value == "auto" else training.xla.value == "always",
+        pauses=rungs,
+        mae_unit=rows.unit,
+        on_epochs=judge,
+    )
+    return [
+        _outcome(result, layers, rows, score, given_up.get(place))
+        for place, result in enumerate(fitted)
+    ]
+
+
+def rungs_of(pruning: Pruning, epochs: int) -> Iterator[int]:
+    """The epochs after which the weak are given up."""
+    rung = pruning.first_epoch
+    while rung < epochs:
+        yield rung
+        rung *= pruning.factor
+
+
+def weakest(scores: Vector, going_on: Sequence[int], factor: int) -> list[int]:
+    """All of going_on but the best one in factor; the better half of a tie is the
+    earlier one (Jamieson and Talwalkar, 2016, "Non-stochastic best arm identification")."""
+    ranked = sorted(going_on, key=lambda place: (scores[place], place))
+    return ranked[math.ceil(len(ranked) / factor) :]
+
+
+def answers(weights: Sequence[Array], layers: Sequence[Layer], x: Array) -> Vector:
+    """What a network of those weights predicts, in units of y: shape (rows,)."""
+    for kernel, bias, layer in zip(weights[::2], weights[1::2], layers, strict=True):
+        x = keras.activations.get(layer.activation.value)(tf.constant(x) @ kernel + bias)
+    return np.asarray(x, np.float64)[:, 0]
+
+
+def error(predicted: Vector, part: Part, unit: float, score: Score) -> float:
+    """RMSE or MAE of predictions in units of y, in the target's units."""
+    residual = (part.y[:, 0] - predicted) * unit
+    if score is Score.mae:
+        return float(np.abs(residual).mean())
+    return float(np.sqrt(np.square(residual).mean()))
+
+
+def with_seed(config: Config, seed: int) -> Config:
+    """The same experiment with another seed."""
+    return replace(config, training=replace(config.training, seed=seed))
+
+
+def initial_weights(layers: Sequence[Layer], inputs: int, seed: int) -> list[Array]:
+    """As network.build would begin; the same for all that differ in nothing of it."""
+    shapes = tuple(
+        (layer.units, layer.kernel_initializer, layer.kernel_value, layer.bias_initializer)
+        for layer in layers
+    )
+    return _initial_weights(shapes, inputs, seed)
+
+
+@lru_cache(maxsize=1024)
+def _initial_weights(shapes: tuple[tuple[object, ...], ...], inputs: int, seed: int) -> list[Array]:
+    names = ("units", "kernel_initializer", "kernel_value", "bias_initializer")
+    layers = [Layer(**dict(zip(names, shape, strict=True))) for shape in shapes]  # type: ignore[arg-type] # as they were taken from one
+    return network.initial_weights(layers, inputs, seed)
+
+
+def _outcome(
+    result: Fitted, layers: Sequence[Layer], rows: Table, score: Score, given_up: str | None
+) -> Outcome:
+    epochs = len(result.history)
+    if result.diverged:
+        return Outcome("failed", None, epochs, f"diverged: {result.diverged}", result.history, [])
+    part = rows.parts[rows.judged]
+    reached = error(answers(result.weights, layers, part.x), part, rows.unit, score)
+    state = "pruned" if given_up else "complete"
+    return Outcome(state, reached, epochs, given_up, result.history, result.weights)

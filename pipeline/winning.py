@@ -1,0 +1,140 @@
+"""What comes out of a sweep: its winner, how much of its lead is luck, an ensemble."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline import ensemble, model_folder, network, trials, weights
+from pipeline.backend import keras
+from pipeline.config import Config, Score, Sweep
+from pipeline.files import whole_directory
+from pipeline.trials import Outcome, Table, Vector
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row of winner.csv: a network, or several, and their errors by part."""
+
+    what: str
+    errors: dict[str, float]
+
+
+def errors(predicted: dict[str, Vector], rows: Table, score: Score) -> dict[str, float]:
+    """The score of each part that has rows."""
+    return {
+        part: trials.error(predicted[part], rows.parts[part], rows.unit, score)
+        for part in predicted
+    }
+
+
+def predictions(outcome: Outcome, config: Config, rows: Table) -> dict[str, Vector]:
+    """What a trained network predicts for each part that has rows, in units of y."""
+    return {
+        name: trials.answers(outcome.weights, config.model.layers, part.x)
+        for name, part in rows.parts.items()
+        if len(part)
+    }
+
+
+def train_all(configs: Sequence[Config], rows: Table, score: Score) -> list[Outcome]:
+    """Each to its end, those of one structure together."""
+    outcomes: dict[int, Outcome] = {}
+    for places in trials.grouped(configs):
+        group = trials.train([configs[place] for place in places], rows, score=score)
+        outcomes |= dict(zip(places, group, strict=True))
+    return [outcomes[place] for place in range(len(configs))]
+
+
+def with_other_seeds(config: Config, rows: Table, sweep: Sweep) -> list[Result]:
+    """The winner's values with seeds that it was not chosen by."""
+    own = config.training.seed
+    configs = [trials.with_seed(config, own + 1 + i) for i in range(sweep.seeds)]
+    outcomes = train_all(configs, rows, sweep.score) if configs else []
+    return [
+        Result(
+            f"seed {one.training.seed}", errors(predictions(outcome, one, rows), rows, sweep.score)
+        )
+        for one, outcome in zip(configs, outcomes, strict=True)
+        if outcome.score is not None
+    ]
+
+
+def best_ensemble(
+    configs: Sequence[Config], rows: Table, score: Score
+) -> tuple[keras.Model | None, Result | None]:
+    """The greedy ensemble of the trials by the validation part, as a model and its
+    errors, if it beats the best of them there; else None."""
+    if rows.judged != "validation" or len(configs) <= 1:
+        return None, None
+    outcomes = train_all(configs, rows, score)
+    kept = [place for place, outcome in enumerate(outcomes) if outcome.score is not None]
+    predicted = [predictions(outcomes[place], configs[place], rows) for place in kept]
+    true = rows.parts["validation"].y[:, 0].astype(np.float64)
+    counts = ensemble.greedy(np.stack([one["validation"] for one in predicted]), true)
+    taken = np.flatnonzero(counts)
+    mean = {
+        part: np.average([predicted[i][part] for i in taken], axis=0, weights=counts[taken])
+        for part in predicted[0]
+    }
+    reached = errors(mean, rows, score)
+    if reached["validation"] >= min(outcomes[place].score or np.inf for place in kept):
+        return None, None
+    networks = [built(configs[kept[i]], outcomes[kept[i]], rows) for i in taken]
+    model = ensemble.combined(networks, counts[taken].tolist())
+    return model, Result(f"ensemble of {len(taken)}", reached)
+
+
+def built(config: Config, outcome: Outcome, rows: Table) -> keras.Sequential:
+    """The trained network as an ordinary Keras model, from raw rows to the target's units."""
+    made = network.build(config.model.layers, rows.schema, config.training.seed)
+    weights.assign(made, outcome.weights)
+    return network.in_target_units(made, rows.schema)
+
+
+def write_model(
+    folder: Path, config: Config, outcome: Outcome, rows: Table, row: pd.Series
+) -> None:
+    """The folder that the train stage would have written."""
+    untrained = network.build(config.model.layers, rows.schema, config.training.seed)
+    saved = network.in_target_units(untrained, rows.schema)
+    first = {str(name): float(row[name]) for name in row.index}
+    first |= network.first_prediction(saved, row.to_numpy(np.float32))
+    before = weights.named(untrained)
+    weights.assign(untrained, outcome.weights)
+    with whole_directory(folder) as draft:
+        model_folder.write(
+            draft, saved, rows.schema, history=outcome.history,
+            before=before, after=weights.named(untrained), first=first,
+        )  # fmt: skip
+
+
+def write_ensemble(folder: Path, model: keras.Model, rows: Table) -> None:
+    """A model folder for predict, with an ensemble in it."""
+    with whole_directory(folder) as draft:
+        network.save(model, draft / model_folder.MODEL)
+        rows.schema.write(draft / model_folder.SCHEMA)
+
+
+def table(results: Sequence[Result]) -> pd.DataFrame:
+    """winner.csv: a row for each result, a column for each part."""
+    return pd.DataFrame([{"what": one.what, **one.errors} for one in results])
+
+
+def summary(results: Sequence[Result], seeds: Sequence[Result], judged: str) -> dict[str, float]:
+    """The numbers of the sweep's run: of the winner (winner_...), of its values with other
+    seeds (seeds_..., mean and deviation), of the ensemble, and how much better the winner
+    looked than its values are with other seeds (optimism, in the target's units)."""
+    numbers: dict[str, float] = {}
+    for one in results:
+        name = one.what.partition(" ")[0]
+        numbers |= {f"{name}_{part}": value for part, value in one.errors.items()}
+    for part in seeds[0].errors if seeds else ():
+        values = [one.errors[part] for one in seeds]
+        numbers[f"seeds_{part}_mean"] = float(np.mean(values))
+        numbers[f"seeds_{part}_deviation"] = float(np.std(values))
+    if seeds:
+        numbers["optimism"] = numbers[f"seeds_{judged}_mean"] - numbers[f"winner_{judged}"]
+    return numbers
