@@ -1,6 +1,7 @@
 """Runs the benchmarks that are named, or all of them, and prints their tables.
 
-python -m benchmarks [notebook|epoch|members|rows|tracking|pipeline ...]
+python -m benchmarks [notebook|epoch|members|rows|tracking|pipeline|sweep|sweep_table|
+    sweep_quality|sweep_growth ...]
 """
 
 import os
@@ -13,7 +14,7 @@ PEERS = Path(os.environ.get("PEERS_PYTHON", ".venv-benchmarks/bin/python"))
 
 
 def main() -> None:
-    from benchmarks import stages, training
+    from benchmarks import stages, sweeps, training
 
     known = {
         "notebook": training.notebook,
@@ -22,6 +23,10 @@ def main() -> None:
         "rows": training.rows_and_memory,
         "tracking": stages.tracking,
         "pipeline": stages.pipeline,
+        "sweep": sweeps.notebook,
+        "sweep_table": sweeps.middling,
+        "sweep_quality": sweeps.quality,
+        "sweep_growth": sweeps.growth,
     }
     named = sys.argv[1:] or list(known)
     unknown = [name for name in named if name not in known]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -29,9 +30,15 @@ def cloned(folder: str) -> Path:
 def call(clone: Path, *command: str, **environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *command], cwd=clone, capture_output=True, text=True, check=True,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | environment,
+        env=os.environ | environment,
     )  # fmt: skip
     return done.stdout
+
+
+def imports(names: str) -> None:
+    """A Python that imports these and ends."""
+    command = [sys.executable, "-c", f"import {names}"]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
 def pipeline() -> None:
@@ -43,15 +50,12 @@ def pipeline() -> None:
         call(clone, "dvc", "repro")
         total = {"stage": 0.0, "imports": 0.0}
         for stage, imported in IMPORTS.items():
-            seconds = race(
-                {
-                    "stage": lambda stage=stage: clocked(lambda: call(clone, f"pipeline.stages.{stage}")),
-                    "imports": lambda imported=imported: clocked(
-                        lambda: subprocess.run([sys.executable, "-c", f"import {imported}"], check=True, stderr=subprocess.DEVNULL)
-                    ),
-                },
-                rounds=3,
-            )  # fmt: skip
+            runners = {
+                "stage": partial(call, clone, f"pipeline.stages.{stage}"),
+                "imports": partial(imports, imported),
+            }
+            timed = {name: partial(clocked, runner) for name, runner in runners.items()}
+            seconds = race(timed, rounds=3)
             row = {name: median(times) for name, times in seconds.items()}
             lines.append([stage, row["stage"], row["imports"], row["stage"] - row["imports"]])
             total = {name: total[name] + row[name] for name in total}
