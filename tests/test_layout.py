@@ -98,6 +98,7 @@ def test_a_stage_depends_on_the_modules_that_it_imports_and_on_no_other(stage: s
         ("mlflow", "pipeline/tracking.py"),
         ("keras", "pipeline/backend.py"),
         ("tensorflow", "pipeline/backend.py"),
+        ("optuna", "pipeline/study.py"),
     ],
 )
 def test_a_heavy_library_is_imported_in_one_place(library: str, owner: str) -> None:
@@ -107,6 +108,13 @@ def test_a_heavy_library_is_imported_in_one_place(library: str, owner: str) -> N
         if library in {name.partition(".")[0] for name in statements(module)}
     }
     assert users == {owner}
+
+
+def test_the_engine_knows_nothing_of_configuration_or_tracking() -> None:
+    engine = reached("pipeline/fitting.py")
+    assert "pipeline/epoch.py" in engine
+    libraries = {name.partition(".")[0] for module in engine for name in statements(module)}
+    assert not libraries & {"dvc", "hydra", "mlflow", "omegaconf", "optuna"}
 
 
 @pytest.mark.parametrize("stage", ["configure", "prepare"])
