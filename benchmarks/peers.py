@@ -94,7 +94,9 @@ def sklearn() -> Callable[[int], None]:
 
     warnings.simplefilter("ignore")
     x, y = table()
-    network = MLPRegressor((UNITS, UNITS), batch_size=BATCH, alpha=0.0, learning_rate_init=RATE)
+    network = MLPRegressor(
+        hidden_layer_sizes=(UNITS, UNITS), batch_size=BATCH, alpha=0.0, learning_rate_init=RATE
+    )
 
     def train(epochs: int) -> None:
         for _ in range(epochs):

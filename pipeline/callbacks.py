@@ -1,6 +1,5 @@
 """Keras's own callbacks around a training that Keras does not run itself."""
 
-import math
 from collections.abc import Sequence
 
 from pipeline import weights
@@ -11,7 +10,7 @@ class Callbacks:
     """Calls Keras callbacks at the beginning and the end of each epoch of one network.
 
     They see the network with its weights after the epoch, logs under Keras's names
-    (loss, mae, val_loss, val_mae), and an optimizer through which they may read and
+    (loss, mae, val_loss, val_mae; MAE in units of y), and an optimizer through which they may read and
     set the learning rate; its moments are not in it. They may change weights, and
     stop. Batches happen inside a compiled call and are not told of.
     """
@@ -22,20 +21,24 @@ class Callbacks:
     ) -> None:  # fmt: skip
         self._network = network
         network.compile(optimizer=update, loss=loss, metrics=["mae"])
+        network.optimizer.build(network.trainable_variables)
         network.stop_training = False
+        self._given: float | None = None
         self._list = keras.callbacks.CallbackList(
             list(callbacks), model=network, epochs=epochs, verbose=0
         )
         self._list.on_train_begin()
 
     def begin(self, epoch: int, rate: float) -> float:
-        """Before epoch (from 0); returns the learning rate that holds for it: rate, if
-        no callback has set another."""
+        """Before epoch (from 0); returns the learning rate that holds for it: rate, until a
+        callback sets another, from which on the callbacks decide."""
         held = self._network.optimizer.learning_rate
-        held.assign(rate)
+        if self._given is None or float(held) == self._given:
+            held.assign(rate)
+            self._given = float(held)
         self._list.on_epoch_begin(epoch)
         asked = float(held)
-        return rate if math.isclose(asked, rate, rel_tol=1e-6) else asked
+        return rate if asked == self._given else asked
 
     def end(
         self, epoch: int, logs: dict[str, float], trained: Sequence[weights.Array]

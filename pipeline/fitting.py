@@ -48,7 +48,7 @@ class Fitted:
     without a validation part), learning_rate at the epoch's start and kept, True for the
     epoch whose weights these are: the last one, or with stopping the best one by the
     validation loss (else the training loss). The epoch in which a member diverged is
-    not among them.
+    not among them. A Keras callback that puts other weights back is not seen in kept.
     """
 
     weights: list[Array]

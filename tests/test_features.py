@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from pipeline import network
 from pipeline.command import UserError
 from pipeline.composing import compose
-from pipeline.config import COMPOSED
+from pipeline.config import COMPOSED, Layer
 from pipeline.features import Scale, Schema, fit_scale, fit_schema, training_arrays
 from pipeline.files import write_text
 from pipeline.stages import prepare
@@ -139,11 +140,28 @@ def test_a_schema_can_be_read_by_a_person(tmp_path: Path) -> None:
     assert "Größe" in (tmp_path / "schema.json").read_text("utf-8")
 
 
-def test_training_arrays_standardise_the_target_and_leave_the_inputs_in_their_units() -> None:
+def test_training_arrays_standardise_inputs_and_target() -> None:
     x, y = training_arrays(TRAIN, fitted())
-    assert x.tolist() == [[1.0, 2.0], [3.0, 10.0]]
+    assert x.tolist() == [[-1.0, -1.0], [1.0, 1.0]]
     assert y.tolist() == [[-1.0], [1.0]]
     assert {x.dtype, y.dtype} == {np.dtype("float32")}
+
+
+def test_training_arrays_are_what_the_saved_network_makes_of_the_inputs() -> None:
+    # Of a column far from 0, float32 keeps few digits: the same few in both.
+    random = np.random.default_rng(1)
+    table = pd.DataFrame(random.normal([3.0, 1e6], [1e-3, 1.0], (50, 2)), columns=["a", "b"])
+    schema = fit_schema(
+        table.assign(y=0.0), COLUMNS, standardize_inputs=True, standardize_target=False
+    )
+    x, _ = training_arrays(table.assign(y=0.0), schema)
+    (standardise, *_) = network.build([Layer(units=1)], schema, seed=1).layers
+    np.testing.assert_allclose(x, standardise(table.to_numpy(np.float32)), rtol=1e-6)
+
+
+def test_training_arrays_leave_inputs_without_a_scale_in_their_units() -> None:
+    x, _ = training_arrays(TRAIN, fitted(inputs=False))
+    assert x.tolist() == [[1.0, 2.0], [3.0, 10.0]]
 
 
 def test_training_arrays_leave_a_target_without_a_scale_in_its_units() -> None:
@@ -152,7 +170,8 @@ def test_training_arrays_leave_a_target_without_a_scale_in_its_units() -> None:
 
 
 def test_training_arrays_take_the_columns_of_the_schema_in_its_order() -> None:
-    x, _ = training_arrays(TRAIN[["y", "b", "a"]].assign(other="text"), fitted())
+    table = TRAIN[["y", "b", "a"]].assign(other="text")
+    x, _ = training_arrays(table, fitted(inputs=False))
     assert x.tolist() == [[1.0, 2.0], [3.0, 10.0]]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import network
+from pipeline import network, weights
 from pipeline.backend import keras
 from pipeline.config import Activation, BiasInitializer, KernelInitializer, Layer
 from pipeline.features import Scale, Schema
@@ -39,13 +39,9 @@ def answers(built: keras.Sequential, rows: Array = ROWS) -> Array:
     return np.asarray(built.predict(rows, verbose=0))[:, 0]
 
 
-def dense(built: keras.Sequential) -> list[keras.layers.Dense]:
-    return [layer for layer in built.layers if isinstance(layer, keras.layers.Dense)]
-
-
 def test_each_layer_has_its_units_in_order() -> None:
     built = network.build(DEEP, PLAIN, seed=1)
-    assert [layer.units for layer in dense(built)] == [5, 3, 1]
+    assert [layer.units for layer in weights.dense_layers(built)] == [5, 3, 1]
     assert built.input_shape == (None, 2)
     assert built.output_shape == (None, 1)
 
@@ -63,7 +59,7 @@ def test_a_layer_has_its_activation(activation: Activation) -> None:
 def test_a_kernel_is_drawn_as_configured(initializer: KernelInitializer) -> None:
     wide = Schema(Columns([f"x{number}" for number in range(300)], "y"), None, None)
     layers = [Layer(units=100, kernel_initializer=initializer), Layer(units=1)]
-    kernel = network.weights(network.build(layers, wide, seed=1))["dense_1/kernel"]
+    kernel = weights.named(network.build(layers, wide, seed=1))["dense_1/kernel"]
     known = keras.initializers.get(initializer.value)
     expected = np.asarray(known((300, 100)))
     # Their deviations tell the scales apart, their extremes uniform from normal.
@@ -73,7 +69,7 @@ def test_a_kernel_is_drawn_as_configured(initializer: KernelInitializer) -> None
 
 def test_a_constant_kernel_has_its_value_everywhere() -> None:
     layer = replace(ones(3), kernel_value=-0.5196631)
-    kernel = network.weights(network.build([layer, ones()], PLAIN, seed=1))["dense_1/kernel"]
+    kernel = weights.named(network.build([layer, ones()], PLAIN, seed=1))["dense_1/kernel"]
     np.testing.assert_array_equal(kernel, np.full((2, 3), np.float32(-0.5196631)))
 
 
@@ -82,12 +78,12 @@ def test_a_constant_kernel_has_its_value_everywhere() -> None:
 )
 def test_a_bias_begins_as_configured(initializer: BiasInitializer, value: float) -> None:
     built = network.build([Layer(units=1, bias_initializer=initializer)], PLAIN, seed=1)
-    assert network.weights(built)["dense_1/bias"].tolist() == [value]
+    assert weights.named(built)["dense_1/bias"].tolist() == [value]
 
 
 def test_penalties_are_those_of_l1_and_l2() -> None:
     built = network.build([Layer(units=4, l1=0.3), Layer(units=1, l2=0.7)], PLAIN, seed=1)
-    arrays = network.weights(built)
+    arrays = weights.named(built)
     expected = 0.3 * np.abs(arrays["dense_1/kernel"]).sum()
     expected += 0.7 * np.square(arrays["dense_2/kernel"]).sum()
     assert float(sum(built.losses)) == pytest.approx(expected, rel=1e-6)
@@ -107,7 +103,7 @@ def test_dropout_blanks_its_fraction_while_training_and_nothing_after() -> None:
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
-    first, same, other = (network.weights(network.build(DEEP, PLAIN, seed)) for seed in (7, 7, 8))
+    first, same, other = (weights.named(network.build(DEEP, PLAIN, seed)) for seed in (7, 7, 8))
     for name, array in first.items():
         np.testing.assert_array_equal(array, same[name])
         if name.endswith("kernel"):
@@ -127,7 +123,7 @@ def test_the_same_seed_gives_the_same_dropout_and_another_seed_another() -> None
 
 def test_layers_of_one_shape_begin_with_different_weights() -> None:
     layers = [Layer(units=2), Layer(units=2), Layer(units=1)]
-    arrays = network.weights(network.build(layers, PLAIN, seed=7))
+    arrays = weights.named(network.build(layers, PLAIN, seed=7))
     assert not np.isin(arrays["dense_1/kernel"], arrays["dense_2/kernel"]).any()
 
 
@@ -208,35 +204,6 @@ def test_any_other_network_has_no_line(layers: list[Layer]) -> None:
     assert network.line(network.build(layers, PLAIN, seed=1)) is None
 
 
-def test_a_small_network_s_table_has_a_row_for_each_weight() -> None:
-    before = network.weights(network.build(DEEP, PLAIN, seed=1))
-    after = {name: array + 1 for name, array in before.items()}
-    table = network.weights_table(before, after)
-    assert len(table) == 2 * 5 + 5 + 5 * 3 + 3 + 3 * 1 + 1
-    np.testing.assert_allclose(table["after"] - table["before"], 1, rtol=1e-5)
-    chosen = table[(table["layer"] == "dense_2") & (table["weight"] == "kernel")]
-    for row in chosen.itertuples():
-        expected = before["dense_2/kernel"][int(str(row.input)) - 1, int(str(row.unit)) - 1]
-        assert row.before == expected
-    biases = table[(table["layer"] == "dense_1") & (table["weight"] == "bias")]
-    assert biases["input"].isna().all()
-    assert biases["unit"].tolist() == [1, 2, 3, 4, 5]
-
-
-def test_a_large_network_s_table_has_a_row_for_each_array() -> None:
-    layers = [Layer(units=40), Layer(units=40), Layer(units=1)]
-    before = network.weights(network.build(layers, PLAIN, seed=1))
-    after = {name: 2 * array + 1 for name, array in before.items()}
-    table = network.weights_table(before, after)
-    assert list(table["layer"] + "/" + table["weight"]) == list(before)
-    row = table.iloc[2]
-    assert row["shape"] == "40 x 40"
-    assert row["mean_before"] == pytest.approx(before["dense_2/kernel"].mean())
-    assert row["mean_after"] == pytest.approx(after["dense_2/kernel"].mean())
-    assert row["deviation_before"] == pytest.approx(before["dense_2/kernel"].std())
-    assert row["deviation_after"] == pytest.approx(2 * row["deviation_before"], rel=1e-5)
-
-
 def test_one_network_is_always_saved_as_the_same_bytes(tmp_path: Path) -> None:
     contents = []
     for name in ("first", "again", "anew"):
@@ -271,23 +238,6 @@ def test_plain_keras_loads_a_saved_network_in_safe_mode(tmp_path: Path) -> None:
     np.testing.assert_array_equal(answers(loaded), answers(built))
 
 
-def test_saved_weights_are_read_by_numpy(tmp_path: Path) -> None:
-    arrays = network.weights(network.build(DEEP, PLAIN, seed=1))
-    network.save_weights(arrays, tmp_path / "weights.npz")
-    with np.load(tmp_path / "weights.npz", allow_pickle=False) as read:
-        assert list(read) == list(arrays)
-        for name, array in arrays.items():
-            np.testing.assert_array_equal(read[name], array)
-            assert read[name].dtype == np.float32
-
-
-def test_one_set_of_weights_is_always_saved_as_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("first", "again"):
-        arrays = network.weights(network.build(DEEP, PLAIN, seed=1))
-        network.save_weights(arrays, tmp_path / name)
-    assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()
-
-
 def test_the_summary_counts_parameters_layer_by_layer() -> None:
     text = network.summary(network.build(DEEP, PLAIN, seed=1))
     assert "Total params: 37" in text
@@ -300,7 +250,7 @@ def test_layers_and_neighbouring_seeds_share_no_draws() -> None:
     kernels = [
         array.tobytes()
         for seed in (0, 1, 2)
-        for name, array in network.weights(
+        for name, array in weights.named(
             network.build(layers, Schema(Columns(["a", "b"], "y"), None, None), seed)
         ).items()
         if name.endswith("kernel") and array.shape == (2, 2)

@@ -19,8 +19,9 @@ import pipeline
 from pipeline import tracking
 from pipeline.command import UserError
 from pipeline.features import Scale, Schema
+from pipeline.identity import Identity
 from pipeline.tables import Columns
-from pipeline.tracking import Identity, Store, live_run, store_uri
+from pipeline.tracking import Store, live_run, store_uri
 
 pyfunc_warnings = pytest.mark.filterwarnings(
     # MLflow compares columns with a range.

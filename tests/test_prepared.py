@@ -1,0 +1,82 @@
+"""A prepared part gives the same rows from memory and from its file."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import prepared
+from pipeline.features import Scale, Schema
+from pipeline.tables import Columns
+
+SCHEMA = Schema(Columns(["b", "a"], "y"), Scale([3.0, -20.0], [0.5, 40.0]), Scale([100.0], [7.0]))
+ROWS, BLOCK = 23, 5
+
+
+def table() -> pd.DataFrame:
+    """As a split leaves it: the numbers of the rows have gaps and no order."""
+    random = np.random.default_rng(1)
+    columns = {"other": ["text"] * ROWS, "y": random.normal(size=ROWS)}
+    columns |= {"a": random.normal(size=ROWS), "b": random.integers(0, 9, ROWS)}
+    return pd.DataFrame(columns, index=random.permutation(100)[:ROWS])
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(prepared, "BLOCK_ROWS", BLOCK)
+    prepared.write(table(), tmp_path / "train.parquet")
+    return tmp_path / "train.parquet"
+
+
+def test_a_part_is_read_as_it_was_written(path: Path) -> None:
+    pd.testing.assert_frame_equal(pd.read_parquet(path), table())
+
+
+def test_a_file_has_a_row_group_for_each_block(path: Path) -> None:
+    metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    assert groups == [BLOCK] * 4 + [3]
+
+
+def test_the_rows_are_those_of_the_schema_standardised(path: Path) -> None:
+    part = prepared.read(path, SCHEMA)
+    x, y = table()[["b", "a"]].to_numpy(), table()[["y"]].to_numpy()
+    np.testing.assert_allclose(part.x, (x - [3.0, -20.0]) / [0.5, 40.0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(part.y, (y - 100) / 7, rtol=1e-6)
+    assert {part.x.dtype, part.y.dtype} == {np.dtype("float32")}
+
+
+def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path) -> None:
+    whole, stream = prepared.read(path, SCHEMA), prepared.stream(path, SCHEMA)
+    assert len(stream) == len(whole) == ROWS
+    # In any order, and again: an epoch takes the blocks as it likes.
+    for block in (4, 0, 2, 1, 3, 0):
+        part = stream.read(block)
+        taken = slice(block * BLOCK, (block + 1) * BLOCK)
+        np.testing.assert_array_equal(part.x, whole.x[taken])
+        np.testing.assert_array_equal(part.y, whole.y[taken])
+
+
+def test_the_first_row_has_the_features_in_their_own_units(path: Path) -> None:
+    row = prepared.first_row(path, SCHEMA)
+    assert list(row.index) == ["b", "a"]
+    assert row.tolist() == table()[["b", "a"]].iloc[0].tolist()
+
+
+def test_rows_fit_where_memory_is_free_for_them_and_what_is_made_of_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Four columns and the numbers of the rows.
+    needed = ROWS * 5 * prepared.CELL_BYTES
+    for available, fits in ((needed + 1, True), (needed, False), (0, False)):
+        memory = SimpleNamespace(available=available)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
+        assert prepared.fits_in_memory(path) is fits
+
+
+def test_a_small_part_fits_into_this_machine_s_memory(path: Path) -> None:
+    assert prepared.fits_in_memory(path)
