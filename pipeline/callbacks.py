@@ -10,9 +10,9 @@ class Callbacks:
     """Calls Keras callbacks at the beginning and the end of each epoch of one network.
 
     They see the network with its weights after the epoch, logs under Keras's names
-    (loss, mae, val_loss, val_mae; MAE in units of y), and an optimizer through which they may read and
-    set the learning rate; its moments are not in it. They may change weights, and
-    stop. Batches happen inside a compiled call and are not told of.
+    (loss, mae, val_loss, val_mae; MAE in units of y), and an optimizer through which
+    they may read and set the learning rate; its moments are not in it. They may change
+    weights, and stop. Batches happen inside a compiled call and are not told of.
     """
 
     def __init__(

@@ -45,13 +45,13 @@ def combined(networks: Sequence[keras.Sequential], counts: Sequence[int]) -> ker
     rows = keras.Input(networks[0].input_shape[1:], name="features")
     outputs = []
     for place, network in enumerate(networks, start=1):
-        member = keras.Sequential([keras.Input(network.input_shape[1:]), *network.layers])
-        member.name = f"member_{place}"
+        inputs = keras.Input(network.input_shape[1:], name=f"features_{place}")
+        member = keras.Sequential([inputs, *network.layers], name=f"member_{place}")
         outputs.append(member(rows))
     shares = np.asarray(counts, np.float32) / np.sum(counts)
     mean = keras.layers.Dense(
         1, use_bias=False, trainable=False, name="mean",
         kernel_initializer=keras.initializers.Constant(shares[:, np.newaxis].tolist()),
     )  # fmt: skip
-    joined = keras.layers.Concatenate()(outputs) if len(outputs) > 1 else outputs[0]
+    joined = keras.layers.Concatenate(name="members")(outputs) if len(outputs) > 1 else outputs[0]
     return keras.Model(rows, mean(joined), name="ensemble")

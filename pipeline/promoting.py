@@ -1,16 +1,18 @@
 """From a trial to the next experiment: its values, written into params.yaml."""
 
+import copy
 import io
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from pipeline.command import UserError
-from pipeline.composing import PARAMS, compose
+from pipeline.composing import CONF, PARAMS, compose
 from pipeline.config import GROUPS
 from pipeline.files import write_text
 
@@ -19,52 +21,48 @@ def promote(root: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """Makes params.yaml compose to what it composes to with the overrides; returns what
     it now states of them, by dotted key.
 
-    Comments and order stay. What conf/ says anyway is not repeated.
+    Comments and order stay. What conf/ says anyway is not added.
     """
     wanted = compose(root, overrides)
-    path = root / PARAMS
-    original = path.read_text("utf-8")
+    original = (root / PARAMS).read_text("utf-8")
     document = _load(original)
     keys = [override.partition("=")[0] for override in overrides]
-    for key in keys:
-        if key in GROUPS:
-            _set(document, f"conf.{key}", wanted["conf"][key])
-    # A list is stated as a whole.
-    places = dict.fromkeys(_whole(key) for key in keys if key not in GROUPS)
-    for key in places:
-        _set(document, key, _get(wanted, key))
-    try:
-        stating = _least(root, document, list(places), wanted)
-    except BaseException:
-        write_text(path, original)
-        raise
-    if stating is None:
-        write_text(path, original)
-        raise UserError(
-            f"{PARAMS}: cannot state this trial beside what it holds already; it was:"
-            f" {' '.join(overrides)}"
-        )
-    stated = [*(f"conf.{key}" for key in keys if key in GROUPS), *places]
-    return {key: _get(stating, key) for key in stated if _has(stating, key)}
+    groups = [f"conf.{key}" for key in keys if key in GROUPS]
+    places = dict.fromkeys(_place(document, key) for key in keys if key not in GROUPS)
+    stated = {key: _at(wanted, key) for key in (*groups, *places)}
+    with tempfile.TemporaryDirectory() as folder:
+        # Tried out beside the experiment, which whatever goes wrong leaves as it was.
+        trial = Path(folder)
+        shutil.copytree(root / CONF, trial / CONF)
+
+        def composes(values: Mapping[str, Any]) -> bool:
+            write_text(trial / PARAMS, _with(original, values))
+            try:
+                return compose(trial) == wanted
+            except UserError:
+                return False
+
+        if not composes(stated):
+            raise UserError(
+                f"{PARAMS}: cannot state this trial beside what it holds already; it was:"
+                f" {' '.join(overrides)}"
+            )
+        for key in places:
+            without = {name: value for name, value in stated.items() if name != key}
+            if not _has(document, key) and composes(without):
+                stated = without
+    write_text(root / PARAMS, _with(original, stated))
+    return stated
 
 
-def _least(
-    root: Path, document: CommentedMap, keys: Sequence[str], wanted: dict[str, Any]
-) -> CommentedMap | None:
-    """params.yaml is written as document without those keys that it can do without;
-    None if even all of it does not compose to what is wanted."""
-    path = root / PARAMS
-    write_text(path, _dump(document))
-    if compose(root) != wanted:
-        return None
-    for key in keys:
-        without = _load(_dump(document))
-        _delete(without, key)
-        write_text(path, _dump(without))
-        if compose(root) == wanted:
-            document = without
-    write_text(path, _dump(document))
-    return document
+def _with(text: str, values: Mapping[str, Any]) -> str:
+    """params.yaml with values by dotted key."""
+    document = _load(text)
+    for key, value in values.items():
+        _set(document, key, copy.deepcopy(value))
+    stream = io.StringIO()
+    _yaml().dump(document, stream)
+    return stream.getvalue()
 
 
 def _yaml() -> YAML:
@@ -80,50 +78,37 @@ def _load(text: str) -> CommentedMap:
     return document
 
 
-def _dump(document: CommentedMap) -> str:
-    stream = io.StringIO()
-    _yaml().dump(document, stream)
-    return stream.getvalue()
-
-
-def _whole(key: str) -> str:
-    """The key up to the list that it reaches into: model.layers.0.units is of model.layers."""
+def _place(document: CommentedMap, key: str) -> str:
+    """The key to state. A list is stated as a whole, model.layers for
+    model.layers.0.units, unless the document has the item already."""
     parts = key.split(".")
     numbers = [place for place, part in enumerate(parts) if part.isdigit()]
-    return ".".join(parts[: numbers[0]] if numbers else parts)
+    if not numbers or _has(document, ".".join(parts[: numbers[-1] + 1])):
+        return key
+    return ".".join(parts[: numbers[0]])
 
 
-def _set(document: CommentedMap, key: str, value: Any) -> None:
+def _set(document: Any, key: str, value: Any) -> None:
     *path, name = key.split(".")
     for part in path:
-        if not isinstance(document.get(part), Mapping):
-            document[part] = CommentedMap()
-        document = document[part]
-    document[name] = value
+        if isinstance(document, Mapping) and not isinstance(document.get(part), Mapping | list):
+            document[part] = CommentedMap()  # type: ignore[index] # it is ruamel's own
+        document = _at(document, part)
+    place = int(name) if isinstance(document, list) else name
+    # Comments hang on values: what is the same stays the same object.
+    if not _has(document, name) or document[place] != value:
+        document[place] = value
 
 
-def _delete(document: CommentedMap, key: str) -> None:
-    *path, name = key.split(".")
-    owners = [document]
-    for part in path:
-        owners.append(owners[-1][part])
-    del owners[-1][name]
-    for part, owner in zip(reversed(path), reversed(owners[:-1]), strict=True):
-        if not owner[part]:
-            del owner[part]
-
-
-def _get(document: Mapping[str, Any], key: str) -> Any:
-    value: Any = document
+def _at(document: Any, key: str) -> Any:
     for part in key.split("."):
-        value = value[part]
-    return yaml.safe_load(yaml.safe_dump(value)) if isinstance(value, dict) else value
+        document = document[int(part) if isinstance(document, list) else part]
+    return document
 
 
-def _has(document: Mapping[str, Any], key: str) -> bool:
-    value: Any = document
-    for part in key.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return False
-        value = value[part]
+def _has(document: Any, key: str) -> bool:
+    try:
+        _at(document, key)
+    except (KeyError, IndexError, TypeError):
+        return False
     return True

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +105,7 @@ class Search:
                 continue
             earlier = known.get(trials.fingerprint(config, self.made_of))
             if earlier is not None:
-                outcomes[trial.number] = earlier
+                outcomes[trial.number] = replace(earlier, reason="known: not trained again")
             else:
                 configs[trial.number] = config
         numbers = list(configs)
@@ -118,6 +118,7 @@ class Search:
                     score=self.sweep.score,
                     pruning=self.sweep.pruning,
                     out_of_time=self.out_of_time,
+                    on_epochs=lambda _epochs, loss: progress.advance(0, **self.so_far(), loss=loss),
                 )
             except (tf.errors.OpError, MemoryError) as error:
                 reason = " ".join(str(error).split())[:300] or type(error).__name__
@@ -134,7 +135,11 @@ class Search:
                 known[record.fingerprint] = as_told(record)
         scores = [record.score for record in records if record.score is not None]
         self.best = min([*scores, *([] if self.best is None else [self.best])], default=None)
-        progress.advance(len(records), **({} if self.best is None else {"best": self.best}))
+        progress.advance(len(records), **self.so_far())
+
+    def so_far(self) -> dict[str, float]:
+        """What to say beside the progress."""
+        return {} if self.best is None else {"best": self.best}
 
     def record(self, trial: Trial, outcome: Outcome | Told, began: float, ended: float) -> Record:
         try:

@@ -1,11 +1,12 @@
 """A search space: which keys a sweep varies and over what, in Hydra's own grammar."""
 
 import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
@@ -15,6 +16,8 @@ from hydra.core.override_parser.types import (
     RangeSweep,
 )
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.command import UserError
 from pipeline.composing import compose
@@ -130,9 +133,31 @@ class Space:
         """The typed value that an option becomes."""
         place = (groups, key, option)
         if place not in self._typed:
-            config = typed(compose(self.root, [*self.fixed, *groups, f"{key}={option}"]))
+            try:
+                config = typed(compose(self.root, [*self.fixed, *groups, f"{key}={option}"]))
+            except UserError:
+                beside = self._beside_others(groups, key, option)
+                if beside is None:
+                    raise
+                config = beside
             self._typed[place] = _read(config, key)
         return copy.deepcopy(self._typed[place])
+
+    def _beside_others(self, groups: tuple[str, ...], key: str, option: str) -> Config | None:
+        """The experiment with an option that does not go with the rest of its section, if
+        another axis may mend that: nesterov needs a momentum, which may vary too."""
+        section = key.partition(".")[0]
+        if not any(other != key and other.partition(".")[0] == section for other in self.axes):
+            return None
+        config = OmegaConf.structured(self.base(groups))
+        try:
+            value = _override(f"{key}={option}", "command line").value()
+            OmegaConf.update(config, key, value)
+        except OmegaConfBaseException:
+            return None
+        made = cast("Config", OmegaConf.to_object(config))
+        own = re.sub(r"\.(\d+)", r"[\1]", key)
+        return None if any(place == own for place, _ in check(made)) else made
 
 
 def parse(root: Path, configured: Mapping[str, str], given: Sequence[str]) -> Space:
@@ -180,6 +205,8 @@ def _override(text: str, place: str) -> Override:
         (override,) = OverridesParser.create().parse_overrides([text])
     except HydraException as error:
         raise UserError(f"{place}: {text!r} is not a KEY=VALUE in Hydra's grammar") from error
+    if not override.key_or_group:
+        raise UserError(f"{place}: {text!r} is not a KEY=VALUE in Hydra's grammar")
     if override.package or override.is_delete() or override.is_add():
         raise UserError(f"{place}: {text!r}: write KEY=VALUE, without +, ~ or @")
     return override
@@ -197,12 +224,15 @@ def _axis(override: Override, text: str, place: str) -> Choice | Interval:
         if not options:
             raise UserError(f"{place}: {text!r} is an empty range; its bounds contradict its step")
         return Choice(options)
-    assert isinstance(value, IntervalSweep)
+    if not isinstance(value, IntervalSweep):
+        raise UserError(f"{place}: {text!r}: give choices, a range or an interval")
     low, high = value.start, value.end
     assert low is not None
     assert high is not None
     if not low < high:
-        raise UserError(f"{place}: {text!r}: the interval ends at {high}, before its start {low}")
+        raise UserError(
+            f"{place}: {text!r}: the interval ends at {high}, not above its start {low}"
+        )
     log = "log" in value.tags
     if log and low <= 0:
         raise UserError(f"{place}: {text!r}: a logarithmic interval must start above 0")

@@ -9,8 +9,10 @@ times as long; a trial is written there as it is asked for, and again when it is
 import socket
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,9 @@ from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy import event
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from pipeline.command import UserError
 from pipeline.config import Sampler
@@ -79,19 +82,20 @@ class Study:
         that belongs to another space."""
         self.name = name
         self.url = storage or f"sqlite:///{root / DATABASE}"
-        self._lock = FileLock(root / f".{DATABASE}.lock")
+        self._locked = partial(_locked, self.url, FileLock(root / f".{DATABASE}.lock"))
         self._distributions = {key: _distribution(axis) for key, axis in space.axes.items()}
+        # Before there is a study: a space that has no grid must not leave one without points.
+        points = space.points() if sampler is Sampler.grid else []
         try:
-            with self._lock:
+            with self._locked():
                 self._storage = _open(self.url)
                 try:
                     self._study = optuna.create_study(storage=self._storage, study_name=name)
                     self._study.set_user_attr("made_of", made_of)
-                    if sampler is Sampler.grid:
-                        for point in space.points():
-                            self._study.enqueue_trial(point)
                 except DuplicatedStudyError:
                     self._study = optuna.load_study(storage=self._storage, study_name=name)
+                if self._study.user_attrs.get("made_of") == made_of:
+                    self._lay_out(points)
         except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"sweep.storage: {self.url}: cannot be used: {reason}") from error
@@ -110,6 +114,19 @@ class Study:
         self._mirrored: set[int] = set()
         self._asked: dict[int, optuna.Trial] = {}
 
+    def _lay_out(self, points: list[dict[str, Any]]) -> None:
+        """The points of a grid as trials that wait, but for those that are there."""
+        if not points or self._study.user_attrs.get("grid"):
+            return
+        known = [
+            trial.params or trial.system_attrs.get("fixed_params")
+            for trial in self._study.get_trials(deepcopy=False)
+        ]
+        for point in points:
+            if point not in known:
+                self._study.enqueue_trial(point)
+        self._study.set_user_attr("grid", True)
+
     def trials(self) -> list[FrozenTrial]:
         """All trials, in the order of their numbers."""
         return list(self._study.get_trials(deepcopy=False))
@@ -121,23 +138,25 @@ class Study:
     def ask(self, count: int, limit: int, fingerprint: Callable[[Values], str]) -> list[Trial]:
         """Up to count trials to train, of the limit that there may be in all: first those
         that a process which is gone has left, then new ones. Empty if there are none."""
-        with self._lock:
+        with self._locked():
             trials = self.trials()
             left = [trial for trial in trials if _abandoned(trial)][:count]
             for trial in left:
                 self._storage.set_trial_user_attr(trial._trial_id, "worker", _worker())
             begun = sum(trial.state != TrialState.WAITING for trial in trials)
             wanted = max(0, min(count - len(left), limit - begun))
-            asked = self._ask_grid(wanted) if self._grid else self._ask_new(wanted, fingerprint)
+            ask = self._ask_grid if self._grid else self._ask_new
+            asked = ask(wanted, fingerprint)
         return [Trial(trial.number, self._values(trial)) for trial in left] + asked
 
-    def _ask_grid(self, wanted: int) -> list[Trial]:
+    def _ask_grid(self, wanted: int, fingerprint: Callable[[Values], str]) -> list[Trial]:
         asked = []
         for _ in range(wanted):
             if not self._study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
                 break
             trial = self._study.ask(self._distributions)
             trial.set_user_attr("worker", _worker())
+            trial.set_user_attr("fingerprint", fingerprint(trial.params))
             asked.append(Trial(trial.number, dict(trial.params)))
         return asked
 
@@ -276,6 +295,19 @@ def _open(url: str) -> RDBStorage:
         storage.engine.dispose()
         return storage
     return RDBStorage(url)
+
+
+@contextmanager
+def _locked(url: str, file: FileLock) -> Iterator[None]:
+    """One process at a time: of those in this folder, and with PostgreSQL of all."""
+    with file:
+        if not url.startswith("postgresql"):
+            yield
+            return
+        # A pool would keep the session, and the lock is the session's.
+        with create_engine(url, poolclass=NullPool).connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(hashtext('pipeline.sweep'))"))
+            yield
 
 
 def _distribution(axis: Choice | Interval) -> BaseDistribution:

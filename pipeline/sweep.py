@@ -103,6 +103,8 @@ def sweep_command(given: Sequence[str]) -> None:
 
 def understood(given: Sequence[str]) -> tuple[Space, Config]:
     """The space and the experiment that it varies. Raises UserError."""
+    # As a key of params.yaml, conf.model is the option that Hydra calls model.
+    given = [text.removeprefix("conf.") for text in given]
     single = [text for text in given if not space.varies(text)]
     plain = compose(ROOT, single)
     searched = space.parse(ROOT, plain["sweep"]["space"], given)

@@ -51,7 +51,7 @@ def train_all(configs: Sequence[Config], rows: Table, score: Score) -> list[Outc
 def with_other_seeds(config: Config, rows: Table, sweep: Sweep) -> list[Result]:
     """The winner's values with seeds that it was not chosen by."""
     own = config.training.seed
-    configs = [trials.with_seed(config, own + 1 + i) for i in range(sweep.seeds)]
+    configs = [trials.with_seed(config, (own + 1 + i) % 2**32) for i in range(sweep.seeds)]
     outcomes = train_all(configs, rows, sweep.score) if configs else []
     return [
         Result(
@@ -71,6 +71,8 @@ def best_ensemble(
         return None, None
     outcomes = train_all(configs, rows, score)
     kept = [place for place, outcome in enumerate(outcomes) if outcome.score is not None]
+    if not kept:
+        return None, None
     predicted = [predictions(outcomes[place], configs[place], rows) for place in kept]
     true = rows.parts["validation"].y[:, 0].astype(np.float64)
     counts = ensemble.greedy(np.stack([one["validation"] for one in predicted]), true)

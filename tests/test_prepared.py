@@ -9,8 +9,10 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import prepared
+from pipeline import prepared, recipe
+from pipeline.config import Adam, Constant, Layer, Training
 from pipeline.features import Scale, Schema
+from pipeline.fitting import fit
 from pipeline.tables import Columns
 
 SCHEMA = Schema(Columns(["b", "a"], "y"), Scale([3.0, -20.0], [0.5, 40.0]), Scale([100.0], [7.0]))
@@ -80,3 +82,26 @@ def test_rows_fit_where_memory_is_free_for_them_and_what_is_made_of_them(
 
 def test_a_small_part_fits_into_this_machine_s_memory(path: Path) -> None:
     assert prepared.fits_in_memory(path)
+
+
+def test_training_from_the_file_gives_the_numbers_of_training_from_memory(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("batches", "feed"):
+        monkeypatch.setattr(f"pipeline.{module}.BLOCK_ROWS", BLOCK)
+        monkeypatch.setattr(f"pipeline.{module}.WINDOW_BLOCKS", 2)
+    layers = [Layer(units=1)]
+    member = recipe.member(
+        [np.array([[0.1], [0.2]], np.float32), np.zeros(1, np.float32)],
+        layers=layers, optimizer=Adam(learning_rate=0.1), schedule=Constant(),
+        training=Training(batch_size=4), rows=ROWS,
+    )  # fmt: skip
+    memory, disk = (
+        fit(
+            [member], train, None, activations=["linear"], loss="mse", update="adam",
+            epochs=3, batch_size=4, shuffle=True,
+        )[0].history
+        for train in (prepared.read(path, SCHEMA), prepared.stream(path, SCHEMA))
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(memory, disk, rtol=1e-6)
+    assert memory["loss"].is_monotonic_decreasing

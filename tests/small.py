@@ -1,0 +1,51 @@
+"""A small table, and experiments on it, for what trains in seconds."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config import (
+    SGD,
+    Activation,
+    Config,
+    Constant,
+    Data,
+    Layer,
+    Model,
+    Optimizer,
+    Sweep,
+    Training,
+)
+from pipeline.features import fit_schema
+from pipeline.preparing import Prepared
+from pipeline.tables import Columns, split
+
+MLP = [Layer(units=6, activation=Activation.tanh), Layer(units=1)]
+
+
+def prepared(rows: int = 40, validation: float = 0.25, test: float = 0.25) -> Prepared:
+    """Two columns and a target in units of its own, inputs and target standardised."""
+    random = np.random.default_rng(7)
+    a, b = random.normal(50, 10, rows), random.normal(0.2, 0.1, rows)
+    y = 150 + 3 * (a - 50) + 200 * (b - 0.2) ** 2 + random.normal(0, 5, rows)
+    table = pd.DataFrame({"a": a, "b": b, "y": y})
+    parts = split(table, validation, test, seed=0)
+    columns = Columns(["a", "b"], "y")
+    schema = fit_schema(parts["train"], columns, standardize_inputs=True, standardize_target=True)
+    return Prepared(parts, table.iloc[:0][["a", "b"]], schema)
+
+
+def experiment(
+    optimizer: Optimizer | None = None, layers: list[Layer] | None = None, **training: Any
+) -> Config:
+    """A network of two layers on that table, but for what is given."""
+    usual: dict[str, Any] = {"epochs": 6, "batch_size": 5, "seed": 3}
+    return Config(
+        data=Data(path="table.csv", target="y"),
+        model=Model(layers or MLP),
+        optimizer=optimizer or SGD(learning_rate=0.05),
+        schedule=Constant(),
+        training=Training(**(usual | training)),
+        sweep=Sweep(seeds=2, ensemble=3),
+    )
