@@ -10,11 +10,16 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.constructor import RoundTripConstructor
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import RoundTripRepresenter
 
 from pipeline.command import UserError
 from pipeline.composing import CONF, PARAMS, compose
 from pipeline.config import GROUPS
 from pipeline.files import write_text
+
+FLOAT = "tag:yaml.org,2002:float"
 
 
 def promote(root: Path, overrides: Sequence[str]) -> dict[str, Any]:
@@ -65,8 +70,38 @@ def _with(text: str, values: Mapping[str, Any]) -> str:
     return stream.getvalue()
 
 
+class _Float(float):
+    """A float that is written as it was read; ruamel's own loses its last digits."""
+
+    text: str
+
+
+class _Constructor(RoundTripConstructor):
+    pass
+
+
+class _Representer(RoundTripRepresenter):
+    pass
+
+
+def _read_float(constructor: RoundTripConstructor, node: ScalarNode) -> _Float:
+    value = _Float(constructor.construct_yaml_float(node))
+    value.text = node.value
+    return value
+
+
+def _write_float(representer: RoundTripRepresenter, value: _Float) -> ScalarNode:
+    return representer.represent_scalar(FLOAT, value.text)
+
+
+_Constructor.add_constructor(FLOAT, _read_float)
+_Representer.add_representer(_Float, _write_float)
+
+
 def _yaml() -> YAML:
     round_trip = YAML()
+    round_trip.Constructor = _Constructor
+    round_trip.Representer = _Representer
     round_trip.preserve_quotes = True
     round_trip.width = 100
     round_trip.indent(mapping=2, sequence=4, offset=2)

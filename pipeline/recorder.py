@@ -57,7 +57,7 @@ def record(begin: Message, messages: Iterator[Message]) -> None:
 
 def record_sweep(begin: Message, messages: Iterator[Message]) -> None:
     """The run of a sweep; a store out of reach costs a line, once."""
-    status = "KILLED"
+    status, reason = "KILLED", None
     try:
         sweep = SweepRuns(Store(begin["experiment"], begin["uri"]), begin)
         try:
@@ -67,10 +67,10 @@ def record_sweep(begin: Message, messages: Iterator[Message]) -> None:
                 elif message["what"] == "results":
                     sweep.log_results(message)
                 elif message["what"] == "end":
-                    status = message["status"]
+                    status, reason = message["status"], message["reason"]
                     break
         finally:
-            sweep.end(status)
+            sweep.end(status, reason)
     except TROUBLE as error:
         say_untracked(error, "the same command records them once the store can be reached")
 

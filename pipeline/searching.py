@@ -187,8 +187,9 @@ class Search:
                 self.study.draw(draft)
             else:
                 warn(f"no trial came to a score; {results}/trials.csv says why for each")
+        best = {"sweep.best": " ".join(self.space.overrides(ranked[0][1]))} if ranked else {}
         self.recorder.tell(
-            "results", metrics=numbers, folder=str(results.resolve()), models=models,
+            "results", tags=best, metrics=numbers, folder=str(results.resolve()), models=models,
             example=self.prepared.parts["train"].head(3).to_dict("list"),
         )  # fmt: skip
         print(f"all trials and figures: {results}/")

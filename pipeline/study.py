@@ -247,6 +247,9 @@ class Study:
     def draw(self, folder: Path) -> None:
         """history.png and, of enough trials, parallel_coordinates.png, importance.png and
         importance.csv (Watanabe et al., 2023, "PED-ANOVA"), in folder."""
+        import matplotlib as mpl
+
+        mpl.use("Agg")  # no screen is needed or asked for
         from matplotlib import pyplot as plt
         from optuna import importance, visualization
 

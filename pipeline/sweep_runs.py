@@ -77,12 +77,16 @@ class SweepRuns:
     def log_results(self, message: dict[str, Any]) -> None:
         """What came out of the sweep: its numbers, its folder, its model."""
         self._store.log_metrics(self._run_id, message["metrics"])
-        self._store.log_tags(self._run_id, {"mlflow.note.content": DESCRIPTION})
+        self._store.log_tags(
+            self._run_id, {"mlflow.note.content": DESCRIPTION} | message.get("tags", {})
+        )
         self._store.log_folder(self._run_id, Path(message["folder"]), "sweep")
         example = pd.DataFrame(message["example"])
         for name, folder in message["models"].items():
             runs.log_model(self._store, self._run_id, Path(folder), example, name)
 
-    def end(self, status: str) -> None:
+    def end(self, status: str, reason: str | None = None) -> None:
         """FINISHED, FAILED or KILLED."""
+        if reason is not None:
+            self._store.log_tags(self._run_id, {"failure": reason})
         self._store.client.set_terminated(self._run_id, status)

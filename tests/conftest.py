@@ -1,5 +1,14 @@
 """What all tests share."""
 
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 # The same examples each time, and on a busy machine as well as on an idle one.
@@ -7,3 +16,37 @@ settings.register_profile(
     "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("steady")
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL database of the test's own."""
+    pytest.importorskip("psycopg2")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        pytest.skip("PostgreSQL's server is not installed (Debian: postgresql)")
+    if os.geteuid() == 0 and not shutil.which("runuser"):
+        pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    # Its user has to reach every folder above, which a test's own are closed to.
+    folder = Path(tempfile.mkdtemp(prefix="sweep-test-"))
+    if as_user:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def call(*command: str | Path) -> None:
+        subprocess.run([*as_user, *command], cwd=folder, check=True, capture_output=True)
+
+    data = folder / "data"
+    try:
+        call(found[-1] / "initdb", "-D", data, "-U", "tester", "--auth=trust")
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+        call(found[-1] / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start")
+        try:
+            yield f"postgresql+psycopg2://tester@127.0.0.1:{port}/postgres"
+        finally:
+            call(found[-1] / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder)

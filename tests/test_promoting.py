@@ -99,6 +99,13 @@ def test_what_is_stated_stays_stated_with_what_is_said_of_it(root: Path) -> None
     assert text(root) == EXPERIMENT.replace("seed: 34 ", "seed: 0  ")
 
 
+def test_numbers_stay_as_they_are_written(root: Path) -> None:
+    rates = "optimizer: {epsilon: 1.0e-7, beta_1: 0.90, learning_rate: 1.2345678901234568e-05}\n"
+    (root / PARAMS).write_text(EXPERIMENT + rates, "utf-8")
+    promote(root, ["training.epochs=7"])
+    assert rates in text(root)
+
+
 def test_a_group_is_stated_as_a_choice(root: Path) -> None:
     stated = promote(root, ["model=linear", "optimizer=sgd", "optimizer.momentum=0.5"])
     assert stated == {"conf.model": "linear", "conf.optimizer": "sgd", "optimizer.momentum": 0.5}
@@ -166,5 +173,5 @@ def test_whoever_is_interrupted_has_the_file_as_it_was(
 
     monkeypatch.setattr(promoting, "compose", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        promote(root, ["training.epochs=7"])
+        promote(root, ["training.batch_size=8"])
     assert text(root) == EXPERIMENT

@@ -1,8 +1,10 @@
 """A study hands out trials up to a limit, each once, and goes on where it was left."""
 
 import csv
+import json
 import multiprocessing
 from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -194,6 +196,30 @@ def test_a_trial_of_this_process_is_not_handed_out_to_another_study_of_it(tmp_pa
     first, second = one.ask(2, 4, fingerprint), other.ask(4, 4, fingerprint)
     assert [trial.number for trial in first + second] == [0, 1, 2, 3]
     assert one.at_work() == other.at_work() == 4
+
+
+def _join(root: Path, url: str, begin: Barrier) -> None:
+    begin.wait(PATIENCE)
+    one = study(root, sampler=Sampler.tpe, storage=url)
+    numbers = [trial.number for trial in ask_all(one, 24, together=2)]
+    (root / "numbers.json").write_text(json.dumps(numbers), "utf-8")
+
+
+def test_machines_on_one_database_share_the_trials(tmp_path: Path, postgresql: str) -> None:
+    # Each in a folder of its own: nothing is shared but the database.
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    begin = SPAWN.Barrier(len(folders))
+    machines = [SPAWN.Process(target=_join, args=(folder, postgresql, begin)) for folder in folders]
+    for folder, machine in zip(folders, machines, strict=True):
+        folder.mkdir()
+        machine.start()
+    for machine in machines:
+        machine.join(PATIENCE)
+    assert [machine.exitcode for machine in machines] == [0, 0, 0]
+    asked = [json.loads((folder / "numbers.json").read_text("utf-8")) for folder in folders]
+    assert sorted(number for each in asked for number in each) == list(range(24))
+    joined = study(tmp_path, storage=postgresql)
+    assert (joined.over(), len(joined.trials())) == (24, 24)
 
 
 def test_a_trial_is_told_as_it_ended(tmp_path: Path) -> None:
