@@ -18,10 +18,13 @@ from pipeline.preparing import Prepared
 from pipeline.progress import Progress
 from pipeline.recording import Recorder
 from pipeline.space import Space, Values
-from pipeline.study import Study, Told, Trial
+from pipeline.study import TROUBLE, Study, Told, Trial
 from pipeline.sweep_folder import SWEEPS, Record, batches, read_batch, write_batch
 from pipeline.trials import Outcome
 from pipeline.winning import Result
+
+# How many trials were summed up last.
+SUMMED_UP = "summed_up.json"
 
 
 @dataclass
@@ -41,10 +44,33 @@ class Search:
         self.folder = SWEEPS / self.study.name
         self.sweep: Sweep = self.config.sweep
         self.best: float | None = None
-        self.interrupted = False
 
     def run(self) -> None:
-        """All of it: what was left, what is asked for, what comes out."""
+        """All of it: what was left, what is asked for, what comes out. Raises UserError
+        where the disk or the database gives out; what is done then stays done."""
+        try:
+            self.search()
+            if self.study.at_work():
+                self.say_best()
+                print("others are still at work; whoever is last sums up")
+            elif self.is_summed_up():
+                self.say_best()
+                print(f"summed up before: {self.folder}/results/")
+            else:
+                self.sum_up()
+        except KeyboardInterrupt:
+            self.say_best()
+            print("interrupted; the same command goes on from here")
+            raise
+        except TROUBLE as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"the sweep stopped: {reason}; what is done is kept, and the same command goes"
+                " on from here"
+            ) from error
+
+    def search(self) -> None:
+        """Trains what is asked for, batch by batch."""
         self.fill_up()
         over = self.study.over()
         if over:
@@ -52,23 +78,16 @@ class Search:
         known = self.study.known()
         with Progress(self.sweep.trials, "trial") as progress:
             progress.advance(min(over, self.sweep.trials))
-            try:
-                while not self.out_of_time():
-                    asked = self.study.ask(self.sweep.together, self.sweep.trials, self.fingerprint)
-                    if not asked:
-                        break
-                    self.train(asked, known, progress)
-            except KeyboardInterrupt:
-                self.interrupted = True
-        if self.interrupted:
-            self.say_best()
-            print("interrupted; the same command goes on from here")
-            raise KeyboardInterrupt
-        if self.study.at_work():
-            self.say_best()
-            print("others are still at work; whoever is last sums up")
-            return
-        self.sum_up()
+            while not self.out_of_time():
+                asked = self.study.ask(self.sweep.together, self.sweep.trials, self.fingerprint)
+                if not asked:
+                    break
+                self.train(asked, known, progress)
+
+    def is_summed_up(self) -> bool:
+        """Whether these very trials were, before."""
+        path = self.folder / SUMMED_UP
+        return path.is_file() and json.loads(path.read_text("utf-8")) == self.study.over()
 
     def out_of_time(self) -> bool:
         """Whether sweep.minutes are over."""
@@ -192,6 +211,7 @@ class Search:
             "results", tags=best, metrics=numbers, folder=str(results.resolve()), models=models,
             example=self.prepared.parts["train"].head(3).to_dict("list"),
         )  # fmt: skip
+        write_text(self.folder / SUMMED_UP, f"{self.study.over()}\n")
         print(f"all trials and figures: {results}/")
 
     def crown(

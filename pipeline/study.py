@@ -6,6 +6,7 @@ Sampling happens in a copy in memory, because a question to the database takes t
 times as long; a trial is written there as it is asked for, and again when it is told.
 """
 
+import datetime
 import socket
 import uuid
 import warnings
@@ -27,7 +28,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -43,8 +44,12 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 
 DATABASE = "sweeps.db"
+# What a disk or a database that gives out raises.
+TROUBLE = (OSError, SQLAlchemyError, StorageInternalError)
 # Below that, figures that compare trials say nothing.
 FEWEST_TO_COMPARE = 5
+# After this long, a trial of another machine is taken for lost.
+OUT_OF_SIGHT = datetime.timedelta(days=1)
 OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -96,7 +101,7 @@ class Study:
                     self._study = optuna.load_study(storage=self._storage, study_name=name)
                 if self._study.user_attrs.get("made_of") == made_of:
                     self._lay_out(points)
-        except (SQLAlchemyError, OSError, ImportError, ValueError) as error:
+        except (*TROUBLE, ImportError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"sweep.storage: {self.url}: cannot be used: {reason}") from error
         if self._study.user_attrs.get("made_of") != made_of:
@@ -338,10 +343,14 @@ def _worker() -> str:
 
 
 def _abandoned(trial: FrozenTrial) -> bool:
-    """Whether it is left by a process of this machine that is gone."""
-    host, pid, created = trial.user_attrs.get("worker", "//").split("/")
-    if trial.state != TrialState.RUNNING or host != socket.gethostname():
-        return False
+    """Whether it is left by a process of this machine that is gone, by one that did not
+    come to note its name, which it does under the lock, or by a machine out of sight."""
+    if trial.state != TrialState.RUNNING or "worker" not in trial.user_attrs:
+        return trial.state == TrialState.RUNNING
+    host, pid, created = trial.user_attrs["worker"].split("/")
+    if host != socket.gethostname():
+        begun = trial.datetime_start
+        return begun is not None and datetime.datetime.now() - begun > OUT_OF_SIGHT  # noqa: DTZ005 - Optuna's are local and naive
     try:
         return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
     except psutil.NoSuchProcess:

@@ -9,6 +9,7 @@ python -m pipeline.sweep promote [--name NAME] [--trial NUMBER]
 import argparse
 import hashlib
 import json
+import re
 import sys
 import threading
 import time
@@ -81,6 +82,8 @@ def sweep_command(given: Sequence[str]) -> None:
     made_of = code_and_data()
     identity = hashed([sorted(searched.fixed), axes(searched), base_settings(config), made_of])
     name = settled.name or f"{config.conf.data}-{identity[:8]}"
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise UserError(f"sweep.name: {name!r} names a folder too: letters, digits, . _ - only")
     searched.check_all()
     with Recorder(config) as recorder:
         # Keras takes ten seconds; the database and the first trials need none of it.

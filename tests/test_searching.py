@@ -1,13 +1,17 @@
 """The sweep at work, in this process: what is trained, what is not, what is said."""
 
+import errno
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline import command, sweep
+from pipeline import command, searching, sweep
+from pipeline.command import UserError
 from pipeline.study import Study
-from pipeline.sweep_folder import Record, batches, read_batch
+from pipeline.sweep_folder import Record, batches, read_batch, write_batch
 from tests.clone import Clone
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
@@ -62,7 +66,9 @@ def test_every_point_of_a_grid_is_trained_and_summed_up(capsys: pytest.CaptureFi
 def test_the_same_command_again_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     search(RATE, "sweep.sampler=grid", "sweep.name=four")
     assert len(records("four")) == 4
-    assert "4 trials are there already" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "4 trials are there already" in said
+    assert "summed up before: data/sweeps/four/results/" in said
 
 
 def test_a_trial_that_is_known_from_another_sweep_is_not_trained_again() -> None:
@@ -111,6 +117,29 @@ def test_what_the_files_know_is_told_to_the_study(monkeypatch: pytest.MonkeyPatc
     assert len(records("cut")) == 4
 
 
+def test_a_full_disk_ends_in_one_line_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = (RATE, "sweep.sampler=grid", "sweep.name=full", "training.seed=6", "sweep.together=2")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.npz")
+    written: list[Path] = []
+
+    def write_once(*arguments: Any) -> Path:
+        if written:
+            raise full
+        written.append(write_batch(*arguments))
+        return written[0]
+
+    with monkeypatch.context() as cut:
+        cut.setattr(searching, "write_batch", write_once)
+        with pytest.raises(UserError, match="No space left on device"):
+            sweep.sweep_command([*QUICK, *space])
+    assert len(records("full")) == 2
+    # What was asked for and lost is this process's own, which is alive.
+    monkeypatch.setattr("pipeline.study._worker", lambda: "elsewhere/0/0")
+    monkeypatch.setattr("pipeline.study._abandoned", lambda trial: trial.state.name == "RUNNING")
+    sweep.sweep_command([*QUICK, *space])
+    assert sorted(records("full")) == [0, 1, 2, 3]
+
+
 def test_a_sweep_out_of_time_stops_asking_and_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
     search(RATE, "sweep.minutes=1e-9", "sweep.name=late", "sweep.trials=1000")
     assert records("late") == {}
@@ -126,7 +155,8 @@ def test_a_sweep_out_of_time_stops_asking_and_sums_up(capsys: pytest.CaptureFixt
         (["optimizer.learning_rate=interval(1, 0.1)"], "not above its start"),
         (["optimizer.learning_rate=0.1,much"], "optimizer.learning_rate"),
         (["training.seed=1,2", "sweep.name=four"], "belongs to another space"),
-        ([RATE, "sweep.storage=sqlite:////nowhere/sweeps.db"], "cannot be used"),
+        ([RATE, "sweep.storage=sqlite:////dev/null/sweeps.db"], "cannot be used"),
+        ([RATE, "sweep.name=a/b"], "sweep.name: 'a/b'"),
         (["promote", "--name", "none"], "no such sweep has ended"),
         (["promote", "--name", "four", "--trial", "77"], "has no trial 77"),
     ],
