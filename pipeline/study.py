@@ -6,7 +6,7 @@ Sampling happens in a copy in memory, because a question to the database takes t
 times as long; a trial is written there as it is asked for, and again when it is told.
 """
 
-import datetime
+import datetime as dt
 import socket
 import uuid
 import warnings
@@ -49,7 +49,7 @@ TROUBLE = (OSError, SQLAlchemyError, StorageInternalError)
 # Below that, figures that compare trials say nothing.
 FEWEST_TO_COMPARE = 5
 # After this long, a trial of another machine is taken for lost.
-OUT_OF_SIGHT = datetime.timedelta(days=1)
+OUT_OF_SIGHT = dt.timedelta(days=1)
 OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -350,7 +350,7 @@ def _abandoned(trial: FrozenTrial) -> bool:
     host, pid, created = trial.user_attrs["worker"].split("/")
     if host != socket.gethostname():
         begun = trial.datetime_start
-        return begun is not None and datetime.datetime.now() - begun > OUT_OF_SIGHT  # noqa: DTZ005 - Optuna's are local and naive
+        return begun is not None and dt.datetime.now() - begun > OUT_OF_SIGHT  # noqa: DTZ005 - Optuna's are local and naive
     try:
         return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
     except psutil.NoSuchProcess:
