@@ -1,9 +1,10 @@
 # make repro   run the pipeline            make ui     look at its runs in MLflow
 # make test    lint, types and tests       make lock   renew the locked versions
+# make test-long   tests of queues, killed processes and shared databases
 # make track   record the current result again, if the store misses it
 # make bench   measure its speed beside others (BENCH="epoch members" for some)
 .DEFAULT_GOAL := repro
-.PHONY: repro track ui test bench lock check-python
+.PHONY: repro track ui test test-long bench lock check-python
 SHELL := /bin/sh
 
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -33,7 +34,10 @@ test: .venv/test.stamp
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
-	@$(RUN) pytest -n 2 --dist loadfile
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
+
+test-long: .venv/test.stamp
+	@$(RUN) pytest -m long
 
 bench: .venv/run.stamp .venv-benchmarks/stamp
 	@$(RUN) python -m benchmarks $(BENCH)

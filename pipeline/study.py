@@ -11,7 +11,7 @@ import socket
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,12 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning, StorageInternalError
+from optuna.exceptions import (
+    DuplicatedStudyError,
+    ExperimentalWarning,
+    StorageInternalError,
+    UpdateFinishedTrialError,
+)
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -199,20 +204,24 @@ class Study:
         if trial.state in OVER:
             return
         memory = self._asked.pop(number, None)
-        self._storage.set_trial_user_attr(trial._trial_id, "told", asdict(told))
+        try:
+            self._storage.set_trial_user_attr(trial._trial_id, "told", asdict(told))
+        except UpdateFinishedTrialError:
+            return  # another process in this folder read it from the files, and was first
         if told.state == "complete":
-            self._study.tell(number, told.score)
+            self._study.tell(number, told.score, skip_if_finished=True)
             if memory is not None:
                 self._mirror.tell(memory, told.score)
         elif told.state == "pruned":
             assert told.score is not None
-            self._storage.set_trial_intermediate_value(trial._trial_id, told.epochs, told.score)
-            self._study.tell(number, state=TrialState.PRUNED)
+            with suppress(UpdateFinishedTrialError):
+                self._storage.set_trial_intermediate_value(trial._trial_id, told.epochs, told.score)
+            self._study.tell(number, state=TrialState.PRUNED, skip_if_finished=True)
             if memory is not None:
                 memory.report(told.score, told.epochs)
                 self._mirror.tell(memory, state=TrialState.PRUNED)
         else:
-            self._study.tell(number, state=TrialState.FAIL)
+            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
             if memory is not None:
                 self._mirror.tell(memory, state=TrialState.FAIL)
 

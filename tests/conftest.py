@@ -50,3 +50,9 @@ def postgresql() -> Iterator[str]:
             call(found[-1] / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that run whole pipelines first, so that no core waits for the last one."""
+    first = {"test_pipeline.py", "test_experiments.py", "test_sweep.py"}
+    items.sort(key=lambda item: item.path.name not in first)

@@ -79,7 +79,7 @@ def test_every_make_target_is_in_the_readme_or_the_guide_and_the_reverse() -> No
     makefile = (ROOT / "Makefile").read_text("utf-8")
     phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()
     text = "".join(path.read_text("utf-8") for path in PAGES)
-    mentioned = set(re.findall(r"(?:`|^)make (\w+)", text, re.MULTILINE))
+    mentioned = set(re.findall(r"(?:`|^)make ([\w-]+)", text, re.MULTILINE))
     assert mentioned == set(phony) - {"check-python"}
 
 

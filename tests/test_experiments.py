@@ -100,6 +100,7 @@ def test_a_missing_column_is_named_and_nothing_is_written(clone: Clone) -> None:
     assert not (clone.root / "none.csv").exists()
 
 
+@pytest.mark.long
 def test_queued_experiments_end_as_complete_runs_of_their_names(clone: Clone) -> None:
     clone.git("checkout", "--", ".")
     known = {run.info.run_name for run in clone.runs()}

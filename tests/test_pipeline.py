@@ -258,6 +258,7 @@ def test_divergence_fails_with_a_hint_and_keeps_the_curve(clone: Clone) -> None:
     assert (clone.root / "data/model/model.keras").read_bytes() == model
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_is_marked_so(clone: Clone, number: signal.Signals) -> None:
     clone.python("-m", "pipeline.stages.configure", "training.epochs=1000000")

@@ -62,6 +62,8 @@ def started(clone: Clone, name: str, *arguments: str) -> Iterator[subprocess.Pop
     with subprocess.Popen(
         command, cwd=clone.root, env=clone.environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # Where the tests run in the background, Ctrl-C would be ignored.
+        preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - the child sets one signal and goes on
     ) as process:  # fmt: skip
         try:
             batches = clone.root / "data/sweeps" / name / "batches"
@@ -72,6 +74,10 @@ def started(clone: Clone, name: str, *arguments: str) -> Iterator[subprocess.Pop
             yield process
         finally:
             process.kill()
+
+
+def _heed_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_every_trial_is_a_run_with_its_curve_below_the_run_of_the_sweep(clone: Clone) -> None:
@@ -154,6 +160,7 @@ def test_the_winner_becomes_the_experiment_and_repro_gives_its_numbers(clone: Cl
         (clone.root / "params.yaml").write_text(before, "utf-8")
 
 
+@pytest.mark.long
 def test_two_processes_on_one_database_share_the_trials(clone: Clone, postgresql: str) -> None:
     command = [
         clone.executable, "-m", "pipeline.sweep", *LONG, "sweep.name=joined", "sweep.trials=24",
