@@ -175,7 +175,9 @@ class Search:
     def say_best(self) -> None:
         """The best trial so far, in a line."""
         scored = self.ranked()
-        if scored:
+        if not scored:
+            print(f"of {self.study.over()} trials that are over, none has a score yet")
+        else:
             number, values, told = scored[0]
             print(
                 f"best of {self.study.over()} trials: trial {number},"

@@ -135,6 +135,8 @@ def test_ctrl_c_ends_with_a_summary(clone: Clone) -> None:
         process.send_signal(signal.SIGINT)
         said, complaint = process.communicate(timeout=120)
     assert process.returncode == 130
+    # Its first batch is written by then, but perhaps not yet told.
+    assert re.search(r"best of \d+ trials: trial|of 0 trials that are over", said)
     assert "the same command goes on from here" in said
     assert complaint == "interrupted\n"
     assert parent(clone, "interrupted").info.status == "KILLED"
