@@ -14,7 +14,8 @@ PORT ?= 5000
 BIN := .venv/bin
 # The stages call `python`: it has to be the one of the environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
-UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv --quiet
+# The machine's own certificates, as pip takes them: a company's proxy has signed with its own.
+UV := UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv --quiet
 
 repro: .venv/run.stamp
 	@$(RUN) dvc repro
