@@ -106,9 +106,7 @@ class Search:
         told = self.study.told()
         for path in batches(self.folder):
             records = read_batch(path)
-            for record in records:
-                if record.number not in told:
-                    self.study.tell(record.number, as_told(record))
+            self.study.tell({one.number: as_told(one) for one in records if one.number not in told})
             self.recorder.tell("trials", path=str(path.resolve()))
 
     def train(self, asked: Sequence[Trial], known: dict[str, Told], progress: Progress) -> None:
@@ -148,10 +146,8 @@ class Search:
         ]
         path = write_batch(self.folder, records)
         self.recorder.tell("trials", path=str(path.resolve()))
-        for record in records:
-            self.study.tell(record.number, as_told(record))
-            if record.state == "complete":
-                known[record.fingerprint] = as_told(record)
+        self.study.tell({record.number: as_told(record) for record in records})
+        known |= {one.fingerprint: as_told(one) for one in records if one.state == "complete"}
         scores = [record.score for record in records if record.score is not None]
         self.best = min([*scores, *([] if self.best is None else [self.best])], default=None)
         progress.advance(len(records), **self.so_far())

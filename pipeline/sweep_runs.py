@@ -9,7 +9,7 @@ import pandas as pd
 from pipeline import runs
 from pipeline.members import NAMES
 from pipeline.sweep_folder import Record, read_batch
-from pipeline.tracking import Store
+from pipeline.tracking import Child, Store
 
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 DESCRIPTION = """\
@@ -40,12 +40,11 @@ class SweepRuns:
 
     def log_batch(self, path: Path) -> None:
         """A run for each trial of a batch that has none yet."""
-        for record in read_batch(path):
-            if str(record.number) not in self._known:
-                self._log(record)
-                self._known.add(str(record.number))
+        new = [one for one in read_batch(path) if str(one.number) not in self._known]
+        self._store.log_children(self._run_id, [self._child(record) for record in new])
+        self._known |= {str(record.number) for record in new}
 
-    def _log(self, record: Record) -> None:
+    def _child(self, record: Record) -> Child:
         curves = dict(zip(NAMES, record.curves.T.astype(float).tolist(), strict=True))
         if len(set(curves["learning_rate"])) <= 1:
             del curves["learning_rate"]  # a value of the configuration, and no curve
@@ -62,8 +61,7 @@ class SweepRuns:
         metrics = {"epochs": float(record.epochs)}
         if record.score is not None:
             metrics["score"] = record.score
-        self._store.log_child(
-            self._run_id,
+        return Child(
             f"trial-{record.number}",
             params=record.values,
             tags=tags,

@@ -8,9 +8,11 @@ import logging
 import os
 import socket
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,6 +56,8 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlruns"
 FLUSH_SECONDS = 1.0
+# Of curves in one transaction: a second or two, for which nobody else can write.
+MOST_POINTS = 50_000
 T = TypeVar("T")
 TROUBLE = (MlflowException, RequestException, SQLAlchemyError, OSError)
 
@@ -70,6 +74,31 @@ def store_uri(uri: str | None, root: Path) -> str:
     given = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
     file = given.removeprefix("sqlite:///")
     return given if file == given else f"sqlite:///{root / file}"
+
+
+@dataclass(frozen=True)
+class Child:
+    """A run that lies below another and is over. began and ended are seconds since 1970;
+    curves have a value for each epoch, from 1 on."""
+
+    name: str
+    params: dict[str, Any]
+    tags: dict[str, str]
+    metrics: dict[str, float]
+    curves: Mapping[str, Sequence[float]]
+    status: str
+    began: float
+    ended: float
+
+    def points(self) -> list[Metric]:
+        """Its metrics, at step 0, and its curves; missing values have no point."""
+        end = int(self.ended * 1000)
+        return [Metric(key, value, end, 0) for key, value in self.metrics.items()] + [
+            Metric(key, value, end, epoch)
+            for key, values in self.curves.items()
+            for epoch, value in enumerate(values, start=1)
+            if not pd.isna(value)
+        ]
 
 
 class Store:
@@ -173,29 +202,37 @@ class Store:
             if not token:
                 return numbers
 
-    def log_child(
-        self, parent: str, name: str, *,
-        params: dict[str, Any], tags: dict[str, str], metrics: dict[str, float],
-        curves: Mapping[str, Sequence[float]], status: str, began: float, ended: float,
-    ) -> None:  # fmt: skip
-        """A whole run below parent, in as few words as there can be. began and ended are
-        seconds since 1970; curves have a value for each epoch, from 1 on."""
-        start, end = int(began * 1000), int(ended * 1000)
-        tags = tags | {"mlflow.parentRunId": parent}
-        run = self.client.create_run(self.experiment_id, start, tags, name)
-        points = [Metric(key, value, end, 0) for key, value in metrics.items()]
-        points += [
-            Metric(key, value, end, epoch)
-            for key, values in curves.items()
-            for epoch, value in enumerate(values, start=1)
-            if not pd.isna(value)
-        ]
-        own = [Param(key, str(value)) for key, value in params.items()]
-        first, *rest = list(_chunks(points, 1000 - len(own))) or [[]]
+    def log_children(self, parent: str, children: Sequence[Child]) -> None:
+        """Whole runs below parent.
+
+        MLflow's client takes 25 to 50 ms for a run of 200 points, one transaction after
+        another. In a database the runs are therefore written beneath it, as rows of
+        MLflow's own tables, many in one transaction; what it reads back is the same.
+        """
+        store = self.client._tracking_client.store  # noqa: SLF001 - the client has no other way down
+        if not hasattr(store, "ManagedSessionMaker"):  # a server, not a database
+            for child in children:
+                self._log_child(parent, child)
+            return
+        waiting: list[Child] = []
+        for child in children:
+            waiting.append(child)
+            if sum(map(_size, waiting)) >= MOST_POINTS:
+                _insert(store, parent, waiting)
+                waiting = []
+        _insert(store, parent, waiting)
+
+    def _log_child(self, parent: str, child: Child) -> None:
+        """In as few words as the client has for it."""
+        start, end = int(child.began * 1000), int(child.ended * 1000)
+        tags = child.tags | {"mlflow.parentRunId": parent}
+        run = self.client.create_run(self.experiment_id, start, tags, child.name)
+        own = [Param(key, str(value)) for key, value in child.params.items()]
+        first, *rest = list(_chunks(child.points(), 1000 - len(own))) or [[]]
         self.client.log_batch(run.info.run_id, metrics=first, params=own)
         for chunk in rest:
             self.client.log_batch(run.info.run_id, metrics=chunk)
-        self.client.set_terminated(run.info.run_id, status, end)
+        self.client.set_terminated(run.info.run_id, child.status, end)
 
     def end_abandoned(self) -> None:
         """Marks as KILLED the runs of this machine whose process is gone."""
@@ -383,6 +420,62 @@ def _any_type_is_meant() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType")
         yield
+
+
+def _size(child: Child) -> int:
+    return sum(map(len, child.curves.values()))
+
+
+def _insert(store: Any, parent: str, children: Sequence[Child]) -> None:
+    """Adds runs to a database, all or none. store is MLflow's SqlAlchemyStore."""
+    from mlflow.store.tracking.dbmodels import models
+    from mlflow.utils.validation import _validate_param
+
+    tables = (
+        models.SqlRun, models.SqlParam, models.SqlTag, models.SqlMetric, models.SqlLatestMetric,
+    )  # fmt: skip
+    rows: dict[Any, list[dict[str, Any]]] = {table: [] for table in tables}
+    for child in children:
+        run_id = uuid.uuid4().hex
+        rows[models.SqlRun].append(
+            {
+                "run_uuid": run_id,
+                "name": child.name,
+                "status": child.status,
+                "start_time": int(child.began * 1000),
+                "end_time": int(child.ended * 1000),
+            }
+        )
+        params = [_validate_param(key, str(value)) for key, value in child.params.items()]
+        tags = child.tags | {"mlflow.parentRunId": parent, "mlflow.runName": child.name}
+        rows[models.SqlParam] += [
+            {"run_uuid": run_id, "key": one.key, "value": one.value} for one in params
+        ]
+        rows[models.SqlTag] += [
+            {"run_uuid": run_id, "key": key, "value": value} for key, value in tags.items()
+        ]
+        latest = {}
+        for point in child.points():
+            is_nan, value = store.sanitize_metric_value(point.value)
+            row = {
+                "run_uuid": run_id, "key": point.key, "value": value, "is_nan": is_nan,
+                "timestamp": point.timestamp, "step": point.step,
+            }  # fmt: skip
+            rows[models.SqlMetric].append(row)
+            latest[point.key] = row  # the steps of a key come in their order
+        rows[models.SqlLatestMetric] += latest.values()
+    with store.ManagedSessionMaker(read_only=False) as session:
+        # What is not said of a run is as the client wrote it for the parent.
+        above = session.get_one(models.SqlRun, parent)
+        like = {
+            column.key: getattr(above, column.key) for column in models.SqlRun.__table__.columns
+        }
+        for row in rows[models.SqlRun]:
+            place = above.artifact_uri.replace(parent, row["run_uuid"])
+            row |= like | row | {"artifact_uri": place}
+        for table, added in rows.items():
+            if added:
+                session.connection().execute(table.__table__.insert(), added)
 
 
 def _filter(identity: Identity) -> str:

@@ -1,6 +1,7 @@
 """A study hands out trials up to a limit, each once, and goes on where it was left."""
 
 import csv
+import datetime as dt
 import json
 import multiprocessing
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from statistics import median
 from typing import Any
 
 import matplotlib as mpl
+import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from pipeline.command import UserError
 from pipeline.config import Sampler
@@ -64,7 +66,7 @@ def ask_all(
         assert len(batch) <= together
         for trial in batch:
             outcome = told(trial) if told else Told("complete", score(trial.values), 5)
-            one.tell(trial.number, outcome)
+            one.tell({trial.number: outcome})
         asked += batch
     return asked
 
@@ -80,7 +82,7 @@ def mistake(call: Callable[[], Any]) -> str:
 def _ask_and_vanish(root: Path, sampler: Sampler) -> None:
     one = study(root, AXES, sampler)
     first, *_ = one.ask(4, 6, fingerprint)
-    one.tell(first.number, Told("complete", 1.0, 2))
+    one.tell({first.number: Told("complete", 1.0, 2)})
 
 
 def leave_trials(root: Path, sampler: Sampler) -> None:
@@ -187,7 +189,7 @@ def test_what_a_process_left_is_handed_out_again(tmp_path: Path, sampler: Sample
     assert [trial.number for trial in rest] == [3, 4, 5]
     assert one.ask(4, 6, fingerprint) == []
     for trial in asked + rest:
-        one.tell(trial.number, Told("complete", 2.0, 2))
+        one.tell({trial.number: Told("complete", 2.0, 2)})
     assert one.over() == 6
 
 
@@ -231,7 +233,7 @@ def test_a_trial_is_told_as_it_ended(tmp_path: Path) -> None:
     one = study(tmp_path)
     asked = one.ask(3, 3, fingerprint)
     for trial, outcome in zip(asked, outcomes, strict=True):
-        one.tell(trial.number, outcome)
+        one.tell({trial.number: outcome})
     for same in (one, study(tmp_path)):
         assert same.told() == {
             trial.number: (trial.values, outcome)
@@ -241,11 +243,55 @@ def test_a_trial_is_told_as_it_ended(tmp_path: Path) -> None:
         assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
 
 
+def _stored(root: Path, name: str) -> list[dict[str, Any]]:
+    """All that a study's database says of its trials, but for times, names and ids."""
+    trials = optuna.load_study(storage=f"sqlite:///{root}/sweeps.db", study_name=name).trials
+    kept = (
+        "number", "state", "values", "params", "distributions", "intermediate_values",
+        "system_attrs",
+    )  # fmt: skip
+    return [{key: getattr(trial, key) for key in kept} for trial in trials]
+
+
+def test_the_database_holds_what_optuna_would_have_written(tmp_path: Path) -> None:
+    outcomes = [
+        Told("complete", 1.5, 9),
+        Told("pruned", 2.5, 3, "pruned"),
+        Told("failed", None, 2, "diverged"),
+        Told("failed", 1.0, 2, "has a score, and failed all the same"),
+    ]
+    one = study(tmp_path, RATE | AXES)
+    asked = one.ask(5, 5, fingerprint)
+    one.tell({trial.number: told for trial, told in zip(asked, outcomes, strict=False)})
+    theirs = optuna.create_study(storage=f"sqlite:///{tmp_path}/sweeps.db", study_name="theirs")
+    for trial, told in zip(asked, [*outcomes, None], strict=True):
+        distributions = one.trials()[trial.number].distributions
+        theirs.add_trial(
+            create_trial(state=TrialState.RUNNING, params=trial.values, distributions=distributions)
+        )
+        if told is None:
+            continue
+        if told.state == "complete":
+            theirs.tell(trial.number, told.score)
+        elif told.state == "pruned":
+            trial_id = theirs.trials[trial.number]._trial_id
+            assert told.score is not None
+            theirs._storage.set_trial_intermediate_value(trial_id, told.epochs, told.score)
+            theirs.tell(trial.number, state=TrialState.PRUNED)
+        else:
+            theirs.tell(trial.number, state=TrialState.FAIL)
+    assert _stored(tmp_path, "spring") == _stored(tmp_path, "theirs")
+    for ours in one.trials():
+        assert ours.datetime_start is not None
+        assert abs(dt.datetime.now() - ours.datetime_start) < dt.timedelta(minutes=5)  # noqa: DTZ005
+        assert (ours.datetime_complete is not None) == ours.state.is_finished()
+
+
 def test_who_is_told_twice_keeps_the_first(tmp_path: Path) -> None:
     one = study(tmp_path)
     (trial,) = one.ask(1, 1, fingerprint)
-    one.tell(trial.number, Told("complete", 1.0, 5))
-    one.tell(trial.number, Told("failed", None, 0, "later"))
+    one.tell({trial.number: Told("complete", 1.0, 5)})
+    one.tell({trial.number: Told("failed", None, 0, "later")})
     assert one.told()[0][1] == Told("complete", 1.0, 5)
 
 
