@@ -215,12 +215,15 @@ class Store:
                 self._log_child(parent, child)
             return
         waiting: list[Child] = []
+        size = 0
         for child in children:
             waiting.append(child)
-            if sum(map(_size, waiting)) >= MOST_POINTS:
+            size += sum(map(len, child.curves.values()))
+            if size >= MOST_POINTS:
                 _insert(store, parent, waiting)
-                waiting = []
-        _insert(store, parent, waiting)
+                waiting, size = [], 0
+        if waiting:
+            _insert(store, parent, waiting)
 
     def _log_child(self, parent: str, child: Child) -> None:
         """In as few words as the client has for it."""
@@ -422,15 +425,12 @@ def _any_type_is_meant() -> Iterator[None]:
         yield
 
 
-def _size(child: Child) -> int:
-    return sum(map(len, child.curves.values()))
-
-
 def _insert(store: Any, parent: str, children: Sequence[Child]) -> None:
     """Adds runs to a database, all or none. store is MLflow's SqlAlchemyStore."""
     from mlflow.store.tracking.dbmodels import models
-    from mlflow.utils.validation import _validate_param
+    from mlflow.utils import validation
 
+    checked: Callable[[str, str], Param] = validation._validate_param  # noqa: SLF001 - cuts long values
     tables = (
         models.SqlRun, models.SqlParam, models.SqlTag, models.SqlMetric, models.SqlLatestMetric,
     )  # fmt: skip
@@ -446,7 +446,7 @@ def _insert(store: Any, parent: str, children: Sequence[Child]) -> None:
                 "end_time": int(child.ended * 1000),
             }
         )
-        params = [_validate_param(key, str(value)) for key, value in child.params.items()]
+        params = [checked(key, str(value)) for key, value in child.params.items()]
         tags = child.tags | {"mlflow.parentRunId": parent, "mlflow.runName": child.name}
         rows[models.SqlParam] += [
             {"run_uuid": run_id, "key": one.key, "value": one.value} for one in params
@@ -470,9 +470,10 @@ def _insert(store: Any, parent: str, children: Sequence[Child]) -> None:
         like = {
             column.key: getattr(above, column.key) for column in models.SqlRun.__table__.columns
         }
-        for row in rows[models.SqlRun]:
-            place = above.artifact_uri.replace(parent, row["run_uuid"])
-            row |= like | row | {"artifact_uri": place}
+        rows[models.SqlRun] = [
+            like | own | {"artifact_uri": above.artifact_uri.replace(parent, own["run_uuid"])}
+            for own in rows[models.SqlRun]
+        ]
         for table, added in rows.items():
             if added:
                 session.connection().execute(table.__table__.insert(), added)

@@ -1,19 +1,24 @@
 """Runs in a real MLflow store, and what is left of them when things go wrong."""
 
+import json
 import multiprocessing
 import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.store.tracking.rest_store import RestStore
 
 import pipeline
 from pipeline import tracking
@@ -21,7 +26,7 @@ from pipeline.command import UserError
 from pipeline.features import Scale, Schema
 from pipeline.identity import Identity
 from pipeline.tables import Columns
-from pipeline.tracking import Store, live_run, store_uri
+from pipeline.tracking import Child, Store, live_run, store_uri
 
 pyfunc_warnings = pytest.mark.filterwarnings(
     # MLflow compares columns with a range.
@@ -421,6 +426,133 @@ def test_the_root_is_the_repository_or_what_dvc_names(
     assert tracking.project_root() == tmp_path.resolve()
     Store("trials", None)
     assert (tmp_path / "mlflow.db").is_file()
+
+
+CHILDREN = [
+    Child(
+        name="trial-0",
+        params={"model": "mlp", "optimizer.learning_rate": 0.01, "none": None},
+        tags={"sweep.trial": "0", "configuration": "{}"},
+        metrics={"score": 1.5, "epochs": 700.0},
+        curves={
+            "loss": [1 / epoch for epoch in range(1, 701)],
+            "mae": [float("inf"), -float("inf"), float("nan"), *[2.0] * 697],
+        },
+        status="FINISHED", began=1_700_000_000.0, ended=1_700_000_002.5,
+    ),
+    Child(
+        name="trial-1", params={}, tags={}, metrics={"score": float("nan")},
+        curves={"loss": [], "mae": [float("nan")], "big": [1e308]},
+        status="FAILED", began=1_700_000_001.0, ended=1_700_000_003.0,
+    ),
+    Child(
+        name="trial-2", params={"long": "x" * 7000}, tags={"long": "y" * 7000}, metrics={},
+        curves={}, status="FINISHED", began=1_700_000_001.0, ended=1_700_000_003.0,
+    ),
+]  # fmt: skip
+
+
+def read_back(store: Store, parent: str) -> dict[str, Any]:
+    """All that the client tells of the runs below one, by name; their ids as ID."""
+    runs = store.client.search_runs(
+        [store.experiment_id],
+        f"tags.`mlflow.parentRunId` = '{parent}' and attributes.start_time > 0",
+        order_by=["metrics.loss DESC", "attributes.run_name ASC"],
+    )
+    found = {}
+    for place, run in enumerate(runs):
+        run_id = run.info.run_id
+        histories = {
+            key: [point.to_dictionary() for point in store.client.get_metric_history(run_id, key)]
+            for key in ("loss", "mae", "big", "score", "epochs")
+        }
+        told = {"place": place, "run": run.to_dictionary(), "histories": histories}
+        told |= {"alone": store.client.get_run(run_id).to_dictionary()}
+        text = json.dumps(told, sort_keys=True)  # NaN is not itself, but its text is
+        found[str(run.info.run_name)] = text.replace(run_id, "ID").replace(parent, "PARENT")
+    return found
+
+
+def opened(store: Store, study: str) -> str:
+    return store.open_parent(study, study, {}, {})
+
+
+@pytest.mark.filterwarnings("ignore:.*is truncated")
+def test_runs_that_are_written_beneath_the_client_read_as_its_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_the_client, beneath = opened(store, "one"), opened(store, "two")
+    for child in CHILDREN:
+        store._log_child(by_the_client, child)
+    monkeypatch.setattr(tracking, "MOST_POINTS", 1000)
+    store.log_children(beneath, CHILDREN)
+    expected = read_back(store, by_the_client)
+    assert set(expected) == {"trial-0", "trial-1", "trial-2"}
+    assert read_back(store, beneath) == expected
+    # What they are filed under can be searched, too, and deleted like any other.
+    (best,) = store.client.search_runs(
+        [store.experiment_id],
+        "metrics.loss < 1 and params.model = 'mlp'",
+        order_by=["attributes.start_time"],
+        max_results=1,
+    )
+    store.client.delete_run(best.info.run_id)
+
+
+def test_a_batch_of_runs_is_written_as_a_whole_or_not_at_all(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = opened(store, "one")
+    spoilt = replace(CHILDREN[1], status="no such status")
+    with pytest.raises(tracking.TROUBLE):
+        store.log_children(parent, [CHILDREN[0], spoilt])
+    assert read_back(store, parent) == {}
+    monkeypatch.setattr(tracking, "MOST_POINTS", 1)
+    with pytest.raises(tracking.TROUBLE):
+        store.log_children(parent, [CHILDREN[0], spoilt])
+    assert set(read_back(store, parent)) == {"trial-0"}
+
+
+def test_a_server_is_told_of_runs_by_the_client(store: Store) -> None:
+    parent = opened(store, "one")
+    server = mock.Mock(spec=MlflowClient)
+    server._tracking_client = mock.Mock(spec=["store"])
+    server._tracking_client.store = mock.Mock(spec=RestStore)
+    store.client = server
+    store.log_children(parent, CHILDREN)
+    assert [call.args[3] for call in server.create_run.call_args_list] == [
+        "trial-0", "trial-1", "trial-2",
+    ]  # fmt: skip
+
+
+def _log_children(root: Path, together: Barrier, parent: str, number: int) -> None:
+    store = Store("trials", None, root)
+    together.wait(PATIENCE)
+    for batch in range(5):
+        children = [
+            replace(CHILDREN[0], name=f"{number}-{batch}-{place}", tags={}) for place in range(20)
+        ]
+        store.log_children(parent, children)
+
+
+def test_processes_that_write_batches_at_once_all_succeed(tmp_path: Path, store: Store) -> None:
+    parent = opened(store, "one")
+    together = SPAWN.Barrier(2)
+    processes = [
+        SPAWN.Process(target=_log_children, args=(tmp_path, together, parent, number))
+        for number in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(PATIENCE)
+    assert [process.exitcode for process in processes] == [0, 0]
+    runs = store.client.search_runs(
+        [store.experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'"
+    )
+    assert len(runs) == 2 * 5 * 20
+    for run in runs[::40]:
+        assert points(store, run.info.run_id, "loss") == [(i, 1 / i) for i in range(1, 701)]
 
 
 @pyfunc_warnings
