@@ -1,25 +1,34 @@
 """The process that writes to MLflow what another tells it.
 
 It reads messages from its standard input, a line of JSON each (see recording.py):
-begin opens a run, epochs adds points to it, end closes it; complete makes sure that
-the result under data/ has its whole run; sweep opens the run of a sweep, trials adds
-the runs of a batch, results what came out, and end closes it. An input that ends within
-a run is that of a process that was killed.
+store names the store, whose database takes seconds to make; begin opens a run, epochs
+adds points to it, end closes it; complete makes sure that the result under data/ has
+its whole run; sweep opens the run of a sweep, trials adds the runs of a batch, results
+what came out, and end closes it. An input that ends within a run is that of a process
+that was killed.
 """
 
 import json
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pipeline import runs
-from pipeline.command import run
+from pipeline.command import UserError, run
 from pipeline.config import read_config
 from pipeline.identity import Identity
 from pipeline.sweep_runs import SweepRuns
-from pipeline.tracking import TROUBLE, LiveRun, Store, live_run, say_untracked
+from pipeline.tracking import (
+    TROUBLE,
+    LiveRun,
+    Store,
+    live_run,
+    make_database,
+    say_untracked,
+)
 
 Message = dict[str, Any]
 
@@ -33,6 +42,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     messages: Iterator[Message] = map(json.loads, sys.stdin)
     for message in messages:
+        if message["what"] == "store":
+            # What is wrong with it is said of the run that needs it.
+            with suppress(UserError, *TROUBLE):
+                make_database(message["uri"])
         if message["what"] == "complete":
             runs.complete(read_config(), evaluate_seconds=message["seconds"])
         if message["what"] == "begin":

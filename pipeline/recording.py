@@ -39,6 +39,7 @@ class Recorder:
                 # Ctrl-C is for the work; the recorder learns of it when its input ends.
                 start_new_session=True,
             )
+        self.tell("store", uri=config.tracking.uri)
 
     def tell(self, what: str, **content: Any) -> None:
         """Sends one message; see recorder.py for what it understands."""

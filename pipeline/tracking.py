@@ -42,7 +42,7 @@ from mlflow.entities import (  # noqa: E402
     RunTag,
 )
 from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.models import ModelSignature  # noqa: E402
+from mlflow.models import Model, ModelSignature  # noqa: E402
 from mlflow.types import ColSpec, Schema  # noqa: E402
 from mlflow.types.schema import AnyType  # noqa: E402
 from requests.exceptions import RequestException  # noqa: E402
@@ -76,6 +76,26 @@ def store_uri(uri: str | None, root: Path) -> str:
     return given if file == given else f"sqlite:///{root / file}"
 
 
+def make_database(uri: str | None, root: Path | None = None) -> None:
+    """Makes root/mlflow.db, if that is the store and not there yet.
+
+    It is made beside its place and moved there, under a lock: several processes that
+    create it at once would leave it unusable.
+    """
+    root = root or project_root()
+    given = store_uri(uri, root)
+    if given.startswith(f"sqlite:///{root}") and set("?%") & set(str(root)):
+        raise UserError(f"{root}: a path with ? or % cannot hold mlflow.db; rename the folder")
+    if given != f"sqlite:///{root / DATABASE}":
+        return
+    with FileLock(root / f".{DATABASE}.lock"):
+        if not (root / DATABASE).exists():
+            draft = root / f".{DATABASE}.new"
+            draft.unlink(missing_ok=True)
+            MlflowClient(f"sqlite:///{draft}").search_experiments()
+            draft.replace(root / DATABASE)
+
+
 @dataclass(frozen=True)
 class Child:
     """A run that lies below another and is over. began and ended are seconds since 1970;
@@ -105,22 +125,12 @@ class Store:
     """One experiment of one MLflow store."""
 
     def __init__(self, experiment: str, uri: str | None, root: Path | None = None) -> None:
-        """uri None is the environment's MLFLOW_TRACKING_URI or root/mlflow.db.
-
-        The database is made beside its place and moved there, under a lock: several
-        processes that create it at once would leave it unusable.
-        """
+        """uri None is the environment's MLFLOW_TRACKING_URI or root/mlflow.db."""
         root = root or project_root()
+        make_database(uri, root)
         self.uri = store_uri(uri, root)
-        if self.uri.startswith(f"sqlite:///{root}") and set("?%") & set(str(root)):
-            raise UserError(f"{root}: a path with ? or % cannot hold mlflow.db; rename the folder")
         self._local = self.uri == f"sqlite:///{root / DATABASE}"
         with FileLock(root / f".{DATABASE}.lock"):
-            if self._local and not (root / DATABASE).exists():
-                draft = root / f".{DATABASE}.new"
-                draft.unlink(missing_ok=True)
-                MlflowClient(f"sqlite:///{draft}").search_experiments()
-                draft.replace(root / DATABASE)
             self.client = MlflowClient(self.uri)
             found = self.client.get_experiment_by_name(experiment)
             if found is None:
@@ -300,7 +310,9 @@ class Store:
         """folder (of serving.Predictor) as a pyfunc that takes a data frame like example.
 
         Any type of column will do: MLflow would refuse whole numbers where it was
-        told of fractions, and the Predictor checks the cells itself.
+        told of fractions, and the Predictor checks the cells itself. MLflow would also load
+        the model again to try the example, and with it Keras, for ten seconds: that a logged
+        model answers as the one in the folder is a matter for tests.
         """
         anything: Any = AnyType
         signature = ModelSignature(
@@ -309,8 +321,12 @@ class Store:
         )
         mlflow.set_tracking_uri(self.uri)
         with _any_type_is_meant(), mlflow.start_run(run_id=run_id):
-            mlflow.pyfunc.log_model(
+            Model.log(
+                artifact_path=None,
                 name=name,
+                flavor=_Pyfunc,
+                flavor_name="pyfunc",
+                validate_serving_input=False,
                 loader_module="pipeline.serving",
                 data_path=str(folder),
                 code_paths=[str(code)],
@@ -318,6 +334,15 @@ class Store:
                 input_example=example,
                 pip_requirements=packages,
             )
+
+
+class _Pyfunc:
+    """mlflow.pyfunc as a flavor that bears what Model.log is told for itself."""
+
+    @staticmethod
+    def save_model(*, validate_serving_input: bool, **content: Any) -> None:
+        del validate_serving_input
+        mlflow.pyfunc.save_model(**content)
 
 
 class LiveRun:

@@ -110,6 +110,20 @@ def test_without_a_message_nothing_happens(store: Store, monkeypatch: pytest.Mon
     assert runs(store) == []
 
 
+def test_a_store_that_is_named_first_has_its_database_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mlflow.db").unlink()
+    told(monkeypatch, {"what": "store", "uri": "http://127.0.0.1:9"})
+    assert not (tmp_path / "mlflow.db").exists()
+    told(monkeypatch, {"what": "store", "uri": None})
+    assert (tmp_path / "mlflow.db").is_file()
+    # What is wrong with a store is said once, of the run.
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "none"))
+    told(monkeypatch, {"what": "store", "uri": None})
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     ("last", "status"),
     [(FINISHED, "FINISHED"), (KILLED, "KILLED"), (FAILED, "FAILED"), (None, "KILLED")],
