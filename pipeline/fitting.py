@@ -332,10 +332,11 @@ class _Training:
         )
 
     def _take_out(self, positions: Iterable[int]) -> None:
+        last = [np.asarray(array) for array in self.state.weights]
+        kept = [np.asarray(array) for array in self.state.best_weights]
         for at in positions:
             place = self.places[at]
-            best = self.members[place].stopping is not None
-            source = self.state.best_weights if best else self.state.weights
+            source = last if self.members[place].stopping is None else kept
             self.weights[place] = self._own_weights(at, source)
 
     def _own_weights(self, at: int, source: Sequence[Any]) -> list[Array]:
@@ -350,12 +351,14 @@ def _fitted(
 ) -> Fitted:
     """values is (epochs, NAMES); the epochs that the member was not trained in are NaN."""
     trained = values[~np.isnan(values[:, 0])]
-    history = pd.DataFrame(dict(zip(NAMES, trained.T, strict=True)))
-    history.insert(0, "epoch", np.arange(1, len(trained) + 1))
+    epochs = np.arange(1, len(trained) + 1)
+    curves = dict(zip(NAMES, trained.T, strict=True))
     # The loss is of before each step: the last step shows in the weights alone.
     if diverged is None and not all(np.isfinite(weight).all() for weight in weights):
         diverged = DivergedError(len(trained), math.nan)
-    return Fitted(weights, history.assign(kept=history["epoch"] == kept), diverged)
+    return Fitted(
+        weights, pd.DataFrame({"epoch": epochs, **curves, "kept": epochs == kept}), diverged
+    )
 
 
 def _with_rate(rates: Values, rate: float) -> Values:

@@ -44,6 +44,7 @@ class Search:
         self.folder = SWEEPS / self.study.name
         self.sweep: Sweep = self.config.sweep
         self.best: float | None = None
+        self.fingerprints: dict[tuple[object, ...], str] = {}
 
     def run(self) -> None:
         """All of it: what was left, what is asked for, what comes out. Raises UserError
@@ -96,10 +97,14 @@ class Search:
 
     def fingerprint(self, values: Values) -> str:
         """Of a trial; empty for values that do not go together."""
-        try:
-            return trials.fingerprint(self.space.config(values), self.made_of)
-        except UserError:
-            return ""
+        point = tuple(values[key] for key in self.space.axes)
+        if point not in self.fingerprints:
+            try:
+                made = trials.fingerprint(self.space.config(values), self.made_of)
+            except UserError:
+                made = ""
+            self.fingerprints[point] = made
+        return self.fingerprints[point]
 
     def fill_up(self) -> None:
         """Tells the study and MLflow what the files know and they may not."""
@@ -120,7 +125,7 @@ class Search:
             except UserError as error:
                 outcomes[trial.number] = Told("failed", None, 0, str(error))
                 continue
-            earlier = known.get(trials.fingerprint(config, self.made_of))
+            earlier = known.get(self.fingerprint(trial.values))
             if earlier is not None:
                 outcomes[trial.number] = replace(earlier, reason="known: not trained again")
             else:

@@ -52,7 +52,7 @@ class Outcome:
     @property
     def curves(self) -> Values:
         """A row for each epoch, a column for each of NAMES."""
-        return self.history[list(NAMES)].to_numpy()
+        return np.stack([self.history[name].to_numpy() for name in NAMES], axis=1)
 
 
 def table(prepared: Prepared) -> Table:
