@@ -4,6 +4,7 @@ from pathlib import Path
 
 STAGES = ("configure", "prepare", "train", "evaluate")
 RAW = Path("data/raw")
+SCHEMAS = Path("data/schema")
 PREPARED = Path("data/prepared")
 MODEL = Path("data/model")
 EVALUATION = Path("data/evaluation")

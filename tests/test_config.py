@@ -11,7 +11,24 @@ from hypothesis import strategies as st
 
 from pipeline.command import UserError
 from pipeline.composing import CONF, compose
-from pipeline.config import COMPOSED, SGD, Loss, flatten, read_config, settings
+from pipeline.config import (
+    COMPOSED,
+    SGD,
+    Data,
+    Deviations,
+    Kind,
+    Lint,
+    Loss,
+    Policy,
+    Reading,
+    Split,
+    SplitBy,
+    check,
+    flatten,
+    read_config,
+    settings,
+    typed,
+)
 from pipeline.files import write_text
 
 ROOT = Path(__file__).parents[1]
@@ -28,9 +45,13 @@ def composed(*overrides: str) -> dict[str, Any]:
     return compose(ROOT, overrides)
 
 
+# What the option for any table leaves to its user.
+TABLE = ("data.path=data/raw/own.csv", "data.target=own")
+
+
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
 def test_what_is_read_back_is_what_was_composed(group: str, option: str) -> None:
-    config = composed(f"{group}={option}")
+    config = composed(f"{group}={option}", *(TABLE if option == "table" else ()))
     write_text(Path(COMPOSED), yaml.safe_dump(config))
     aside = ("tracking", "sweep")
     kept = {name: section for name, section in config.items() if name not in aside}
@@ -44,6 +65,133 @@ def test_what_is_read_back_has_the_types_of_the_schema() -> None:
     read = read_config()
     assert isinstance(read.optimizer, SGD)
     assert read.training.loss is Loss.huber
+
+
+def test_a_mapping_s_values_have_the_types_of_the_schema_and_settings_their_names() -> None:
+    config = composed("data.kinds={zip: category, seen: date}")
+    write_text(Path(COMPOSED), yaml.safe_dump(config))
+    read = read_config()
+    assert read.data.kinds == {"zip": Kind.category, "seen": Kind.date}
+    kinds = {key: value for key, value in settings(read).items() if key.startswith("data.kinds")}
+    assert kinds == {"data.kinds.zip": "category", "data.kinds.seen": "date"}
+
+
+def mistakes(section: Any) -> list[str]:
+    """What check says is wrong with a section, without the key's path."""
+    return [text for _, text in check(section)]
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        (Split(validation=-0.1), "validation is -0.1, but must be at least 0"),
+        (Split(validation=1.0), "validation is 1.0, but must be below 1"),
+        (Split(test=-0.1), "test is -0.1, but must be at least 0"),
+        (Split(test=1.0), "test is 1.0, but must be below 1"),
+        (Split(test=float("nan")), "test is nan, but must be a finite number"),
+        (Split(seed=-1), "seed is -1, but must be at least 0"),
+        (Data(path="a", target="b", rare=0), "rare is 0, but must be at least 1"),
+        (
+            Data(path="a", target="b", most_categories=0),
+            "most_categories is 0, but must be at least 1",
+        ),
+        (
+            Data(path="a", target="b", split=Split(seed=-1)),
+            "split.seed is -1, but must be at least 0",
+        ),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_bound(section: Any, said: str) -> None:
+    assert said in mistakes(section)
+
+
+NEEDS_COLUMN = "by is {}, which needs column"
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        (
+            Split(validation=0.5, test=0.5),
+            "validation + test must stay below 1: nothing is left to train on",
+        ),
+        (
+            Split(column="day"),
+            "column names what to divide by, so it needs by: group, time, hash or column",
+        ),
+        *((Split(by=by), NEEDS_COLUMN.format(by.value)) for by in SplitBy if by.value != "random"),
+        (Reading(delimiter=""), "delimiter is '', but must be one character"),
+        (Reading(delimiter=";;"), "delimiter is ';;', but must be one character"),
+        (Reading(decimal=""), "decimal is '', but must be one character"),
+        (Reading(decimal=".,"), "decimal is '.,', but must be one character"),
+        (Reading(thousands=""), "thousands is '', but must be one character"),
+        (Reading(thousands="  "), "thousands is '  ', but must be one character"),
+        (Reading(decimal=",", thousands=","), "decimal and thousands are both ','"),
+        (
+            Reading(names=["a"], header=True),
+            "names are for a file without a header; leave names or header out",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_a_problem(
+    section: Split | Reading, said: str
+) -> None:
+    assert section.problem() == said
+    data = Data(path="a", target="b")
+    if isinstance(section, Split):
+        data.split = section
+    else:
+        data.reading = section
+    where = "split" if isinstance(section, Split) else "reading"
+    assert mistakes(data) == [f"{where}: {said}"]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        Split(),
+        Split(validation=0.0, test=0.999),
+        Split(validation=0.999, test=0.0),
+        *(Split(by=by, column="day", test=0.5) for by in SplitBy if by is not SplitBy.random),
+        Reading(),
+        Reading(delimiter="\t", decimal=",", thousands="."),
+        Reading(header=False, names=["a", "b"]),
+        Reading(names=["a", "b"]),
+        Reading(header=True),
+        Reading(missing=[]),
+        Deviations(),
+        Lint(accept=["target_copy:X"]),
+        Data(path="a", target="b", rare=1, most_categories=1),
+    ],
+)
+def test_the_last_allowed_values_are_no_problem(section: Any) -> None:
+    assert mistakes(section) == []
+
+
+@pytest.mark.parametrize("kind", [Lint, Deviations])
+def test_each_finding_and_each_deviation_has_a_policy(kind: type[Any]) -> None:
+    policies = {name: value for name, value in vars(kind()).items() if name != "accept"}
+    assert all(isinstance(value, Policy) for value in policies.values())
+    section = kind.__name__.lower()
+    for name in policies:
+        for policy in Policy:
+            config = typed(composed(f"data.{section}.{name}={policy.value}"))
+            assert getattr(getattr(config.data, section), name) is policy
+
+
+def test_a_table_is_read_and_divided_as_its_section_says() -> None:
+    config = typed(
+        composed(
+            "data=table",
+            *TABLE,
+            "data.reading={delimiter: ';', decimal: ',', missing: ['-', '']}",
+            "data.split={by: time, column: day, validation: 0.1, test: 0.3}",
+            "data.group=patient",
+        )
+    )
+    assert config.data.reading == Reading(delimiter=";", decimal=",", missing=["-", ""])
+    assert config.data.split == Split(SplitBy.time, "day", validation=0.1, test=0.3)
+    assert config.data.group == "patient"
 
 
 def test_a_configuration_that_is_not_there_is_named_with_what_writes_it() -> None:
