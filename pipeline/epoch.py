@@ -52,6 +52,14 @@ class Rows(NamedTuple):
     counts: Tensor = None
 
 
+class Units(NamedTuple):
+    """The target's own units: y * deviation + mean, or the exponential of that."""
+
+    log: bool = False
+    mean: float = 0.0
+    deviation: float = 1.0
+
+
 class Group(NamedTuple):
     """What a compiled function is made for: all that the members share, and which of
     the things that they may have any of them has."""
@@ -69,6 +77,8 @@ class Group(NamedTuple):
     # These change the number of axes, and so take a function of their own.
     alone: bool
     own_orders: bool
+    # Of a target that is learned as its logarithm; else MAE is scaled when it is told.
+    units: Units | None = None
 
     def predict(self, weights: Weights, x: Tensor, own: Own, time: Tensor | None) -> Tensor:
         """x of shape (rows, features) to (…, rows, 1); dropout is drawn anew for each
@@ -79,6 +89,13 @@ class Group(NamedTuple):
             if time is not None and self.dropout[layer]:
                 x = dropped(x, own["dropout"][layer], own["seed"], time=time, layer=layer)
         return x
+
+    def absolute(self, y: Tensor, predicted: Tensor) -> Tensor:
+        """What MAE is the mean of."""
+        if self.units is None:
+            return tf.abs(y - predicted)
+        own = (tf.exp(z * self.units.deviation + self.units.mean) for z in (y, predicted))
+        return tf.abs(tf.subtract(*own))
 
     def penalty(self, weights: Weights, own: Own) -> Tensor:
         """L1 and L2 of the kernels, as Keras adds them to the loss."""
@@ -96,8 +113,10 @@ class Group(NamedTuple):
         """One batch: the weights after it, and loss and MAE before it."""
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            error = batch.y - self.predict(weights, batch.x, own, time)
-            loss = mean(LOSSES[self.loss](error), batch.counts) + self.penalty(weights, own)
+            predicted = self.predict(weights, batch.x, own, time)
+            loss = mean(LOSSES[self.loss](batch.y - predicted), batch.counts) + self.penalty(
+                weights, own
+            )
         # The gradient of the members' sum: each weight is in its own member's loss alone.
         gradients = tape.gradient(loss, weights)
         if self.clipping:
@@ -110,7 +129,7 @@ class Group(NamedTuple):
             for one in zip(weights, gradients, slots, strict=True)
         ]
         weights, slots = [weight for weight, _ in stepped], [kept for _, kept in stepped]
-        return weights, slots, loss, mean(tf.abs(error), batch.counts)
+        return weights, slots, loss, mean(self.absolute(batch.y, predicted), batch.counts)
 
     def batches(
         self, state: State, sums: Any, own: Own, rows: Rows, *,
@@ -148,10 +167,10 @@ class Group(NamedTuple):
         """Loss and MAE over chunks, (chunks, rows, ...)."""
 
         def one(i: Tensor, losses: Tensor, maes: Tensor) -> Any:
-            error = chunks.y[i] - self.predict(weights, chunks.x[i], own, time=None)
+            y, predicted = chunks.y[i], self.predict(weights, chunks.x[i], own, time=None)
             loss, mae = (
                 tf.reduce_sum(values * chunks.counts[i], axis=[-2, -1])
-                for values in (LOSSES[self.loss](error), tf.abs(error))
+                for values in (LOSSES[self.loss](y - predicted), self.absolute(y, predicted))
             )
             return i + 1, losses + loss, maes + mae
 

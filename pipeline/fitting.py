@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.backend import keras, tf
 from pipeline.batches import Array, Order, Part, Stream, in_batches, order_of_rows
 from pipeline.callbacks import Callbacks
-from pipeline.epoch import FLAGS, TOLD, Group, Rows, State, compiled
+from pipeline.epoch import FLAGS, TOLD, Group, Rows, State, Units, compiled
 from pipeline.feed import chunks, held, longer, pieces
 from pipeline.members import NAMES, Member, own, starts
 from pipeline.updates import number_of_slots
@@ -69,7 +69,7 @@ def fit(
     shuffle: bool,
     xla: bool | None = None,
     pauses: Sequence[int] = (),
-    mae_unit: float = 1.0,
+    units: Units = Units(),  # noqa: B008 - it cannot change
     on_epochs: OnEpochs | None = None,
     network: keras.Sequential | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -78,7 +78,7 @@ def fit(
 
     activations has Keras's name for each layer; loss is a key of epoch.LOSSES, update
     one of updates.RULES. xla None lets the size of the work decide (work.Work). MAE
-    values are multiplied by mae_unit, the target's units in one unit of y. on_epochs is
+    values are in the target's own units, which units gives those of y. on_epochs is
     called now and then, and at each epoch of pauses, with the number of the first of the
     epochs since (from 1) and their curves, arrays of shape (epochs, members), NaN for
     whoever was not trained; the members that it returns, if any, are given up.
@@ -96,7 +96,7 @@ def fit(
     training = _Training(
         members, train, validation,
         activations=activations, loss=loss, update=update, epochs=epochs,
-        batch_size=batch_size, shuffle=shuffle, xla=xla, pauses=pauses,
+        batch_size=batch_size, shuffle=shuffle, xla=xla, pauses=pauses, units=units,
     )  # fmt: skip
     called = None
     if callbacks:
@@ -107,7 +107,9 @@ def fit(
     while training.going_on():
         first = training.epoch + 1
         values = training.advance(called)
-        values[:, [NAMES.index("mae"), NAMES.index("validation_mae")]] *= mae_unit
+        values[:, [NAMES.index("mae"), NAMES.index("validation_mae")]] *= (
+            1.0 if units.log else units.deviation
+        )
         told.append(values)
         given_up = None
         if on_epochs is not None:
@@ -126,7 +128,7 @@ class _Training:
     def __init__(
         self, members: Sequence[Member], train: Part | Stream, validation: Part | None, *,
         activations: Sequence[str], loss: str, update: str, epochs: int,
-        batch_size: int, shuffle: bool, xla: bool | None, pauses: Sequence[int],
+        batch_size: int, shuffle: bool, xla: bool | None, pauses: Sequence[int], units: Units,
     ) -> None:  # fmt: skip
         self.members = members
         self.alone = len(members) == 1
@@ -165,6 +167,7 @@ class _Training:
             xla=self.xla,
             alone=self.alone,
             own_orders=shuffle and len({member.seed for member in members}) > 1,
+            units=units if units.log else None,
         )
         self.compiled = compiled(self.group)
         # Tensors, because NumPy arrays would be copied for each call anew.

@@ -11,30 +11,15 @@ from numpy.typing import NDArray
 
 from pipeline.backend import keras
 from pipeline.config import KernelInitializer, Layer
-from pipeline.features import Schema
+from pipeline.features import Target
 
 Array = NDArray[np.float32]
 
 
-def build(layers: list[Layer], schema: Schema, seed: int) -> keras.Sequential:
-    """The network that is trained: rows of features in their own units, shape
-    (rows, features), to the target, shape (rows, 1).
-
-    Inputs are standardised by a first layer that is not trained, if schema says
-    so; the output is then still in the target's standardised units (see
-    in_target_units). Initial weights and dropout follow from seed.
-    """
-    stack: list[keras.layers.Layer] = [
-        keras.Input((len(schema.columns.features),), name="features")
-    ]
-    if schema.inputs is not None:
-        stack.append(
-            keras.layers.Normalization(
-                mean=schema.inputs.mean,
-                variance=np.square(schema.inputs.deviation),
-                name="standardize_inputs",
-            )
-        )
+def build(layers: Sequence[Layer], inputs: int, seed: int) -> keras.Sequential:
+    """The network that is trained: rows of inputs, shape (rows, inputs), to the target as
+    it is learned, shape (rows, 1). Initial weights and dropout follow from seed."""
+    stack: list[keras.layers.Layer] = [keras.Input((inputs,), name="inputs")]
     for number, layer in enumerate(layers, start=1):
         stack.append(
             keras.layers.Dense(
@@ -66,73 +51,52 @@ def initial_weights(layers: Sequence[Layer], inputs: int, seed: int) -> list[Arr
     return arrays
 
 
-def in_target_units(network: keras.Sequential, schema: Schema) -> keras.Sequential:
-    """The same layers, and a last one that undoes the target's standardisation."""
-    if schema.target is None:
-        return network
-    back = keras.layers.Rescaling(
-        schema.target.deviation[0], offset=schema.target.mean[0], name="target_units"
-    )
-    features = keras.Input(network.input_shape[1:], name="features")
-    return keras.Sequential([features, *network.layers, back], name="network")
-
-
 def by_hand(network: keras.Sequential, row: Array) -> float:
-    """What the network should answer for one row of features, shape (features,):
-    standardised if it does so, then activation(x @ kernel + bias) layer by layer.
-    """
+    """What the network should answer for one row of inputs, shape (inputs,):
+    activation(x @ kernel + bias) layer by layer."""
     x = row.astype(np.float64)
     for layer in network.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            x = (x - np.ravel(layer.mean)) / np.sqrt(np.ravel(layer.variance))
-        elif isinstance(layer, keras.layers.Dense):
+        if isinstance(layer, keras.layers.Dense):
             x = np.array(layer.activation(x @ np.array(layer.kernel) + np.array(layer.bias)))
-        elif isinstance(layer, keras.layers.Rescaling):
-            x = x * layer.scale + layer.offset
     return float(x[0])
 
 
 def line(network: keras.Sequential) -> tuple[NDArray[np.float64], float] | None:
-    """Kernel, shape (features,), and bias of a network that is one linear neuron,
-    in the units of the raw columns; None for any other."""
+    """Kernel, shape (inputs,), and bias of a network that is one linear neuron; None for
+    any other."""
     dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
     if len(dense) != 1 or dense[0].activation is not keras.activations.linear:
         return None
-    kernel = np.array(dense[0].kernel, dtype=np.float64)[:, 0]
-    bias = float(np.array(dense[0].bias)[0])
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            kernel = kernel / np.sqrt(np.ravel(layer.variance))
-            bias -= float(kernel @ np.ravel(layer.mean))
-        elif isinstance(layer, keras.layers.Rescaling):
-            kernel, bias = kernel * layer.scale, bias * layer.scale + layer.offset
-    return kernel, bias
+    return np.array(dense[0].kernel, np.float64)[:, 0], float(np.array(dense[0].bias)[0])
 
 
-def first_prediction(network: keras.Sequential, row: Array) -> dict[str, float]:
-    """What network predicts for one row of features, shape (features,), beside
-    x @ kernel + bias by hand. Raises RuntimeError where they differ by more than
-    float32 allows: then the layers are not what the configuration says."""
+def first_prediction(network: keras.Sequential, row: Array, target: Target) -> dict[str, float]:
+    """What network predicts for one row of inputs, shape (inputs,), beside
+    x @ kernel + bias by hand, both in the target's units. Raises RuntimeError where they
+    differ by more than float32 allows: then the layers are not what the configuration says."""
     predicted = float(network.predict(row[np.newaxis], verbose=0)[0, 0])
     expected = by_hand(network, row)
     if not np.isclose(predicted, expected, rtol=1e-4, atol=1e-5 * float(np.abs(row).max() + 1)):
         raise RuntimeError(f"the untrained network predicts {predicted}, by hand {expected}")
-    return {"by_hand": expected, "predicted": predicted, "difference": predicted - expected}
+    hand, answer = target.unscaled(np.array([expected, predicted]))
+    return {"by_hand": hand, "predicted": answer, "difference": answer - hand}
 
 
-def summary(network: keras.Sequential) -> str:
+def summary(network: keras.Model) -> str:
     """Keras's table of layers, shapes and numbers of parameters."""
     lines: list[str] = []
     network.summary(print_fn=lines.append, line_length=80)
     return "\n".join(lines) + "\n"
 
 
-def save(network: keras.Sequential, path: Path) -> None:
+def save(network: keras.Model, path: Path) -> None:
     """network as a .keras archive whose bytes depend on nothing but its content.
 
-    Keras writes the date into it, and marks objects that are shared by their
-    address in memory: the date is taken out, the marks are numbered instead.
+    Keras writes the date into it, marks objects that are shared by their address in
+    memory, and numbers what was given no name by all that the process has made before:
+    the date is taken out, marks and names are numbered by their place instead.
     """
+    _number_unnamed(network)
     dated = path.with_name(f"dated-{path.name}")
     network.save(dated)
     with zipfile.ZipFile(dated) as archive, zipfile.ZipFile(path, "w") as undated:
@@ -146,6 +110,22 @@ def save(network: keras.Sequential, path: Path) -> None:
                 content = json.dumps(_number_shared(json.loads(content), {})).encode()
             undated.writestr(zipfile.ZipInfo(name), content)
     dated.unlink()
+
+
+def _number_unnamed(network: keras.Model) -> None:
+    # All layers of a Sequential have names of their own.
+    if isinstance(network, keras.Sequential):
+        return
+    for place, operation in enumerate(network.operations):
+        if isinstance(operation, keras.Model):
+            _number_unnamed(operation)
+        kind = operation.name.rstrip("_0123456789")
+        if kind.replace("_", "") == type(operation).__name__.lower():
+            operation.name = f"{kind}_{place}"
+        # That of TextVectorization, which is no operation of the network.
+        inner = getattr(operation, "_lookup_layer", None)
+        if inner is not None:
+            inner.name = f"{operation.name}_lookup"
 
 
 def _number_shared(node: Any, numbers: dict[int, int]) -> Any:

@@ -31,18 +31,14 @@ from pipeline.config import (
     Schedule,
     Training,
 )
-from pipeline.epoch import dropped
-from pipeline.features import Schema
+from pipeline.epoch import Units, dropped
 from pipeline.fitting import Fitted
 from pipeline.members import NAMES, Member
-from pipeline.tables import Columns
 from tests.peers import keras_optimizer
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-ONE = Schema(Columns(["x"], "y"), None, None)
-TWO = Schema(Columns(["a", "b"], "y"), None, None)
 NEURON = [
     Layer(units=1, kernel_initializer=KernelInitializer.constant, kernel_value=-0.5196631)
 ]  # fmt: skip
@@ -91,9 +87,8 @@ def member(
     """As the configuration would have it; the initial weights are of the training's seed."""
     usual: dict[str, Any] = {"batch_size": BATCH, "epochs": EPOCHS, "seed": 3}
     how = Training(**(usual | training))
-    schema = ONE if train.x.shape[1] == 1 else TWO
     return recipe.member(
-        weights.of(network.build(layers, schema, how.seed)),
+        weights.of(network.build(layers, train.x.shape[1], how.seed)),
         layers=layers,
         optimizer=optimizer,
         schedule=schedule or Constant(),
@@ -159,7 +154,7 @@ def assert_equals_keras(
 ) -> None:
     one = member(layers, optimizer, schedule)
     (ours,) = fit_all([one], layers, optimizer, loss=loss, shuffle=False)
-    theirs = network.build(layers, TWO, seed=3)
+    theirs = network.build(layers, 2, seed=3)
     built = keras_optimizer(optimizer, schedule or Constant(), STEPS, EPOCHS)
     theirs.compile(optimizer=built, loss=loss, metrics=["mae"])
     expected = theirs.fit(
@@ -226,7 +221,7 @@ class OurDropout(keras.layers.Layer):  # type: ignore[misc] # Keras ships no typ
 def test_training_with_dropout_is_keras_s_own_with_the_same_masks() -> None:
     layers = [replace(MLP[0], dropout=0.3), MLP[1]]
     (ours,) = fit_all([member(layers, EACH["plain"])], layers, EACH["plain"], shuffle=False)
-    built = network.build(layers, TWO, seed=3)
+    built = network.build(layers, 2, seed=3)
     theirs = keras.Sequential(
         [
             keras.Input((2,)),
@@ -246,7 +241,7 @@ def test_training_with_dropout_is_keras_s_own_with_the_same_masks() -> None:
 
 def test_an_epoch_takes_the_rows_in_its_order() -> None:
     ours = fit_mlp(EACH["plain"], epochs=2)
-    theirs = network.build(MLP, TWO, seed=3)
+    theirs = network.build(MLP, 2, seed=3)
     theirs.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
     for epoch in range(2):
         order = order_of_rows(23, 3, epoch, shuffle=True)
@@ -459,11 +454,72 @@ def test_validation_in_chunks_is_validation_at_once(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_mae_is_in_the_target_s_units_and_the_loss_is_not() -> None:
-    plain, scaled = fit_mlp(EACH["plain"]).history, fit_mlp(EACH["plain"], mae_unit=7.0).history
+    plain, scaled = (
+        fit_mlp(EACH["plain"]).history,
+        fit_mlp(EACH["plain"], units=Units(mean=3.0, deviation=7.0)).history,
+    )
     for name in ("mae", "validation_mae"):
         np.testing.assert_allclose(scaled[name], 7 * plain[name], rtol=1e-12)
     others = plain.columns.drop(["mae", "validation_mae"])
     pd.testing.assert_frame_equal(scaled[others], plain[others])
+
+
+def predicted(weights_of: Sequence[Any], x: Any) -> Any:
+    """What MLP answers with these weights, in float64."""
+    first, first_bias, last, last_bias = (array.astype(np.float64) for array in weights_of)
+    return np.tanh(x.astype(np.float64) @ first + first_bias) @ last + last_bias
+
+
+@pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
+@pytest.mark.parametrize("members", [1, 3])
+def test_the_mae_of_a_logarithm_is_that_of_the_target(members: int, *, xla: bool) -> None:
+    rates = [0.05, 0.02, 0.1][:members]
+    group = [
+        member(MLP, SGD(learning_rate=rate), seed=seed, epochs=3)
+        for rate, seed in zip(rates, (3, 4, 5), strict=False)
+    ]
+    units = Units(log=True, mean=2.0, deviation=0.7)
+    changed: dict[str, Any] = {"epochs": 3, "xla": xla}
+    fitted = fit_all(group, MLP, EACH["plain"], units=units, **changed)
+    learned = fit_all(group, MLP, EACH["plain"], **changed)
+
+    def own(y: Any) -> Any:
+        return np.exp(2 + 0.7 * y.astype(np.float64))
+
+    for place, (one, plain) in enumerate(zip(fitted, learned, strict=True)):
+        # Validation is of the weights after an epoch, training of those before each batch.
+        truth, answers = own(VALIDATION.y), own(predicted(one.weights, VALIDATION.x))
+        assert one.history["validation_mae"].iloc[-1] == pytest.approx(
+            np.abs(truth - answers).mean(), rel=1e-5
+        )
+        # What is minimised is in the units that are learned, and so is the loss.
+        others = one.history.columns.drop(["mae", "validation_mae"])
+        pd.testing.assert_frame_equal(one.history[others], plain.history[others], rtol=1e-6)
+        for array, other in zip(one.weights, plain.weights, strict=True):
+            np.testing.assert_allclose(array, other, rtol=1e-5, atol=1e-7)
+        # In one batch, the first epoch's is of the initial weights.
+        (whole,) = fit_all(
+            [group[place]], MLP, EACH["plain"], units=units, xla=xla, epochs=1, batch_size=23
+        )
+        truth, answers = own(TRAIN.y), own(predicted(group[place].weights, TRAIN.x))
+        assert whole.history["mae"][0] == pytest.approx(np.abs(truth - answers).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_mae_of_a_logarithm_is_the_mean_over_batches_of_any_size(members: int) -> None:
+    units = Units(log=True, mean=-1.0, deviation=0.5)
+    # A rate of nothing: all batches, the last of which is smaller, have the initial weights.
+    still = SGD(learning_rate=1e-30)
+    group = [member(MLP, still, seed=seed, epochs=2) for seed in (3, 4)[:members]]
+    fitted = fit_all(group, MLP, still, units=units, epochs=2)
+    for one, start in zip(fitted, group, strict=True):
+        for part, name in ((TRAIN, "mae"), (VALIDATION, "validation_mae")):
+            truth, answers = (
+                np.exp(-1 + 0.5 * y.astype(np.float64))
+                for y in (part.y, predicted(start.weights, part.x))
+            )
+            expected = np.abs(truth - answers).mean()
+            np.testing.assert_allclose(one.history[name], expected, rtol=1e-5)
 
 
 def test_the_same_seed_gives_the_same_table_and_another_seed_another() -> None:
@@ -554,7 +610,9 @@ def test_the_curves_are_told_as_they_come(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("pipeline.work.MOST_EPOCHS_PER_CALL", 3)
     told: list[tuple[int, dict[str, Any]]] = []
     fitted = fit_mlp(
-        EACH["plain"], on_epochs=lambda first, curves: told.append((first, curves)), mae_unit=7.0
+        EACH["plain"],
+        on_epochs=lambda first, curves: told.append((first, curves)),
+        units=Units(mean=3.0, deviation=7.0),
     )
     assert [(first, curves["loss"].shape) for first, curves in told] == [(1, (3, 1)), (4, (1, 1))]
     for name in NAMES:
