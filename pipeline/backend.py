@@ -27,4 +27,7 @@ finally:
     if _collecting:
         gc.enable()
 
+# That a group is traced anew when members have left it is what is meant.
+tf.get_logger().setLevel("ERROR")
+
 __all__ = ["keras", "tf"]

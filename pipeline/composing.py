@@ -54,7 +54,7 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
             quoted = root.resolve().as_posix().replace("\\", "\\\\").replace("'", "\\'")
             composed = hydra_compose(
                 "config",
-                [f"hydra.searchpath=['file://{quoted}']", *choices, *overrides],
+                [f"hydra.searchpath=['file://{quoted}']", *choices, *map(_adding, overrides)],
                 return_hydra_config=True,
             )
             taken = composed.hydra.runtime.choices
@@ -83,6 +83,25 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     if problems:
         raise UserError("\n".join(problems))
     return resolved
+
+
+def _adding(override: str) -> str:
+    """An override that may add to a mapping whose keys no schema knows."""
+    added = re.match(r"(data\.kinds|sweep\.space)[.=]", override)
+    return f"++{override}" if added else override
+
+
+def doubts(root: Path, composed: Mapping[str, Any]) -> list[str]:
+    """What may go well, but hardly is what its user wants."""
+    option, path = composed["conf"]["data"], composed["data"]["path"]
+    own = _read_option(root, "data", option).get("path")
+    if own in (None, "???", path):
+        return []
+    doubt = (
+        f"data.path is {path}, but conf.data={option} is about {own}; for a table of your own"
+        f" let {PARAMS} hold nothing but data.path and data.target"
+    )
+    return [doubt]
 
 
 def _read_params(root: Path) -> dict[str, Any]:
@@ -133,7 +152,8 @@ def _explain(
     if overriding and error.__cause__:
         text, place = str(error.__cause__), "command line"
     elif isinstance(error, OverrideParseException):
-        return f"command line: {error.override!r} is not a KEY=VALUE in Hydra's grammar"
+        given = next((one for one in overrides if _adding(one) == error.override), error.override)
+        return f"command line: {given!r} is not a KEY=VALUE in Hydra's grammar"
     else:
         text, place = str(error), ""
     found = re.match(r"In '(.+)': \w+ raised while composing config:\n", text)
@@ -195,11 +215,29 @@ def _origin(
     whole = re.split(r"\.\d+", dotted)[0]
     if _states(params, whole):
         return PARAMS
-    group = dotted.partition(".")[0]
+    group, _, within = whole.partition(".")
     option = choices.get(group)
     if option and (root / CONF / group / f"{option}.yaml").is_file():
-        return f"{CONF}/{group}/{option}.yaml"
+        return f"{CONF}/{group}/{_stating(root, group, option, within) or option}.yaml"
     return f"{CONF}/config.yaml"
+
+
+def _stating(root: Path, group: str, option: str, key: str) -> str | None:
+    """The option that states key: this one, or one that it is built on."""
+    plain = _read_option(root, group, option)
+    if _states(plain, key):
+        return option
+    bases = [base for base in plain.get("defaults", []) if isinstance(base, str)]
+    # Of those that state it, the last one counts.
+    found = [_stating(root, group, base, key) for base in bases if base != "_self_"]
+    return next((base for base in reversed(found) if base), None)
+
+
+def _read_option(root: Path, group: str, option: str) -> dict[str, Any]:
+    """What the file of an option holds, which is nothing where there is none."""
+    path = root / CONF / group / f"{option}.yaml"
+    plain = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
+    return plain if isinstance(plain, dict) else {}
 
 
 def _states(plain: Any, key: str) -> bool:

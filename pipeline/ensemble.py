@@ -42,10 +42,10 @@ def combined(networks: Sequence[keras.Sequential], counts: Sequence[int]) -> ker
 
     The networks keep their layers and weights; their names get the place before them.
     """
-    rows = keras.Input(networks[0].input_shape[1:], name="features")
+    rows = keras.Input(networks[0].input_shape[1:], name="inputs")
     outputs = []
     for place, network in enumerate(networks, start=1):
-        inputs = keras.Input(network.input_shape[1:], name=f"features_{place}")
+        inputs = keras.Input(network.input_shape[1:], name=f"inputs_{place}")
         member = keras.Sequential([inputs, *network.layers], name=f"member_{place}")
         outputs.append(member(rows))
     shares = np.asarray(counts, np.float32) / np.sum(counts)

@@ -1,28 +1,33 @@
 """The folder of a trained model: what train writes, and others read."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from pipeline import network, weights
 from pipeline.backend import keras
-from pipeline.features import Schema
+from pipeline.features import Encoding
 from pipeline.network import Array
+from pipeline.schema import Contract
 
 MODEL = "model.keras"
-SCHEMA = "schema.json"
+CONTRACT = "contract.json"
+ENCODING = "encoding.json"
 HISTORY = "history.csv"
 
 
 def write(
     folder: Path,
-    saved: keras.Sequential,
-    schema: Schema,
+    saved: keras.Model,
+    contract: Contract,
+    encoding: Encoding,
     *,
     history: pd.DataFrame,
     before: dict[str, Array],
     after: dict[str, Array],
-    first: dict[str, float],
+    first: Mapping[str, Any],
 ) -> None:
     """Everything that training brings forth, into an existing folder.
 
@@ -30,7 +35,8 @@ def write(
     is network.first_prediction, with the row that it is for.
     """
     network.save(saved, folder / MODEL)
-    schema.write(folder / SCHEMA)
+    contract.write(folder / CONTRACT)
+    encoding.write(folder / ENCODING)
     (folder / "summary.txt").write_text(network.summary(saved), "utf-8")
     _write_table(history, folder / HISTORY)
     (folder / "curves").mkdir()

@@ -5,15 +5,16 @@ python -m pipeline.predict ROWS.csv [--model data/model] [--output predictions.c
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
 from tqdm import tqdm
 
 from pipeline.command import UserError, run
+from pipeline.config import Kind
 from pipeline.files import whole_file
-from pipeline.tables import read_table
+from pipeline.reading import Raw, read
+from pipeline.schema import Contract
 
 ROWS_AT_ONCE = 65_536
 
@@ -23,7 +24,7 @@ def main() -> None:
         prog="python -m pipeline.predict",
         description="Predicts new rows with a trained model.",
     )
-    parser.add_argument("rows", help="CSV file with the columns that the model reads")
+    parser.add_argument("rows", help="CSV or Parquet file with the columns that the model reads")
     parser.add_argument(
         "--model",
         default="data/model",
@@ -35,38 +36,75 @@ def main() -> None:
         help="the rows with a column 'predicted' after them (default: %(default)s)",
     )
     given = parser.parse_args()
-    table = read_table(given.rows)
-    if "predicted" in table.columns:
-        raise UserError(f"{given.rows}: has a column 'predicted' already; rename it")
     output = Path(given.output)
-    if output.is_dir():
-        raise UserError(f"--output: {output} is a folder; name a file in it")
-    if not output.parent.is_dir():
-        raise UserError(f"--output: there is no folder {output.parent}")
+    check_output(output)
+    local = is_folder(given.model)
+    # The rows come first where they can: a mistyped path is found at once, Keras takes
+    # ten seconds.
+    contract = contract_of(Path(given.model)) if local else None
+    raw = rows_of(given.rows, contract) if contract else None
+    predictor = load(given.model)
+    raw = raw or rows_of(given.rows, predictor.contract)
+    predict(predictor, raw, output)
 
-    predict = load(given.model)
+
+def predict(predictor: Any, raw: Raw, output: Path) -> None:
+    """Writes the rows with their predictions."""
+    table = raw.table
     starts = range(0, len(table), ROWS_AT_ONCE)
     quiet = len(starts) == 1 or not sys.stderr.isatty()
     with whole_file(output) as draft:
         for start in tqdm(starts, unit="chunk", disable=quiet):
             rows = table.iloc[start : start + ROWS_AT_ONCE]
+            answers = predictor.predict(rows, where=lambda at, start=start: raw.place(start + at))
             # Nine digits tell any two numbers of float32 apart.
-            predicted = predict(rows, given.rows)["predicted"].map("{:.9g}".format)
-            answers = rows.assign(predicted=predicted)
-            answers.to_csv(draft, index=False, mode="a" if start else "w", header=not start)
+            shown = rows.assign(predicted=answers["predicted"].map("{:.9g}".format))
+            shown.to_csv(draft, index=False, mode="a" if start else "w", header=not start)
     print(f"predicted {len(table)} rows: {output}")
 
 
-def load(model: str) -> Callable[[pd.DataFrame, str], pd.DataFrame]:
-    """What turns rows into their predictions. The heavy imports are here, so that a
-    mistyped path is found at once."""
-    if "://" not in model and ":/" not in model:
-        folder = Path(model)
-        if not folder.is_dir():
-            raise UserError(f"{model}: no such model folder; `dvc repro` makes data/model")
+def check_output(output: Path) -> None:
+    """Raises UserError for a place where no file can be written."""
+    if output.is_dir():
+        raise UserError(f"--output: {output} is a folder; name a file in it")
+    if not output.parent.is_dir():
+        raise UserError(f"--output: there is no folder {output.parent}")
+
+
+def is_folder(model: str) -> bool:
+    """Whether a model is named by its folder, and not by a URI of MLflow's."""
+    return "://" not in model and ":/" not in model
+
+
+def contract_of(folder: Path) -> Contract:
+    """What the model in a folder expects of its rows."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such model folder; `dvc repro` makes data/model")
+    file = folder / "contract.json"
+    if not file.is_file():
+        raise UserError(f"{folder}: holds no {file.name}; the train stage writes a model folder")
+    try:
+        return Contract.read(file)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{file}: is not what the train stage writes") from error
+
+
+def rows_of(path: str, contract: Contract) -> Raw:
+    """The rows of a file, read as the training table was."""
+    columns = contract.schema.columns
+    texts = [name for name, column in columns.items() if column.kind is Kind.category]
+    raw = read(path, contract.reading, needed=list(columns), texts=texts)
+    if "predicted" in raw.table.columns:
+        raise UserError(f"{path}: has a column 'predicted' already; rename it")
+    return raw
+
+
+def load(model: str) -> Any:
+    """The serving.Predictor of a folder or of a URI of MLflow's. The heavy imports are here."""
+    if is_folder(model):
         from pipeline.serving import Predictor
 
-        return Predictor(folder).predict
+        return Predictor(Path(model))
     from pipeline.tracking import load_model
 
     return load_model(model)

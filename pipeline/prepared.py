@@ -1,5 +1,6 @@
 """A prepared part as training takes it: in memory, or block by block from its file."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -7,43 +8,44 @@ import psutil
 import pyarrow.parquet as pq
 
 from pipeline.batches import BLOCK_ROWS, Part, Stream
-from pipeline.features import Schema, training_arrays
 
-# A cell is a float64 in the table, and a float32 in two arrays made from it.
-CELL_BYTES = 16
+Encode = Callable[[pd.DataFrame], Part]
+
+# A cell is a float64 in the table; an input is a float32 in two arrays.
+CELL_BYTES = 8
+INPUT_BYTES = 8
 
 
 def write(table: pd.DataFrame, path: Path) -> None:
     """A Parquet file in row groups of BLOCK_ROWS, which `stream` reads one at a time."""
-    table.to_parquet(path, row_group_size=BLOCK_ROWS)
+    # A dictionary of numbers would be as long as they are.
+    texts = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+    table.to_parquet(path, row_group_size=BLOCK_ROWS, use_dictionary=texts)
 
 
-def read(path: Path, schema: Schema) -> Part:
+def read(path: Path, encode: Encode) -> Part:
     """All rows, in memory."""
-    return Part(*training_arrays(pd.read_parquet(path), schema))
+    return encode(pd.read_parquet(path))
 
 
-def stream(path: Path, schema: Schema) -> Stream:
+def stream(path: Path, encode: Encode) -> Stream:
     """The rows where they are; a block is read when it is asked for."""
     file = pq.ParquetFile(path)
-    names = [*schema.columns.features, schema.columns.target]
 
     def block(number: int) -> Part:
-        table = file.read_row_group(number, columns=names)
-        return Part(*training_arrays(table.to_pandas(), schema))
+        return encode(file.read_row_group(number).to_pandas())
 
     return Stream(file.metadata.num_rows, block)
 
 
-def fits_in_memory(path: Path) -> bool:
-    """Whether the rows and what is made of them fit into the memory that is free."""
+def fits_in_memory(path: Path, inputs: int) -> bool:
+    """Whether the rows, and what so many inputs make of them, fit into the free memory."""
     metadata = pq.read_metadata(path)
-    cells = metadata.num_rows * metadata.num_columns
-    return bool(cells * CELL_BYTES < psutil.virtual_memory().available)
+    bytes_of_row = metadata.num_columns * CELL_BYTES + inputs * INPUT_BYTES
+    return bool(metadata.num_rows * bytes_of_row < psutil.virtual_memory().available)
 
 
-def first_row(path: Path, schema: Schema) -> "pd.Series[float]":
-    """The features of the first row, in their own units."""
-    batch = next(pq.ParquetFile(path).iter_batches(1))
-    row: pd.Series[float] = batch.to_pandas()[schema.columns.features].iloc[0]
+def first_row(path: Path) -> pd.DataFrame:
+    """The first row, as a table."""
+    row: pd.DataFrame = next(pq.ParquetFile(path).iter_batches(1)).to_pandas()
     return row

@@ -1,37 +1,208 @@
-"""What a raw table becomes: its parts, the new rows, the schema."""
+"""What a raw table becomes: its parts, the new rows, and what is known of its columns."""
 
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from pipeline.config import Data
-from pipeline.features import Schema, fit_schema
-from pipeline.tables import choose_columns, numbers, read_table, split
+from pipeline import features, lint, schema, splitting
+from pipeline.command import UserError
+from pipeline.config import Data, Kind, ScaleTarget, SplitBy
+from pipeline.features import Encoding
+from pipeline.reading import Raw, read
+from pipeline.schema import Contract, Schema, named
+
+# A network with an input for each column takes seconds to build and to load.
+MOST_FEATURES = 1000
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """parts has the rows of train, validation and test; new those without a target."""
+    """parts has the rows of train, validation and test, conformed, with columns that are
+    left out too; new those without a target. schema is of the whole table, contract of
+    what the network reads. done says what became of each column, warnings what its user
+    should know."""
 
     parts: dict[str, pd.DataFrame]
     new: pd.DataFrame
     schema: Schema
+    contract: Contract
+    encoding: Encoding
+    done: dict[str, str]
+    warnings: list[str]
 
 
-def prepare(data: Data) -> Prepared:
-    """Reads the tables that data names, checks and divides them. Raises UserError for
-    whatever is wrong with them."""
-    raw = read_table(data.path)
-    columns = choose_columns(raw, data.target, data.features, data.path)
-    table = numbers(raw, [*columns.features, columns.target], data.path)
-    parts = split(table, data.split.validation, data.split.test, data.split.seed)
-    new = table.iloc[:0]
+def prepare(data: Data, known: Schema | None = None, today: dt.date | None = None) -> Prepared:
+    """Reads the tables that data names, checks and divides them, and fits the encoding on
+    the training part. known is what the table was found to be before.
+
+    Raises UserError for whatever is wrong with them.
+    """
+    raw = read_table(data, data.path, known, [data.target])
+    chosen = _features(raw.table, data)
+    columns = _schema(raw.table, data, known)
+    others = [name for name in (data.target, data.group, data.split.column) if name is not None]
+    used = columns.only(dict.fromkeys([*chosen, *others]))
+    rows = schema.conform(
+        raw.table, used, raw.place, missing=data.reading.missing,
+        inferred={*chosen} - {*data.kinds, *(known.columns if known else ())},
+    )  # fmt: skip
+    _check_target(rows[data.target], columns, data, raw)
+    parts = splitting.split(rows, data.split)
+    found = lint.findings(
+        parts, used, target=data.target, features=chosen, group=data.group,
+        today=today or dt.datetime.now(dt.UTC).date(),
+    )  # fmt: skip
+    doubtful = lint.judged(found, data.lint, data.path)
+    useless = {one.column: one for one in doubtful if one.useless}
+    useless |= {one.column: one for one in found if one.kind == "all_missing"}
+    kept = [name for name in chosen if name not in useless]
+    if not kept:
+        raise UserError(f"{data.path}: has no column beside the target that says anything")
+    # What is expected of later rows is what the training part has, unless it was known.
+    before = known.columns if known else {}
+    unknown = [name for name in kept if columns.columns[name] != before.get(name)]
+    expected = schema.observed(columns, parts["train"], rows, unknown)
+    # New rows come in a file of their own, written in the same manner.
+    decimal = data.reading.decimal if raw.delimiter is None else raw.decimal
+    reading = replace(data.reading, decimal=decimal, delimiter=None, header=None, names=None)
+    contract = Contract(data.target, expected.only(kept), reading, data.deviations)
+    encoding = features.fit(parts["train"], columns, kept, data)
+    warnings = [one.message(data.path, left_out=one.useless) for one in doubtful]
+    guessed = used.only(name for name in used.columns if name not in before)
+    warnings += schema.doubts(raw.table, guessed, raw.place)
+    # In one order, so that the first row is named, whatever its part.
+    warnings += schema.deviations(rows, contract.schema, contract.policies, raw.place)
+    new = parts["train"].iloc[:0][kept]
     if data.new_rows:
-        new = numbers(read_table(data.new_rows), columns.features, data.new_rows)
-    schema = fit_schema(
-        parts["train"],
-        columns,
-        standardize_inputs=data.standardize_inputs,
-        standardize_target=data.standardize_target,
-    )
-    return Prepared(parts, new[columns.features], schema)
+        fresh = read_table(data, data.new_rows, expected, kept)
+        new, told = contract.kept(fresh.table, fresh.place)
+        warnings += told
+    done = dict.fromkeys(raw.table.columns, "not used")
+    done |= {name: f"left out: {one.evidence}" for name, one in useless.items()}
+    done |= features.described(encoding)
+    return Prepared(parts, new, expected, contract, encoding, done, warnings)
+
+
+def read_table(data: Data, path: str, known: Schema | None, needed: Sequence[str]) -> Raw:
+    """The cells of a table as they stand there, but for those that are missing."""
+    kinds = {name: column.kind for name, column in known.columns.items()} if known else {}
+    texts = {name for name, kind in (kinds | data.kinds).items() if kind is Kind.category}
+    raw = read(path, data.reading, needed=needed, texts=texts)
+    gone = []
+    # What is no number becomes NaN.
+    codes = pd.to_numeric(pd.Series(data.reading.missing, dtype="str"), errors="coerce")
+    if np.isfinite(codes).any():
+        # Beside -99 a CSV file may have -99.0.
+        numbers = raw.table.select_dtypes("number")
+        gone.append(numbers.isin(codes[np.isfinite(codes)].tolist()))
+    if raw.delimiter is None:
+        # A Parquet file may have words for them too.
+        words = raw.table.select_dtypes(["object", "string"])
+        gone.append(words.isin(data.reading.missing))
+    gaps = {
+        name: raw.table[name].mask(one[name]) for one in gone for name in one.columns[one.any()]
+    }
+    return replace(raw, table=raw.table.assign(**gaps)) if gaps else raw
+
+
+def _schema(table: pd.DataFrame, data: Data, known: Schema | None) -> Schema:
+    """What is known of the columns, and of those that are not what they seem to be."""
+    for name in data.kinds:
+        _check_name(table, name, "data.kinds", data.path)
+    found = schema.infer(table, data.kinds).columns
+    if known is None:
+        return Schema(found)
+    asked = {
+        name: found[name]
+        for name, kind in data.kinds.items()
+        if name not in known.columns or known.columns[name].kind is not kind
+    }
+    lost = [name for name in known.columns if name not in found]
+    if lost:
+        raise UserError(
+            f"{data.path}: has no column {lost[0]!r}, which its schema in data/schema/ has; put"
+            f" it back or delete the schema; the table has {named(table)}"
+        )
+    return Schema(found | known.columns | asked)
+
+
+def _features(table: pd.DataFrame, data: Data) -> list[str]:
+    """The columns to learn from: those that are named, or all that have no other part to
+    play. Raises UserError for a name that the table lacks."""
+    settings: dict[str, Sequence[str]] = {
+        "data.target": [data.target],
+        "data.features": data.features or [],
+        "data.leave_out": data.leave_out,
+        "data.group": [data.group] if data.group else [],
+        "data.split.column": [data.split.column] if data.split.column else [],
+    }
+    for key, names in settings.items():
+        for name in names:
+            _check_name(table, name, key, data.path)
+    aside = {data.target, *data.leave_out}
+    if data.features is not None:
+        twice = [name for name in data.features if data.features.count(name) > 1]
+        if twice:
+            raise UserError(f"data.features: names {twice[0]!r} twice; leave one out")
+        if data.target in data.features:
+            raise UserError(
+                f"data.features: names the target {data.target!r}, which would give it away"
+            )
+        chosen = [name for name in data.features if name not in aside]
+    else:
+        aside |= {data.group} if data.group else set()
+        if data.split.by is not SplitBy.time and data.split.column:
+            aside |= {data.split.column}
+        chosen = [name for name in table.columns if name not in aside]
+    if not chosen:
+        raise UserError(
+            f"{data.path}: has no column beside the target {data.target!r} to predict it from"
+        )
+    if len(chosen) > MOST_FEATURES:
+        raise UserError(
+            f"{data.path}: has {len(chosen)} columns to learn from, and {MOST_FEATURES} are the"
+            " most; name those that matter with data.features"
+        )
+    return chosen
+
+
+def _check_name(table: pd.DataFrame, name: str, key: str, source: str) -> None:
+    if name not in table.columns:
+        raise UserError(f"{source}: has no column {name!r} ({key}); it has {named(table)}")
+
+
+def _check_target(values: "pd.Series[Any]", columns: Schema, data: Data, raw: Raw) -> None:
+    name = data.target
+    gaps = values.isna().to_numpy()
+    if gaps.any():
+        raise UserError(
+            f"{raw.place(int(gaps.argmax()))}, column {name!r}: the target is missing, in"
+            f" {int(gaps.sum())} of {len(values)} rows; remove these rows or fill them in"
+        )
+    if columns.columns[name].kind not in (Kind.numeric, Kind.boolean):
+        cell = raw.table[name].iloc[0]
+        raise UserError(
+            f"{data.path}, column {name!r}: the target holds {str(cell)!r}, not numbers; a"
+            " regression needs a number"
+        )
+    if len(values) > 1 and np.ptp(values.to_numpy()) == 0:
+        raise UserError(
+            f"{data.path}, column {name!r}: the target is {values.iloc[0]:.6g} in every row;"
+            " there is nothing to predict"
+        )
+    if data.scale_target is ScaleTarget.log and (low := (values <= 0).to_numpy()).any():
+        at = int(low.argmax())
+        raise UserError(
+            f"{raw.place(at)}, column {name!r}: {values.iloc[at]:.6g} has no logarithm; set"
+            " data.scale_target=standardize"
+        )
+
+
+def account(prepared: Prepared, profile: pd.DataFrame) -> pd.DataFrame:
+    """The profile's table with what was done to each column."""
+    done: Mapping[str, str] = prepared.done
+    return profile.assign(done=[done.get(str(name), "") for name in profile["column"]])

@@ -4,14 +4,15 @@ import json
 import shutil
 import tempfile
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pandas as pd
 
 from pipeline import identity, provenance
 from pipeline.config import COMPOSED, Config, flatten, settings
-from pipeline.features import Schema
 from pipeline.places import EVALUATION, METRICS, MODEL, PREPARED, STAGES
+from pipeline.schema import Contract
 from pipeline.tracking import TROUBLE, Store, say_untracked
 
 CODE = Path(__file__).parent
@@ -26,6 +27,7 @@ DESCRIPTION = """\
 | evaluation/coefficients.csv | a linear neuron beside the least-squares line |
 | training/weights.csv | every weight before and after training (arrays: weights_*.npz) |
 | training/first_prediction.csv | the untrained network's answer beside x · kernel + bias by hand |
+| data/profile.html, data/profile.csv | every column: its values, and what was made of it |
 | training/history.csv | the values of every epoch, and whose weights were kept |
 | provenance/ | configuration, dvc.lock, hashes of all inputs, packages, uncommitted changes |
 """
@@ -81,6 +83,8 @@ def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> O
 
     store.log_folder(run_id, MODEL, "training")
     store.log_folder(run_id, EVALUATION, "evaluation")
+    for page in ("profile.html", "profile.csv"):
+        store.log_file(run_id, PREPARED / page, "data")
     with tempfile.TemporaryDirectory() as temporary:
         _gather_provenance(Path(temporary))
         store.log_folder(run_id, Path(temporary), "provenance")
@@ -90,9 +94,11 @@ def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> O
         count = len(pd.read_parquet(path))
         if count:
             store.log_data(run_id, part, path, evaluated.inputs[path], count)
+    tables = [path for path in (config.data.path, config.data.new_rows) if path]
     for path, md5 in provenance.of_stage("prepare").inputs.items():
-        if path in (config.data.path, config.data.new_rows):
-            store.log_data(run_id, "raw", path, md5, len(Path(path).read_bytes().splitlines()) - 1)
+        # A folder or a pattern names several files.
+        if any(path == one or path.startswith(f"{one}/") or fnmatch(path, one) for one in tables):
+            store.log_data(run_id, "raw", path, md5)
     seconds = {stage: provenance.noted_seconds(stage) for stage in STAGES}
     seconds["evaluate"] = evaluate_seconds or seconds["evaluate"]
     numbers = curve_metrics(history)
@@ -122,16 +128,25 @@ def log_model(
     store: Store, run_id: str, model: Path, rows: pd.DataFrame, name: str = "model"
 ) -> None:
     """The model of a folder; rows, with its columns among others, are for an example."""
-    schema = Schema.read(model / "schema.json")
+    contract = Contract.read(model / "contract.json")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         folder.mkdir()
-        for file in ("model.keras", "schema.json"):
+        for file in ("model.keras", "contract.json", "encoding.json"):
             shutil.copy(model / file, folder)
-        needed = ("keras", "tensorflow", "numpy", "pandas", "psutil")
+        needed = (
+            "keras",
+            "tensorflow",
+            "numpy",
+            "pandas",
+            "psutil",
+            "omegaconf",
+            "pyyaml",
+            "pyarrow",
+        )
         installed = provenance.all_packages().splitlines()
         packages = [line for line in installed if line.partition("==")[0] in needed]
-        example = rows[schema.columns.features].head(3)
+        example = rows[list(contract.schema.columns)].head(3)
         store.log_model(run_id, folder, CODE, example, packages, name=name)
 
 

@@ -234,11 +234,10 @@ class Search:
         model, joined = winning.best_ensemble(candidates, self.table, self.sweep.score)
         results = [winner, *([joined] if joined else [])]
         winning.table([*results, *seeds]).to_csv(draft / "winner.csv", index=False)
-        row = self.prepared.parts["train"][self.prepared.schema.columns.features].iloc[0]
-        winning.write_model(self.folder / "model", config, alone, self.table, row)
+        winning.write_model(self.folder / "model", config, alone, self.table, self.prepared)
         models["model"] = str((self.folder / "model").resolve())
         if model is not None:
-            winning.write_ensemble(self.folder / "ensemble", model, self.table)
+            winning.write_ensemble(self.folder / "ensemble", model, self.table, self.prepared)
             models["ensemble"] = str((self.folder / "ensemble").resolve())
         overrides = [*self.space.fixed, *self.space.overrides(values)]
         promoted = [one for one in overrides if not one.startswith(("sweep", "tracking"))]

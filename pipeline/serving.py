@@ -5,15 +5,18 @@ same Predictor.
 """
 
 import zipfile
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from pipeline.backend import keras
-from pipeline.command import UserError
-from pipeline.features import Schema
-from pipeline.model_folder import MODEL, SCHEMA
-from pipeline.tables import numbers
+from pipeline.backend import keras, tf
+from pipeline.command import UserError, warn
+from pipeline.encoder import inputs
+from pipeline.features import Encoding
+from pipeline.model_folder import CONTRACT, ENCODING, MODEL
+from pipeline.schema import Contract, Place
 
 BATCH_ROWS = 4096
 # What Keras and zipfile raise for a file that is not whole.
@@ -30,44 +33,74 @@ DAMAGE = (
 
 
 class Predictor:
-    """The model in a folder that holds model.keras and schema.json."""
+    """The model in a folder that holds model.keras, contract.json and encoding.json."""
 
     def __init__(self, folder: Path) -> None:
-        for name in (MODEL, SCHEMA):
+        for name in (MODEL, CONTRACT, ENCODING):
             if not (folder / name).is_file():
                 raise UserError(f"{folder}: holds no {name}; the train stage writes a model folder")
         try:
-            self.schema = Schema.read(folder / SCHEMA)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{folder / SCHEMA}: is not what the train stage writes") from error
+            self.contract = Contract.read(folder / CONTRACT)
+            self.encoding = Encoding.read(folder / ENCODING)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{folder}: {CONTRACT} or {ENCODING} is not what the train stage writes"
+            ) from error
         if not zipfile.is_zipfile(folder / MODEL):
             raise UserError(f"{folder / MODEL}: is not a Keras model")
         try:
             # Safe mode: a model file may come from anywhere and must not run code.
-            self.network = keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True)
+            self.model = keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True)
         except DAMAGE as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{folder / MODEL}: cannot be loaded by Keras: {reason}") from error
-        reads, named = self.network.input_shape[1], len(self.schema.columns.features)
+        reads, named = len(self.model.inputs), len(self.encoding.columns)
         if reads != named:
             raise UserError(
-                f"{folder}: {MODEL} reads {reads} columns, but {SCHEMA} names {named};"
+                f"{folder}: {MODEL} reads {reads} columns, but {ENCODING} names {named};"
                 " they are not of one training"
             )
+        self._call = tf.function(self.model, reduce_retracing=True, autograph=False)
 
-    def predict(self, table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:
+    def predict(
+        self, table: pd.DataFrame, source: str = "the table", where: Place | None = None
+    ) -> pd.DataFrame:
         """One column, predicted, in the target's units; index and order are the
-        table's. Columns may stand in any order and others are ignored.
+        table's. Columns may stand in any order and others are ignored. where says how a
+        person finds a row, if that is not by its index in source.
 
-        Raises UserError for a missing column or a cell that is no finite number.
+        Raises UserError for a missing column, for a cell that is not what its column
+        holds, and for values that the contract does not allow; warns of those that it
+        says to warn of.
         """
-        features = numbers(table, self.schema.columns.features, source)
-        if features.empty:
-            return pd.DataFrame({"predicted": pd.Series(dtype="float32")}, index=table.index)
-        predicted = self.network.predict(
-            features.to_numpy("float32"), batch_size=BATCH_ROWS, verbose=0
-        )
-        return pd.DataFrame({"predicted": predicted[:, 0]}, index=table.index)
+        rows, warnings = self.contract.kept(table, where or partial(place, source, table.index))
+        for line in warnings:
+            warn(line)
+        return self.answers(rows)
+
+    def get_raw_model(self) -> "Predictor":
+        """By this name MLflow hands out what it has wrapped."""
+        return self
+
+    def answers(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The same for rows that are conformed."""
+        blocks = [np.empty(0)]
+        for start in range(0, len(rows), BATCH_ROWS):
+            block = inputs(rows.iloc[start : start + BATCH_ROWS], self.encoding)
+            blocks.append(self._call(block).numpy()[:, 0])
+        return pd.DataFrame({"predicted": np.concatenate(blocks)}, index=rows.index)
+
+
+def place(source: str, index: pd.Index, position: int) -> str:
+    """Where a row is; the index of a table as it was read counts its rows from 0."""
+    # Of no rows, only their columns can be wrong.
+    label = index[position] if len(index) else position
+    row = (
+        f"row {label + 1} below the header"
+        if isinstance(label, int | np.integer)
+        else f"row {label!r}"
+    )
+    return f"{source}, {row}"
 
 
 def _load_pyfunc(path: str) -> Predictor:

@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipeline import provenance, space
+from pipeline import provenance, schema, space
 from pipeline.command import UserError, run
 from pipeline.composing import compose
 from pipeline.config import Config, settings, typed
@@ -78,8 +79,8 @@ def sweep_command(given: Sequence[str]) -> None:
     begun = time.monotonic()
     searched, config = understood(given)
     settled = config.sweep
-    prepared = prepare(config.data)
-    made_of = code_and_data()
+    prepared = prepare(config.data, schema.known(config.data.path))
+    made_of = code_and_data() | {"contract": hashed(asdict(prepared.contract))}
     identity = hashed([sorted(searched.fixed), axes(searched), base_settings(config), made_of])
     name = settled.name or f"{config.conf.data}-{identity[:8]}"
     if not re.fullmatch(r"[\w.-]+", name):

@@ -285,14 +285,20 @@ class Store:
         """The files of folder as artifacts below name."""
         self.client.log_artifacts(run_id, str(folder), name)
 
-    def log_data(self, run_id: str, part: str, source: str, md5: str, rows: int) -> None:
+    def log_file(self, run_id: str, path: Path, name: str) -> None:
+        """A file as an artifact below name."""
+        self.client.log_artifact(run_id, str(path), name)
+
+    def log_data(
+        self, run_id: str, part: str, source: str, md5: str, rows: int | None = None
+    ) -> None:
         """One part of the data set: where it came from and the hash that DVC has for it."""
         dataset = Dataset(
             name=part,
             digest=md5[:8],
             source_type="dvc",
             source=f'{{"path": "{source}", "md5": "{md5}"}}',
-            profile=f'{{"num_rows": {rows}}}',
+            profile=None if rows is None else f'{{"num_rows": {rows}}}',
         )
         tags = [InputTag("mlflow.data.context", part), InputTag("dvc.md5", md5)]
         self.client.log_inputs(run_id, [DatasetInput(dataset, tags)])
@@ -317,7 +323,7 @@ class Store:
         anything: Any = AnyType
         signature = ModelSignature(
             inputs=Schema([ColSpec(anything(), name) for name in example.columns]),
-            outputs=Schema([ColSpec("float", "predicted")]),
+            outputs=Schema([ColSpec("double", "predicted")]),
         )
         mlflow.set_tracking_uri(self.uri)
         with _any_type_is_meant(), mlflow.start_run(run_id=run_id):
@@ -420,10 +426,9 @@ def say_untracked(
     warn(f"not tracked: {reason[:200]}; the results are in data/, and {mend}")
 
 
-def load_model(uri: str) -> Callable[[pd.DataFrame, str], pd.DataFrame]:
-    """What turns rows into predictions with the pyfunc model at an MLflow URI
-    (models:/..., runs:/...). It raises UserError, naming the second argument as
-    the rows' source, for rows that the model refuses."""
+def load_model(uri: str) -> Any:
+    """The serving.Predictor of the pyfunc model at an MLflow URI (models:/..., runs:/...).
+    Raises UserError for a URI that leads to none."""
     mlflow.set_tracking_uri(store_uri(None, project_root()))
     try:
         with _any_type_is_meant():
@@ -431,15 +436,13 @@ def load_model(uri: str) -> Callable[[pd.DataFrame, str], pd.DataFrame]:
     except TROUBLE as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{uri}: cannot be loaded from MLflow: {reason}") from error
-
-    def predict(rows: pd.DataFrame, source: str) -> pd.DataFrame:
-        try:
-            with _any_type_is_meant():
-                return pd.DataFrame(model.predict(rows))
-        except MlflowException as error:
-            raise UserError(f"{source}: {' '.join(str(error).split())}") from error
-
-    return predict
+    try:
+        predictor = model.get_raw_model()
+    except NotImplementedError:
+        predictor = None
+    if not hasattr(predictor, "contract"):
+        raise UserError(f"{uri}: is not a model of this pipeline")
+    return predictor
 
 
 @contextmanager

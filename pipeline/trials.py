@@ -15,7 +15,9 @@ from pipeline import network, recipe
 from pipeline.backend import keras, tf
 from pipeline.batches import Array, Part
 from pipeline.config import Config, Layer, Pruning, Score, settings
-from pipeline.features import Schema, training_arrays
+from pipeline.encoder import Encoder
+from pipeline.epoch import Units
+from pipeline.features import Target
 from pipeline.fitting import Fitted, Values, fit
 from pipeline.members import NAMES
 from pipeline.preparing import Prepared
@@ -25,11 +27,15 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Table:
-    """The parts as training takes them. unit is the target's units in one unit of y."""
+    """The parts as training takes them, and what has encoded them."""
 
     parts: dict[str, Part]
-    schema: Schema
-    unit: float
+    encoder: Encoder
+
+    @property
+    def target(self) -> Target:
+        """From the target as it is learned to its own units."""
+        return self.encoder.encoding.target
 
     @property
     def judged(self) -> str:
@@ -57,9 +63,8 @@ class Outcome:
 
 def table(prepared: Prepared) -> Table:
     """The prepared rows, ready to be trained on."""
-    schema = prepared.schema
-    parts = {name: Part(*training_arrays(part, schema)) for name, part in prepared.parts.items()}
-    return Table(parts, schema, schema.target.deviation[0] if schema.target else 1.0)
+    encoder = Encoder(prepared.encoding)
+    return Table({name: encoder.part(part) for name, part in prepared.parts.items()}, encoder)
 
 
 def fingerprint(config: Config, made_of: dict[str, str]) -> str:
@@ -99,7 +104,7 @@ def train(
     """
     one = configs[0]
     training, layers = one.training, one.model.layers
-    inputs = len(rows.schema.columns.features)
+    inputs, target = len(rows.encoder.encoding.names), rows.target
     members = [
         recipe.member(
             initial_weights(config.model.layers, inputs, config.training.seed),
@@ -141,7 +146,7 @@ def train(
         shuffle=training.shuffle,
         xla=None if training.xla.value == "auto" else training.xla.value == "always",
         pauses=rungs,
-        mae_unit=rows.unit,
+        units=Units(target.log, target.mean, target.deviation),
         on_epochs=judge,
     )
     return [
@@ -172,9 +177,9 @@ def answers(weights: Sequence[Array], layers: Sequence[Layer], x: Array) -> Vect
     return np.asarray(x, np.float64)[:, 0]
 
 
-def error(predicted: Vector, part: Part, unit: float, score: Score) -> float:
-    """RMSE or MAE of predictions in units of y, in the target's units."""
-    residual = (part.y[:, 0] - predicted) * unit
+def error(predicted: Vector, part: Part, target: Target, score: Score) -> float:
+    """RMSE or MAE of predictions of the target as it is learned, in its own units."""
+    residual = target.unscaled(part.y[:, 0]) - target.unscaled(predicted)
     if score is Score.mae:
         return float(np.abs(residual).mean())
     return float(np.sqrt(np.square(residual).mean()))
@@ -208,6 +213,6 @@ def _outcome(
     if result.diverged:
         return Outcome("failed", None, epochs, f"diverged: {result.diverged}", result.history, [])
     part = rows.parts[rows.judged]
-    reached = error(answers(result.weights, layers, part.x), part, rows.unit, score)
+    reached = error(answers(result.weights, layers, part.x), part, rows.target, score)
     state = "pruned" if given_up else "complete"
     return Outcome(state, reached, epochs, given_up, result.history, result.weights)

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline import ensemble, model_folder, network, trials, weights
+from pipeline import encoder, ensemble, model_folder, network, trials, weights
 from pipeline.backend import keras
 from pipeline.config import Config, Score, Sweep
 from pipeline.files import whole_directory
+from pipeline.preparing import Prepared
 from pipeline.trials import Outcome, Table, Vector
 
 
@@ -25,7 +26,7 @@ class Result:
 def errors(predicted: dict[str, Vector], rows: Table, score: Score) -> dict[str, float]:
     """The score of each part that has rows."""
     return {
-        part: trials.error(predicted[part], rows.parts[part], rows.unit, score)
+        part: trials.error(predicted[part], rows.parts[part], rows.target, score)
         for part in predicted
     }
 
@@ -90,34 +91,40 @@ def best_ensemble(
 
 
 def built(config: Config, outcome: Outcome, rows: Table) -> keras.Sequential:
-    """The trained network as an ordinary Keras model, from raw rows to the target's units."""
-    made = network.build(config.model.layers, rows.schema, config.training.seed)
+    """The trained network as an ordinary Keras model."""
+    inputs = len(rows.encoder.encoding.names)
+    made = network.build(config.model.layers, inputs, config.training.seed)
     weights.assign(made, outcome.weights)
-    return network.in_target_units(made, rows.schema)
+    return made
 
 
 def write_model(
-    folder: Path, config: Config, outcome: Outcome, rows: Table, row: pd.Series
+    folder: Path, config: Config, outcome: Outcome, rows: Table, prepared: Prepared
 ) -> None:
     """The folder that the train stage would have written."""
-    untrained = network.build(config.model.layers, rows.schema, config.training.seed)
-    saved = network.in_target_units(untrained, rows.schema)
-    first = {str(name): float(row[name]) for name in row.index}
-    first |= network.first_prediction(saved, row.to_numpy(np.float32))
-    before = weights.named(untrained)
-    weights.assign(untrained, outcome.weights)
+    encoding = rows.encoder.encoding
+    made = network.build(config.model.layers, len(encoding.names), config.training.seed)
+    row = prepared.parts["train"].head(1)
+    first = dict(row[encoding.columns].iloc[0])
+    first |= network.first_prediction(made, rows.encoder.x(row)[0], encoding.target)
+    before = weights.named(made)
+    weights.assign(made, outcome.weights)
     with whole_directory(folder) as draft:
         model_folder.write(
-            draft, saved, rows.schema, history=outcome.history,
-            before=before, after=weights.named(untrained), first=first,
+            draft, encoder.whole(rows.encoder.model, made, encoding.target),
+            prepared.contract, encoding,
+            first=first, history=outcome.history, before=before, after=weights.named(made),
         )  # fmt: skip
 
 
-def write_ensemble(folder: Path, model: keras.Model, rows: Table) -> None:
+def write_ensemble(folder: Path, model: keras.Model, rows: Table, prepared: Prepared) -> None:
     """A model folder for predict, with an ensemble in it."""
+    encoding = rows.encoder.encoding
     with whole_directory(folder) as draft:
-        network.save(model, draft / model_folder.MODEL)
-        rows.schema.write(draft / model_folder.SCHEMA)
+        saved = encoder.whole(rows.encoder.model, model, encoding.target)
+        network.save(saved, draft / model_folder.MODEL)
+        prepared.contract.write(draft / model_folder.CONTRACT)
+        encoding.write(draft / model_folder.ENCODING)
 
 
 def table(results: Sequence[Result]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline import features, schema
 from pipeline.config import (
     SGD,
     Activation,
@@ -14,14 +15,16 @@ from pipeline.config import (
     Layer,
     Model,
     Optimizer,
+    Split,
     Sweep,
     Training,
 )
-from pipeline.features import fit_schema
 from pipeline.preparing import Prepared
-from pipeline.tables import Columns, split
+from pipeline.schema import Contract
+from pipeline.splitting import split
 
 MLP = [Layer(units=6, activation=Activation.tanh), Layer(units=1)]
+FEATURES = ["a", "b"]
 
 
 def prepared(rows: int = 40, validation: float = 0.25, test: float = 0.25) -> Prepared:
@@ -30,10 +33,18 @@ def prepared(rows: int = 40, validation: float = 0.25, test: float = 0.25) -> Pr
     a, b = random.normal(50, 10, rows), random.normal(0.2, 0.1, rows)
     y = 150 + 3 * (a - 50) + 200 * (b - 0.2) ** 2 + random.normal(0, 5, rows)
     table = pd.DataFrame({"a": a, "b": b, "y": y})
-    parts = split(table, validation, test, seed=0)
-    columns = Columns(["a", "b"], "y")
-    schema = fit_schema(parts["train"], columns, standardize_inputs=True, standardize_target=True)
-    return Prepared(parts, table.iloc[:0][["a", "b"]], schema)
+    data = experiment().data
+    parts = split(table, Split(validation=validation, test=test))
+    seen = schema.observed(schema.infer(table, {}), parts["train"], table, FEATURES)
+    return Prepared(
+        parts,
+        table.iloc[:0][FEATURES],
+        schema=seen,
+        contract=Contract("y", seen.only(FEATURES), data.reading, data.deviations),
+        encoding=features.fit(parts["train"], seen, FEATURES, data),
+        done=dict.fromkeys(table.columns, ""),
+        warnings=[],
+    )
 
 
 def experiment(

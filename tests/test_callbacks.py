@@ -12,15 +12,12 @@ from pipeline import fitting, network, recipe, weights
 from pipeline.backend import keras
 from pipeline.batches import Part
 from pipeline.config import SGD, Activation, Adam, Constant, Exponential, Layer, Optimizer, Training
-from pipeline.features import Schema
 from pipeline.fitting import Fitted
 from pipeline.members import Member
-from pipeline.tables import Columns
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-SCHEMA = Schema(Columns(["a", "b"], "y"), None, None)
 LAYERS = [Layer(units=6, activation=Activation.tanh, dropout=0.2), Layer(units=1)]
 EPOCHS = 6
 PLAIN = SGD(learning_rate=0.05)
@@ -51,7 +48,7 @@ def fit(
     schedule: Any = None,
     validation: Part | None = VALIDATION,
 ) -> Fitted:
-    built = network.build(LAYERS, SCHEMA, seed=3)
+    built = network.build(LAYERS, 2, seed=3)
     (fitted,) = fit_group(
         [member(built, optimizer, schedule)], built, callbacks, optimizer, validation
     )
@@ -213,7 +210,7 @@ def test_a_checkpoint_is_loaded_with_the_weights_of_its_epoch(
 
 
 def test_weights_that_a_callback_changes_are_trained_on() -> None:
-    built = network.build(LAYERS, SCHEMA, seed=3)
+    built = network.build(LAYERS, 2, seed=3)
     before = weights.of(built)
     back = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda _epoch, _logs: weights.assign(built, before)
@@ -226,12 +223,12 @@ def test_weights_that_a_callback_changes_are_trained_on() -> None:
 
 
 def test_callbacks_of_several_members_are_refused() -> None:
-    built = network.build(LAYERS, SCHEMA, seed=3)
+    built = network.build(LAYERS, 2, seed=3)
     with pytest.raises(ValueError, match="need the one network that they are for"):
         fit_group([member(built, PLAIN)] * 2, built, [keras.callbacks.Callback()])
 
 
 def test_callbacks_without_a_network_are_refused() -> None:
-    built = network.build(LAYERS, SCHEMA, seed=3)
+    built = network.build(LAYERS, 2, seed=3)
     with pytest.raises(ValueError, match="need the one network that they are for"):
         fit_group([member(built, PLAIN)], None, [keras.callbacks.Callback()])

@@ -1,7 +1,6 @@
 """The configuration: what composes, what wins, and what each mistake says."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from pipeline.command import UserError
-from pipeline.composing import CONF, PARAMS, compose
+from pipeline.composing import CONF, PARAMS, compose, doubts
 from pipeline.config import (
     COMPOSED,
     GROUPS,
@@ -24,6 +23,7 @@ from pipeline.config import (
     Optimizer,
     Schedule,
     flatten,
+    read_config,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -32,10 +32,19 @@ OPTIONS = sorted((path.parent.name, path.stem) for path in (ROOT / CONF).glob("*
 
 @pytest.fixture(autouse=True)
 def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The working directory is a copy of the configuration."""
+    """The working directory is a copy of the configuration, but what an option of data/
+    leaves to its user is given."""
     shutil.copytree(ROOT / CONF, tmp_path / CONF)
     shutil.copy(ROOT / PARAMS, tmp_path)
     monkeypatch.chdir(tmp_path)
+    for option in Path(CONF, "data").iterdir():
+        text = option.read_text("utf-8").replace("path: ???", "path: data/raw/own.csv")
+        option.write_text(text.replace("target: ???", "target: own"), "utf-8")
+
+
+def leave_open() -> None:
+    """The configuration as it is kept."""
+    shutil.copytree(ROOT / CONF, CONF, dirs_exist_ok=True)
 
 
 def write_params(text: str) -> None:
@@ -85,6 +94,37 @@ def test_every_kind_is_an_option_of_its_name(group: str, kinds: dict[str, type[A
         assert composed("{}", f"{group}={kind}")[group]["name"] == kind
 
 
+def test_a_path_and_a_target_are_all_that_the_default_options_need() -> None:
+    leave_open()
+    config = composed("data: {path: data/raw/cars.csv, target: mpg}")
+    assert (config["data"]["path"], config["data"]["target"]) == ("data/raw/cars.csv", "mpg")
+    assert config["conf"]["data"] == "table"
+    assert config["training"]["early_stopping"]["enabled"]
+    assert config["data"]["split"]["validation"] > 0
+    assert config["data"]["split"]["test"] > 0
+    assert doubts(Path(), config) == []
+    for params, missing in (("{}", "path"), ("data: {path: data/raw/cars.csv}", "target")):
+        assert mistake(params) == (
+            f"conf/data/table.yaml: data.{missing} has no value; set it there or in params.yaml"
+        )
+
+
+@pytest.mark.parametrize(
+    "option", [option for group, option in OPTIONS if group == "data"], ids=str
+)
+def test_each_option_of_data_composes_as_it_is_where_what_it_leaves_open_is_given(
+    option: str,
+) -> None:
+    leave_open()
+    preset = yaml.safe_load((ROOT / CONF / "data" / f"{option}.yaml").read_text("utf-8"))
+    given = {key: "mine" for key in ("path", "target") if preset[key] == "???"}
+    config = composed(yaml.safe_dump({"conf": {"data": option}, "data": given}))
+    assert config["conf"]["data"] == option
+    expected = flatten({**preset, **given})
+    assert {key: flatten(config["data"])[key] for key in expected} == expected
+    assert doubts(Path(), config) == []
+
+
 def schema_keys(schema: Any, prefix: str = "") -> Iterator[str]:
     """The dotted keys of a dataclass, without the places of items in lists."""
     kinds: dict[Any, Any] = {Optimizer: OPTIMIZERS.values(), Schedule: SCHEDULES.values()}
@@ -97,14 +137,23 @@ def schema_keys(schema: Any, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
+def keys_of(value: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted keys of a configuration, without the places of items in lists."""
+    items = value if isinstance(value, list) else [value]
+    nested = [item for item in items if isinstance(item, dict)]
+    # Whatever keys these have, they are those of other sections, or columns.
+    if not nested or prefix in ("sweep.space", "data.kinds"):
+        yield prefix
+        return
+    for item in nested:
+        for key, inner in item.items():
+            yield from keys_of(inner, f"{prefix}.{key}" if prefix else key)
+
+
 def test_every_key_of_the_schema_is_in_the_configuration_of_some_option() -> None:
     seen: set[str] = set()
     for group, option in OPTIONS:
-        config = composed("{}", f"{group}={option}")
-        # Whatever keys a space has, they are those of other sections.
-        keys = {**flatten(config), "sweep.space": config["sweep"].pop("space")}
-        keys = {key: None for key in keys if not key.startswith("sweep.space.")}
-        seen |= {re.sub(r"\.\d+(?=\.|$)", "", key) for key in keys}
+        seen |= set(keys_of(composed("{}", f"{group}={option}")))
     assert seen == set(schema_keys(Config))
 
 
@@ -140,6 +189,53 @@ def test_the_experiment_is_the_root_s_wherever_it_is_composed(
     assert compose(Path("..") / name)["training"]["epochs"] == 3
 
 
+# What is doubtful
+
+
+@pytest.mark.parametrize(
+    ("params", "overrides"),
+    [
+        ("conf: {data: proportional}\ndata: {path: data/raw/cars.csv, target: mpg}", []),
+        ("conf: {data: proportional}", ["data.path=data/raw/cars.csv"]),
+        ("data: {path: data/raw/cars.csv}", ["data=proportional"]),
+    ],
+)
+def test_another_table_with_an_option_of_some_table_is_doubtful(
+    params: str, overrides: list[str]
+) -> None:
+    (doubt,) = doubts(Path(), composed(params, *overrides))
+    assert doubt == (
+        "data.path is data/raw/cars.csv, but conf.data=proportional is about"
+        " data/raw/proportional.csv; for a table of your own let params.yaml hold nothing but"
+        " data.path and data.target"
+    )
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        "conf: {data: proportional}",
+        "conf: {data: proportional}\ndata: {path: data/raw/proportional.csv}",
+        "conf: {data: proportional}\ndata: {split: {test: 0.2}}",
+        "conf: {data: diabetes}",
+        "data: {path: data/raw/cars.csv, target: mpg}",
+        "conf: {data: table}\ndata: {path: data/raw/proportional.csv, target: y}",
+    ],
+)
+def test_a_table_with_its_own_option_or_that_for_any_is_not_doubtful(params: str) -> None:
+    leave_open()
+    assert doubts(Path(), composed(params)) == []
+
+
+def test_an_option_without_a_path_of_its_own_is_for_any_table() -> None:
+    write_conf("data/mine.yaml", "target: y\n")
+    config = composed("conf: {data: mine}\ndata: {path: a.csv}")
+    assert doubts(Path(), config) == []
+    write_conf("data/mine.yaml", "")
+    config = composed("conf: {data: mine}\ndata: {path: a.csv, target: y}")
+    assert doubts(Path(), config) == []
+
+
 # What wins
 
 
@@ -172,6 +268,15 @@ def test_a_list_in_params_replaces_the_options_list_and_a_key_of_an_item_can_be_
         "conf: {model: mlp}\nmodel: {layers: [{units: 5}, {units: 1}]}", "model.layers.0.units=7"
     )
     assert [layer["units"] for layer in config["model"]["layers"]] == [7, 1]
+
+
+def test_a_kind_for_a_column_is_added_by_the_command_line_to_those_of_params() -> None:
+    params = "data: {kinds: {zip: category, 'a b': date}}"
+    assert composed(params)["data"]["kinds"] == {"zip": "category", "a b": "date"}
+    for override in ("data.kinds={seen: date}", "data.kinds.seen=date", "+data.kinds.seen=date"):
+        kinds = composed(params, override)["data"]["kinds"]
+        assert kinds == {"zip": "category", "a b": "date", "seen": "date"}
+    assert composed(params, "data.kinds.zip=numeric")["data"]["kinds"]["zip"] == "numeric"
 
 
 # Unknown names
@@ -274,6 +379,10 @@ def test_choices_that_are_no_mapping_are_refused() -> None:
         ("model: {layers: [3]}", "model.layers[0]", "int is not a subclass of Layer"),
         ("training: null", "training", "is not Optional"),
         ("data: {features: [x, null]}", "data.features[1]", "NoneType is not a subclass of str"),
+        ("data: {kinds: {zip: text}}", "data.kinds.zip", "'text', expected one of [numeric, "),
+        ("data: {lint: {identifier: no}}", "data.lint.identifier", "expected one of [error, warn"),
+        ("data: {split: {by: rows}}", "data.split.by", "'rows', expected one of [random, group, "),
+        ("data: {reading: {header: 1.5}}", "data.reading.header", "is not a valid bool"),
         (
             "training: {epochs: '${training.epoch}'}",
             "training.epochs",
@@ -346,6 +455,11 @@ def test_a_value_out_of_range_is_named_with_its_bound(params: str, said: str) ->
         (
             "data: {split: {validation: 0.5, test: 0.5}}",
             "data.split: validation + test must stay below 1: nothing is left to train on",
+        ),
+        ("data: {split: {by: group}}", "data.split: by is group, which needs column"),
+        (
+            "data: {reading: {delimiter: tab}}",
+            "data.reading: delimiter is 'tab', but must be one character",
         ),
         (
             "model: {layers: [{units: 2}]}",
@@ -426,7 +540,7 @@ def test_values_of_the_command_line_that_contradict_each_other_are_its_mistake(
     assert mistake("{}", *overrides) == f"command line: {said}"
 
 
-@pytest.mark.parametrize("override", ["training.epochs", "=3", "+=3", ""])
+@pytest.mark.parametrize("override", ["training.epochs", "=3", "+=3", "", "data.kinds={a"])
 def test_what_is_no_key_and_value_is_refused(override: str) -> None:
     assert mistake("{}", override) == (
         f"command line: {override!r} is not a KEY=VALUE in Hydra's grammar"
@@ -453,7 +567,40 @@ def test_a_key_cannot_be_deleted() -> None:
 )
 def test_a_mistake_in_an_option_names_the_options_file(text: str, said: str) -> None:
     write_conf("training/default.yaml", text)
-    assert mistake("{}") == f"conf/training/default.yaml: {said}"
+    assert mistake("conf: {training: default}") == f"conf/training/default.yaml: {said}"
+
+
+@pytest.mark.parametrize(
+    ("default", "built_on_it", "file", "said"),
+    [
+        ("batch_size: 0\n", "", "default", "training.batch_size is 0, but must be at least 1"),
+        (
+            "",
+            "batch_size: 0\n",
+            "early_stopping",
+            "training.batch_size is 0, but must be at least 1",
+        ),
+        (
+            "batch_size: 0\n",
+            "batch_size: -1\n",
+            "early_stopping",
+            "training.batch_size is -1, but must be at least 1",
+        ),
+        (
+            "batchsize: 3\n",
+            "",
+            "default",
+            "unknown key training.batchsize; did you mean batch_size?",
+        ),
+    ],
+)
+def test_a_mistake_in_an_option_that_another_is_built_on_names_its_own_file(
+    default: str, built_on_it: str, file: str, said: str
+) -> None:
+    write_conf("training/default.yaml", default)
+    write_conf("training/early_stopping.yaml", f"defaults: [default, _self_]\n{built_on_it}")
+    params = "conf: {training: early_stopping}"
+    assert mistake(params) == f"conf/training/{file}.yaml: {said}"
 
 
 def test_a_wrong_type_in_an_option_names_the_options_file() -> None:
@@ -558,15 +705,35 @@ def test_a_missing_conf_is_named() -> None:
     assert mistake("{}") == "conf/ is missing; run this at the root of the repository"
 
 
-def test_the_stage_says_a_mistake_in_one_line_and_writes_nothing() -> None:
-    write_params("training: {epoch: 3}\n")
-    done = subprocess.run(
+def configure(params: str) -> "subprocess.CompletedProcess[str]":
+    """The stage."""
+    write_params(params)
+    shutil.copy(ROOT / "dvc.yaml", ".")
+    return subprocess.run(
         [sys.executable, "-m", "pipeline.stages.configure"],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_the_stage_warns_of_what_is_doubtful_in_one_line_and_goes_on() -> None:
+    done = configure("conf: {data: proportional}\ndata: {path: cars.csv, target: mpg}\n")
+    assert done.returncode == 0
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("warning: data.path is cars.csv, but conf.data=proportional is about ")
+    assert read_config().data.path == "cars.csv"
+
+
+def test_the_stage_says_nothing_where_nothing_is_doubtful() -> None:
+    done = configure("conf: {data: proportional}\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert read_config().data.path == "data/raw/proportional.csv"
+
+
+def test_the_stage_says_a_mistake_in_one_line_and_writes_nothing() -> None:
+    done = configure("training: {epoch: 3}\n")
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == ("error: params.yaml: unknown key training.epoch; did you mean epochs?\n")

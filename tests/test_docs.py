@@ -107,10 +107,10 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
 
 
 def test_examples_of_the_readme_are_valid() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    choices = yaml.safe_load(example)["conf"]
-    for group, option in choices.items():
+    chosen, table = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    for group, option in yaml.safe_load(chosen)["conf"].items():
         assert (ROOT / "conf" / group / f"{option}.yaml").is_file()
+    assert set(yaml.safe_load(table)["data"]) == {"path", "target"}
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     ast.parse(code)
 

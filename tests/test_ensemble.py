@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import ensemble, network
+from pipeline import encoder, ensemble, network
 from pipeline.backend import keras
 from pipeline.serving import Predictor
 from tests.small import MLP, prepared
@@ -17,8 +17,9 @@ from tests.small import MLP, prepared
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 PREPARED = prepared()
-SCHEMA = PREPARED.schema
-X = PREPARED.parts["train"][["a", "b"]]
+ENCODING, TARGET = PREPARED.encoding, PREPARED.encoding.target
+TABLE = PREPARED.parts["train"][["a", "b"]]
+X = encoder.Encoder(ENCODING).x(TABLE)
 COUNTS = [3, 1, 2]
 
 
@@ -28,13 +29,13 @@ def mse(predicted: np.ndarray, true: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def networks() -> list[keras.Sequential]:
-    """Three networks of the same structure, from raw rows to the target's units."""
-    return [network.in_target_units(network.build(MLP, SCHEMA, seed), SCHEMA) for seed in (1, 2, 3)]
+    """Three networks of the same structure."""
+    return [network.build(MLP, 2, seed) for seed in (1, 2, 3)]
 
 
 @pytest.fixture(scope="module")
 def expected(networks: list[keras.Sequential]) -> np.ndarray:
-    each = [one.predict(X.to_numpy("float32"), verbose=0)[:, 0] for one in networks]
+    each = [one.predict(X, verbose=0)[:, 0] for one in networks]
     return np.average(each, axis=0, weights=COUNTS)
 
 
@@ -81,18 +82,18 @@ def test_the_model_predicts_the_weighted_mean(
     networks: list[keras.Sequential], expected: np.ndarray
 ) -> None:
     model = ensemble.combined(networks, COUNTS)
-    predicted = model.predict(X.to_numpy("float32"), verbose=0)[:, 0]
+    predicted = model.predict(X, verbose=0)[:, 0]
     np.testing.assert_allclose(predicted, expected, rtol=1e-5)
     (first,) = (ensemble.combined(networks[:1], [2]),)
-    one = networks[0].predict(X.to_numpy("float32"), verbose=0)
-    np.testing.assert_allclose(first.predict(X.to_numpy("float32"), verbose=0), one, rtol=1e-6)
+    one = networks[0].predict(X, verbose=0)
+    np.testing.assert_allclose(first.predict(X, verbose=0), one, rtol=1e-6)
 
 
 def test_networks_of_other_structures_are_combined_too(networks: list[keras.Sequential]) -> None:
-    linear = network.in_target_units(network.build(MLP[1:], SCHEMA, seed=4), SCHEMA)
+    linear = network.build(MLP[1:], 2, seed=4)
     model = ensemble.combined([networks[0], linear], [1, 1])
-    each = [one.predict(X.to_numpy("float32"), verbose=0) for one in (networks[0], linear)]
-    predicted = model.predict(X.to_numpy("float32"), verbose=0)
+    each = [one.predict(X, verbose=0) for one in (networks[0], linear)]
+    predicted = model.predict(X, verbose=0)
     np.testing.assert_allclose(predicted, np.mean(each, axis=0), rtol=1e-5)
 
 
@@ -102,19 +103,23 @@ def test_keras_loads_the_saved_model(
     path = tmp_path / "model.keras"
     network.save(ensemble.combined(networks, COUNTS), path)
     loaded = keras.saving.load_model(path)
-    predicted = loaded.predict(X.to_numpy("float32"), verbose=0)[:, 0]
+    predicted = loaded.predict(X, verbose=0)[:, 0]
     np.testing.assert_allclose(predicted, expected, rtol=1e-5)
 
 
 def test_the_saved_model_serves_tables(
     tmp_path: Path, networks: list[keras.Sequential], expected: np.ndarray
 ) -> None:
-    network.save(ensemble.combined(networks, COUNTS), tmp_path / "model.keras")
-    SCHEMA.write(tmp_path / "schema.json")
-    rows = X.assign(note="ignored")[["b", "note", "a"]]
+    combined = ensemble.combined(networks, COUNTS)
+    whole = encoder.whole(encoder.layers(ENCODING), combined, TARGET)
+    network.save(whole, tmp_path / "model.keras")
+    PREPARED.contract.write(tmp_path / "contract.json")
+    ENCODING.write(tmp_path / "encoding.json")
+    rows = TABLE.assign(note="ignored")[["b", "note", "a"]]
     answers = Predictor(tmp_path).predict(rows)
     assert isinstance(answers, pd.DataFrame)
-    assert answers["predicted"].to_numpy() == pytest.approx(expected, rel=1e-5)
+    in_units = expected * TARGET.deviation + TARGET.mean
+    assert answers["predicted"].to_numpy() == pytest.approx(in_units, rel=1e-5)
 
 
 def test_two_saves_are_the_same_file(tmp_path: Path, networks: list[keras.Sequential]) -> None:

@@ -2,16 +2,67 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from pipeline import predict
 from pipeline.command import UserError
-from pipeline.tables import numbers
+from pipeline.config import Deviations, Kind, Reading
+from pipeline.schema import Column, Contract, Place, Schema
 
 Predict = Callable[..., None]
+Answer = Callable[[pd.DataFrame, Place], pd.DataFrame]
+
+CONTRACT = Contract(
+    "y",
+    Schema({"x": Column(Kind.numeric), "code": Column(Kind.category, missing=True)}),
+    reading=Reading(missing=["", "-99"]),
+    policies=Deviations(),
+)
+NUMBER = Contract("y", CONTRACT.schema.only(["x"]), Reading(missing=["?"]), Deviations())
+
+
+@dataclass
+class Model:
+    """What stands for a serving.Predictor."""
+
+    contract: Contract
+    answer: Answer
+
+    def predict(
+        self, table: pd.DataFrame, source: str = "the table", where: Place | None = None
+    ) -> pd.DataFrame:
+        assert source == "the table"
+        assert where is not None
+        return self.answer(table, where)
+
+
+def checks(rows: pd.DataFrame, where: Place) -> pd.DataFrame:
+    """x, unless it is no number."""
+    x, _ = NUMBER.kept(rows, where)
+    return x.set_axis(["predicted"], axis=1)
+
+
+@pytest.fixture
+def serving(monkeypatch: pytest.MonkeyPatch) -> Callable[[Contract, Answer], None]:
+    """Puts a model with this contract and these answers where the pipeline's is."""
+
+    def serve(contract: Contract, answer: Answer) -> None:
+        model = Model(contract, answer)
+
+        def load(name: str) -> Model:
+            assert name == "data/model"
+            return model
+
+        monkeypatch.setattr(predict, "load", load)
+        Path("data/model").mkdir(parents=True)
+        contract.write(Path("data/model/contract.json"))
+
+    return serve
 
 
 @pytest.fixture(autouse=True)
@@ -32,31 +83,27 @@ def predicting(monkeypatch: pytest.MonkeyPatch) -> Predict:
 
 
 @pytest.fixture
-def checked(monkeypatch: pytest.MonkeyPatch, predicting: Predict) -> Predict:
+def checked(serving: Callable[[Contract, Answer], None], predicting: Predict) -> Predict:
     """The command with a model that answers x and refuses what is no number."""
-
-    def model(rows: pd.DataFrame, source: str) -> pd.DataFrame:
-        x = numbers(rows, ["x"], source)["x"]
-        return pd.DataFrame({"predicted": x.to_numpy()}, index=rows.index)
-
-    monkeypatch.setattr(predict, "load", lambda _: model)
+    serving(NUMBER, checks)
     return predicting
 
 
 @pytest.fixture
-def doubled(monkeypatch: pytest.MonkeyPatch, predicting: Predict) -> Predict:
+def doubled(serving: Callable[[Contract, Answer], None], predicting: Predict) -> Predict:
     """The command with a model that doubles x and refuses 13."""
 
-    def model(rows: pd.DataFrame, source: str) -> pd.DataFrame:
-        if (rows["x"] == 13).any():
-            raise UserError(f"{source}: 13 is refused")
+    def double(rows: pd.DataFrame, where: Place) -> pd.DataFrame:
+        refused = (rows["x"] == 13).to_numpy()
+        if refused.any():
+            raise UserError(f"{where(int(refused.argmax()))}: 13 is refused")
         return pd.DataFrame({"predicted": 2 * rows["x"]})
 
-    monkeypatch.setattr(predict, "load", lambda _: model)
+    serving(NUMBER, double)
     return predicting
 
 
-def mistake(command: Predict, *arguments: str) -> str:
+def mistake(command: Callable[..., object], *arguments: str) -> str:
     with pytest.raises(UserError) as caught:
         command(*arguments)
     return str(caught.value)
@@ -104,11 +151,141 @@ def test_the_columns_of_the_rows_are_not_rounded_as_the_predictions_are(
 
 def test_predictions_that_fail_half_way_leave_the_old_ones(doubled: Predict) -> None:
     Path("predictions.csv").write_text("old\n", "utf-8")
-    values = [1] * predict.ROWS_AT_ONCE + [13]
+    values = [1] * predict.ROWS_AT_ONCE + [2, 13]
     pd.DataFrame({"x": values}).to_csv("rows.csv", index=False)
-    assert mistake(doubled, "rows.csv") == "rows.csv: 13 is refused"
+    assert mistake(doubled, "rows.csv") == "rows.csv, row 65538 below the header: 13 is refused"
     assert Path("predictions.csv").read_text("utf-8") == "old\n"
-    assert {path.name for path in Path().iterdir()} == {"rows.csv", "predictions.csv"}
+    assert {path.name for path in Path().iterdir()} == {"data", "rows.csv", "predictions.csv"}
+
+
+# How the rows are read
+
+
+@pytest.fixture
+def shown(
+    serving: Callable[[Contract, Answer], None], predicting: Predict
+) -> Callable[..., pd.DataFrame]:
+    """The command with a folder that has a contract; what its model is given of a file."""
+    given: list[pd.DataFrame] = []
+
+    def show(rows: pd.DataFrame, _where: Place) -> pd.DataFrame:
+        given.append(rows)
+        return pd.DataFrame({"predicted": 0.0}, index=rows.index)
+
+    def command(path: str) -> pd.DataFrame:
+        predicting(path)
+        assert len(pd.read_csv("predictions.csv")) == len(given[-1])
+        return given[-1]
+
+    serving(CONTRACT, show)
+    return command
+
+
+ROWS = pd.DataFrame({"code": ["007", "8", None], "x": [1.5, -2.0, 3.25], "note": ["a", "b", "c"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("rows.csv", lambda path: ROWS.to_csv(path, index=False)),
+        ("rows.csv", lambda path: ROWS.to_csv(path, index=False, sep=";", decimal=",")),
+        ("rows.tsv", lambda path: ROWS.to_csv(path, index=False, sep="\t")),
+        ("rows.csv.gz", lambda path: ROWS.to_csv(path, index=False)),
+        ("rows.parquet", ROWS.to_parquet),
+    ],
+)
+def test_rows_may_be_written_in_many_ways(
+    shown: Callable[..., pd.DataFrame], name: str, write: Callable[[str], None]
+) -> None:
+    write(name)
+    pd.testing.assert_frame_equal(shown(name), ROWS, check_dtype=False)
+
+
+def test_rows_may_be_those_of_several_files(shown: Callable[..., pd.DataFrame]) -> None:
+    Path("rows").mkdir()
+    for part in ("1", "2"):
+        ROWS.to_csv(f"rows/{part}.csv", index=False)
+    assert shown("rows")["code"].tolist() == shown("rows/*.csv")["code"].tolist()
+    assert len(shown("rows")) == 6
+
+
+def test_a_code_of_digits_is_a_category_as_in_training(shown: Callable[..., pd.DataFrame]) -> None:
+    Path("rows.csv").write_text("x,code\n1,007\n2,010\n", "utf-8")
+    assert shown("rows.csv")["code"].tolist() == ["007", "010"]
+
+
+def test_a_missing_value_is_what_was_one_in_training(shown: Callable[..., pd.DataFrame]) -> None:
+    Path("rows.csv").write_text("x,code\n1,NA\n-99,-99\n", "utf-8")
+    rows = shown("rows.csv")
+    assert rows["x"].isna().tolist() == [False, True]
+    assert rows["code"].iloc[0] == "NA"
+    assert rows["code"].isna().tolist() == [False, True]
+
+
+def test_numbers_and_letters_are_written_as_in_training(shown: Callable[..., pd.DataFrame]) -> None:
+    reading = Reading(decimal=",", thousands=".", encoding="latin-1")
+    written = Contract("y", CONTRACT.schema, reading, Deviations())
+    written.write(Path("data/model/contract.json"))
+    # Of its own, 1.500 would be one and a half.
+    Path("rows.csv").write_text("x;code\n1.500;Köln\n", "latin-1")
+    assert shown("rows.csv").to_numpy().tolist() == [[1500, "Köln"]]
+
+
+def test_the_rows_of_a_model_in_mlflow_are_read_with_its_contract(
+    monkeypatch: pytest.MonkeyPatch, predicting: Predict
+) -> None:
+    def answer(rows: pd.DataFrame, _where: Place) -> pd.DataFrame:
+        assert rows["code"].tolist() == ["007", "010"]
+        assert rows["x"].isna().tolist() == [False, True]
+        return pd.DataFrame({"predicted": [1.0, 2.0]})
+
+    monkeypatch.setattr(predict, "load", {"runs:/7/model": Model(CONTRACT, answer)}.__getitem__)
+    Path("rows.csv").write_text("x,code\n1,007\n-99,010\n", "utf-8")
+    predicting("rows.csv", "--model", "runs:/7/model")
+    assert pd.read_csv("predictions.csv")["predicted"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("model", "loaded"),
+    [
+        ("data/model", "Predictor of data/model"),
+        ("/home/a:b", "Predictor of /home/a:b"),
+        ("runs:/7/model", "MLflow's runs:/7/model"),
+        ("models:/diabetes/3", "MLflow's models:/diabetes/3"),
+        ("s3://bucket/model", "MLflow's s3://bucket/model"),
+    ],
+)
+def test_a_model_is_one_in_a_folder_or_in_mlflow(
+    monkeypatch: pytest.MonkeyPatch, model: str, loaded: str
+) -> None:
+    folders = SimpleNamespace(Predictor=lambda folder: f"Predictor of {folder}")
+    uris = SimpleNamespace(load_model=lambda uri: f"MLflow's {uri}")
+    monkeypatch.setitem(sys.modules, "pipeline.serving", folders)
+    monkeypatch.setitem(sys.modules, "pipeline.tracking", uris)
+    assert predict.load(model) == loaded
+
+
+def test_true_and_false_stay_what_they_are(shown: Callable[..., pd.DataFrame]) -> None:
+    ROWS.assign(told=[True, False, True]).to_parquet("rows.parquet")
+    assert shown("rows.parquet")["told"].dtype == bool
+    assert pd.read_csv("predictions.csv")["told"].tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{}", "[]", "\0",
+        '{"target": "y", "missing": [], "deviations": {}, "columns": {}}',
+        '{"target": "y", "reading": {"size": 1}, "deviations": {}, "columns": {}}',
+    ],
+)  # fmt: skip
+def test_a_contract_that_cannot_be_read_is_named(
+    shown: Callable[..., pd.DataFrame], content: str
+) -> None:
+    Path("data/model/contract.json").write_text(content, "utf-8")
+    assert mistake(shown, "rows.csv") == (
+        "data/model/contract.json: is not what the train stage writes"
+    )
 
 
 # Mistakes
@@ -120,12 +297,48 @@ def test_a_bad_cell_is_named_by_its_row_in_the_file_wherever_the_row_stands(
     monkeypatch.setattr(predict, "ROWS_AT_ONCE", 3)
     Path("rows.csv").write_text("\n".join(["x", *"1234567", "a", "9", ""]), "utf-8")
     assert mistake(checked, "rows.csv").startswith(
-        "rows.csv, row 8 below the header, column 'x': the value is 'a', not a finite number"
+        "rows.csv, row 8 below the header, column 'x': 'a' is no finite number"
     )
 
 
-def test_missing_rows_are_named(predicting: Predict) -> None:
-    assert mistake(predicting, "none.csv").startswith("none.csv: no such file; ")
+def test_a_bad_cell_is_named_in_its_own_file_of_several(
+    checked: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "ROWS_AT_ONCE", 3)
+    Path("rows").mkdir()
+    Path("rows/1.csv").write_text("x\n1\n2\n", "utf-8")
+    Path("rows/2.csv").write_text("x\n3\n4\na\n", "utf-8")
+    assert mistake(checked, "rows") == (
+        "rows/2.csv, row 3 below the header, column 'x': 'a' is no finite number of float32;"
+        " mend it"
+    )
+
+
+def test_a_file_without_a_header_has_no_row_below_it(checked: Predict) -> None:
+    pd.DataFrame({"x": ["1", "a"]}).to_parquet("rows.parquet")
+    assert mistake(checked, "rows.parquet") == (
+        "rows.parquet, row 2, column 'x': 'a' is no finite number of float32; mend it"
+    )
+
+
+def test_missing_rows_are_named(checked: Predict) -> None:
+    assert mistake(checked, "none.csv").startswith("none.csv: no such file; ")
+
+
+def test_a_model_that_is_missing_is_told_before_rows_that_are(predicting: Predict) -> None:
+    assert mistake(predicting, "none.csv").startswith("data/model: no such model folder; ")
+    Path("data/model").mkdir(parents=True)
+    assert mistake(predicting, "none.csv") == (
+        "data/model: holds no contract.json; the train stage writes a model folder"
+    )
+
+
+def test_rows_that_are_missing_are_told_before_the_model_is_loaded(
+    checked: Predict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Which takes ten seconds.
+    monkeypatch.setattr(predict, "load", None)
+    assert mistake(checked, "none.csv").startswith("none.csv: no such file; ")
 
 
 def test_a_missing_model_folder_is_named_with_what_makes_it(predicting: Predict) -> None:
@@ -152,11 +365,9 @@ def test_an_output_that_is_a_folder_is_refused(predicting: Predict) -> None:
     )
 
 
-def test_rows_that_have_predictions_already_are_refused(predicting: Predict) -> None:
+def test_rows_that_have_predictions_already_are_refused(checked: Predict) -> None:
     Path("rows.csv").write_text("x,predicted\n1,2\n", "utf-8")
-    assert mistake(predicting, "rows.csv") == (
-        "rows.csv: has a column 'predicted' already; rename it"
-    )
+    assert mistake(checked, "rows.csv") == ("rows.csv: has a column 'predicted' already; rename it")
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,36 @@ import pytest
 
 from pipeline import prepared, recipe
 from pipeline.config import Adam, Constant, Layer, Training
-from pipeline.features import Scale, Schema
+from pipeline.encoder import Encoder
+from pipeline.features import Category, Date, Encoding, Number, Target
 from pipeline.fitting import fit
-from pipeline.tables import Columns
 
-SCHEMA = Schema(Columns(["b", "a"], "y"), Scale([3.0, -20.0], [0.5, 40.0]), Scale([100.0], [7.0]))
+ENCODING = Encoding(
+    {"b": Number(3.0, False, 3.0, 0.5), "a": Number(0.0, True, -20.0, 40.0)},
+    {"town": Category(["Bonn", "Köln"], other=True)},
+    {"seen": Date(19_000.0, True, 19_000.0, 300.0, clock=False)},
+    Target("y", mean=100.0, deviation=7.0),
+)
 ROWS, BLOCK = 23, 5
 
 
 def table() -> pd.DataFrame:
     """As a split leaves it: the numbers of the rows have gaps and no order."""
     random = np.random.default_rng(1)
-    columns = {"other": ["text"] * ROWS, "y": random.normal(size=ROWS)}
-    columns |= {"a": random.normal(size=ROWS), "b": random.integers(0, 9, ROWS)}
-    return pd.DataFrame(columns, index=random.permutation(100)[:ROWS])
+    columns = {
+        "b": random.integers(0, 9, ROWS).astype(float),
+        "a": np.where(np.arange(ROWS) % 6, random.normal(size=ROWS), np.nan),
+        "town": pd.Series([None, "Bonn", "Köln", "Ulm"] * 6, dtype="str")[:ROWS].to_numpy(),
+        "seen": pd.Timestamp(2024, 3, 1) + pd.to_timedelta(random.integers(0, 99, ROWS), "D"),
+        "y": random.normal(size=ROWS),
+    }
+    rows = pd.DataFrame(columns, index=random.permutation(100)[:ROWS])
+    return rows.astype({"town": "str", "seen": "datetime64[us]"})
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder(ENCODING)
 
 
 @pytest.fixture
@@ -44,16 +60,17 @@ def test_a_file_has_a_row_group_for_each_block(path: Path) -> None:
     assert groups == [BLOCK] * 4 + [3]
 
 
-def test_the_rows_are_those_of_the_schema_standardised(path: Path) -> None:
-    part = prepared.read(path, SCHEMA)
-    x, y = table()[["b", "a"]].to_numpy(), table()[["y"]].to_numpy()
-    np.testing.assert_allclose(part.x, (x - [3.0, -20.0]) / [0.5, 40.0], rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(part.y, (y - 100) / 7, rtol=1e-6)
+def test_the_rows_are_encoded(path: Path, encoder: Encoder) -> None:
+    part = prepared.read(path, encoder.part)
+    np.testing.assert_array_equal(part.x, encoder.x(table()))
+    np.testing.assert_allclose(part.x[:, 0], (table()["b"] - 3) / 0.5, rtol=1e-6)
+    np.testing.assert_allclose(part.y, (table()[["y"]].to_numpy() - 100) / 7, rtol=1e-6)
+    assert part.x.shape == (ROWS, len(ENCODING.names))
     assert {part.x.dtype, part.y.dtype} == {np.dtype("float32")}
 
 
-def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path) -> None:
-    whole, stream = prepared.read(path, SCHEMA), prepared.stream(path, SCHEMA)
+def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path, encoder: Encoder) -> None:
+    whole, stream = prepared.read(path, encoder.part), prepared.stream(path, encoder.part)
     assert len(stream) == len(whole) == ROWS
     # In any order, and again: an epoch takes the blocks as it likes.
     for block in (4, 0, 2, 1, 3, 0):
@@ -63,36 +80,34 @@ def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path) -> None:
         np.testing.assert_array_equal(part.y, whole.y[taken])
 
 
-def test_the_first_row_has_the_features_in_their_own_units(path: Path) -> None:
-    row = prepared.first_row(path, SCHEMA)
-    assert list(row.index) == ["b", "a"]
-    assert row.tolist() == table()[["b", "a"]].iloc[0].tolist()
+def test_the_first_row_is_that_of_the_table(path: Path) -> None:
+    pd.testing.assert_frame_equal(prepared.first_row(path), table().head(1))
 
 
 def test_rows_fit_where_memory_is_free_for_them_and_what_is_made_of_them(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Four columns and the numbers of the rows.
-    needed = ROWS * 5 * prepared.CELL_BYTES
+    # Five columns and the numbers of the rows; and three inputs.
+    needed = ROWS * (6 * prepared.CELL_BYTES + 3 * prepared.INPUT_BYTES)
     for available, fits in ((needed + 1, True), (needed, False), (0, False)):
         memory = SimpleNamespace(available=available)
         monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
-        assert prepared.fits_in_memory(path) is fits
+        assert prepared.fits_in_memory(path, inputs=3) is fits
 
 
 def test_a_small_part_fits_into_this_machine_s_memory(path: Path) -> None:
-    assert prepared.fits_in_memory(path)
+    assert prepared.fits_in_memory(path, inputs=3)
 
 
 def test_training_from_the_file_gives_the_numbers_of_training_from_memory(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("batches", "feed"):
         monkeypatch.setattr(f"pipeline.{module}.BLOCK_ROWS", BLOCK)
         monkeypatch.setattr(f"pipeline.{module}.WINDOW_BLOCKS", 2)
     layers = [Layer(units=1)]
     member = recipe.member(
-        [np.array([[0.1], [0.2]], np.float32), np.zeros(1, np.float32)],
+        [np.full((len(ENCODING.names), 1), 0.1, np.float32), np.zeros(1, np.float32)],
         layers=layers, optimizer=Adam(learning_rate=0.1), schedule=Constant(),
         training=Training(batch_size=4), rows=ROWS,
     )  # fmt: skip
@@ -101,7 +116,7 @@ def test_training_from_the_file_gives_the_numbers_of_training_from_memory(
             [member], train, None, activations=["linear"], loss="mse", update="adam",
             epochs=3, batch_size=4, shuffle=True,
         )[0].history
-        for train in (prepared.read(path, SCHEMA), prepared.stream(path, SCHEMA))
+        for train in (prepared.read(path, encoder.part), prepared.stream(path, encoder.part))
     )  # fmt: skip
     pd.testing.assert_frame_equal(memory, disk, rtol=1e-6)
     assert memory["loss"].is_monotonic_decreasing

@@ -214,7 +214,7 @@ def test_options_may_need_each_other() -> None:
         ),
         (
             ["model=linear,none"],
-            "command line: conf/model/ has no option 'none'; it has linear, mlp",
+            "command line: conf/model/ has no option 'none'; it has linear, mlp, mlp_large",
         ),
         (
             ["optimizer.learning_rate=0.1,fast"],

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mlflow.entities import Run
 
-from pipeline import network
+from pipeline import encoder, network
 from pipeline.members import NAMES
 from pipeline.sweep_folder import Record, write_batch
 from pipeline.sweep_runs import SweepRuns
@@ -235,17 +235,21 @@ def test_the_winner_s_model_answers_from_the_store(
 ) -> None:
     # Loading puts the logged copy of the code on the path.
     monkeypatch.syspath_prepend(tmp_path)
-    schema = prepared().schema
+    made = prepared()
     folder = tmp_path / "model"
     folder.mkdir()
-    built = network.in_target_units(network.build(MLP, schema, seed=1), schema)
-    network.save(built, folder / "model.keras")
-    schema.write(folder / "schema.json")
+    built = network.build(MLP, 2, seed=1)
+    encode = encoder.Encoder(made.encoding)
+    target = made.encoding.target
+    network.save(encoder.whole(encode.model, built, target), folder / "model.keras")
+    made.contract.write(folder / "contract.json")
+    made.encoding.write(folder / "encoding.json")
     sweep = SweepRuns(store, BEGIN)
     sweep.log_results(results(tmp_path, {"model": str(folder)}))
     sweep.end("FINISHED")
-    rows = prepared().parts["test"]
+    rows = made.parts["test"]
     loaded = mlflow.pyfunc.load_model(f"runs:/{parent(store).info.run_id}/model")
-    expected = built.predict(rows[["a", "b"]].to_numpy("float32"), verbose=0)[:, 0]
+    learned = built.predict(encode.x(rows), verbose=0)[:, 0]
+    expected = learned * target.deviation + target.mean
     answers = loaded.predict(rows)["predicted"].to_numpy()
     assert answers == pytest.approx(expected, rel=1e-5)

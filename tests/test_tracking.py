@@ -23,9 +23,9 @@ from mlflow.store.tracking.rest_store import RestStore
 import pipeline
 from pipeline import tracking
 from pipeline.command import UserError
-from pipeline.features import Scale, Schema
+from pipeline.features import Encoding, Number, Target
 from pipeline.identity import Identity
-from pipeline.tables import Columns
+from pipeline.schema import Column, Contract, Schema
 from pipeline.tracking import Child, Store, live_run, store_uri
 
 pyfunc_warnings = pytest.mark.filterwarnings(
@@ -273,6 +273,29 @@ def test_a_data_set_says_where_it_came_from(store: Store) -> None:
     assert data.dataset.profile == '{"num_rows": 7}'
     tags = {tag.key: tag.value for tag in data.tags}
     assert tags == {"mlflow.data.context": "train", "dvc.md5": "c0ffee" * 5 + "00"}
+
+
+def test_each_file_of_a_table_is_a_data_set_whose_rows_may_be_unknown(store: Store) -> None:
+    run_id = store.create(WHO, {}, {})
+    for number in (1, 2):
+        store.log_data(run_id, "raw", f"data/raw/{number}.csv", f"{number}" * 32)
+    inputs = run_of(store, run_id).inputs
+    assert inputs is not None
+    found = {data.dataset.source: data.dataset for data in inputs.dataset_inputs}
+    assert len(found) == 2
+    for number in (1, 2):
+        (data,) = (one for source, one in found.items() if f"data/raw/{number}.csv" in source)
+        assert (data.name, data.digest) == ("raw", f"{number}" * 8)
+        assert not data.profile
+
+
+def test_a_file_is_an_artifact_below_a_name(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "profile.html").write_text("<p>grün</p>\n", "utf-8")
+    run_id = store.create(WHO, {}, {})
+    store.log_file(run_id, tmp_path / "profile.html", "data")
+    (tmp_path / "back").mkdir()
+    kept = store.client.download_artifacts(run_id, "data/profile.html", str(tmp_path / "back"))
+    assert Path(kept).read_text("utf-8") == "<p>grün</p>\n"
 
 
 def test_a_block_that_ends_is_a_finished_run(store: Store) -> None:
@@ -569,19 +592,22 @@ def test_a_model_that_is_not_there_is_named(
 def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline import network
-    from pipeline.config import KernelInitializer, Layer
+    from pipeline import encoder, network
+    from pipeline.config import Deviations, KernelInitializer, Kind, Layer, Reading
 
     # Loading puts the logged copy of the code on the path.
     monkeypatch.setattr(sys, "path", [*sys.path])
-    columns = Columns(["a", "b"], "y")
-    schema = Schema(columns, Scale([3.0, -20.0], [0.5, 40.0]), Scale([100.0], [7.0]))
+    numbers = {"a": Number(3.0, False, 3.0, 0.5), "b": Number(0.0, False, -20.0, 40.0)}
+    encoding = Encoding(numbers, {}, {}, Target("y", mean=100.0, deviation=7.0))
+    schema = Schema({name: Column(Kind.numeric) for name in numbers})
     added_up = Layer(units=1, kernel_initializer=KernelInitializer.constant, kernel_value=1.0)
     folder = tmp_path / "model"
     folder.mkdir()
-    built = network.in_target_units(network.build([added_up], schema, seed=1), schema)
-    network.save(built, folder / "model.keras")
-    schema.write(folder / "schema.json")
+    built = network.build([added_up], 2, seed=1)
+    whole = encoder.whole(encoder.layers(encoding), built, encoding.target)
+    network.save(whole, folder / "model.keras")
+    Contract("y", schema, Reading(), Deviations()).write(folder / "contract.json")
+    encoding.write(folder / "encoding.json")
     run_id = finished(store)
     example = pd.DataFrame({"a": [1.5, 2.0], "b": [0.0, 1.0]})
     # A recorder must not import Keras for it.

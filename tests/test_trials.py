@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import network, trials, weights
+from pipeline import encoder, features, network, trials, weights
 from pipeline.backend import keras
 from pipeline.config import (
     SGD,
@@ -20,9 +20,11 @@ from pipeline.config import (
     Layer,
     Loss,
     Pruning,
+    ScaleTarget,
     Score,
     When,
 )
+from pipeline.preparing import Prepared
 from pipeline.trials import Outcome, Table
 from tests.small import MLP, experiment, prepared
 
@@ -53,26 +55,39 @@ def test_the_table_is_standardised_and_knows_the_target_s_unit(rows: Table) -> N
         "train": 20, "validation": 10, "test": 10,
     }  # fmt: skip
     target = PREPARED.parts["train"]["y"]
-    assert rows.unit == pytest.approx(target.std(ddof=0))
+    assert rows.target == PREPARED.encoding.target
+    assert rows.target.deviation == pytest.approx(target.std(ddof=0))
     assert rows.parts["train"].y.std() == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(rows.parts["train"].x.mean(axis=0), [0, 0], atol=1e-6)
+    np.testing.assert_allclose(rows.parts["train"].x.std(axis=0), [1, 1], rtol=1e-5)
     assert rows.judged == "validation"
     assert trials.table(prepared(validation=0)).judged == "train"
+
+
+def learning_the_logarithm(table: Prepared) -> Prepared:
+    """The same table, but its target is positive and learned as its logarithm."""
+    parts = {name: part.assign(y=part["y"].abs() + 1) for name, part in table.parts.items()}
+    data = replace(experiment().data, scale_target=ScaleTarget.log)
+    encoding = features.fit(parts["train"], table.schema, ["a", "b"], data)
+    return replace(table, parts=parts, encoding=encoding)
 
 
 @pytest.mark.parametrize("layers", [MLP, [Layer(units=1)]], ids=["mlp", "linear"])
 @pytest.mark.parametrize("score", Score)
 @pytest.mark.parametrize("validation", [0.25, 0.0])
-def test_a_score_is_that_of_the_keras_network_in_the_target_s_units(
-    layers: list[Layer], score: Score, validation: float
+@pytest.mark.parametrize("log", [False, True], ids=["standardized", "log"])
+def test_a_score_is_that_of_the_saved_model_in_the_target_s_units(
+    layers: list[Layer], score: Score, validation: float, *, log: bool
 ) -> None:
     table = prepared(validation=validation)
+    table = learning_the_logarithm(table) if log else table
     rows = trials.table(table)
     (outcome,) = train([experiment(layers=layers)], rows, score=score)
-    built = network.build(layers, table.schema, seed=3)
+    built = network.build(layers, 2, seed=3)
     weights.assign(built, outcome.weights)
-    in_units = network.in_target_units(built, table.schema)
+    in_units = encoder.whole(encoder.layers(table.encoding), built, table.encoding.target)
     part = table.parts["validation" if validation else "train"]
-    predicted = in_units.predict(part[["a", "b"]].to_numpy("float32"), verbose=0)[:, 0]
+    predicted = np.asarray(in_units(encoder.inputs(part, table.encoding)))[:, 0]
     residual = part["y"].to_numpy() - predicted
     rmse, mae = np.sqrt(np.square(residual).mean()), np.abs(residual).mean()
     assert outcome.score == pytest.approx({Score.rmse: rmse, Score.mae: mae}[score], rel=1e-4)
@@ -81,10 +96,10 @@ def test_a_score_is_that_of_the_keras_network_in_the_target_s_units(
 @pytest.mark.parametrize("activation", Activation)
 def test_answers_are_those_of_the_network(activation: Activation, rows: Table) -> None:
     layers = [Layer(units=4, activation=activation), Layer(units=1)]
-    built = network.build(layers, PREPARED.schema, seed=5)
-    part = PREPARED.parts["train"][["a", "b"]].to_numpy("float32")
-    expected = built.predict(part, verbose=0)[:, 0]
-    answers = trials.answers(weights.of(built), layers, rows.parts["train"].x)
+    built = network.build(layers, 2, seed=5)
+    x = rows.parts["train"].x
+    expected = built.predict(x, verbose=0)[:, 0]
+    answers = trials.answers(weights.of(built), layers, x)
     np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -95,7 +110,7 @@ def test_initial_weights_are_those_that_build_begins_with(initializer: KernelIni
         Layer(units=4, kernel_initializer=initializer, kernel_value=value),
         Layer(units=1, bias_initializer=BiasInitializer.ones),
     ]
-    expected = weights.of(network.build(layers, PREPARED.schema, seed=9))
+    expected = weights.of(network.build(layers, 2, seed=9))
     for array, other in zip(trials.initial_weights(layers, 2, 9), expected, strict=True):
         np.testing.assert_array_equal(array, other)
 

@@ -8,13 +8,10 @@ import pytest
 from pipeline import network, weights
 from pipeline.backend import keras
 from pipeline.config import Activation, Layer
-from pipeline.features import Scale, Schema
-from pipeline.tables import Columns
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-SCHEMA = Schema(Columns(["a", "b"], "y"), Scale([3.0, -20.0], [0.5, 40.0]), Scale([100.0], [7.0]))
 DEEP = [
     Layer(units=5, activation=Activation.relu, dropout=0.4, l1=0.01, l2=0.02),
     Layer(units=3, activation=Activation.tanh),
@@ -25,7 +22,7 @@ NAMES = [f"dense_{number}/{kind}" for number in (1, 2, 3) for kind in ("kernel",
 
 def built(seed: int = 1) -> keras.Sequential:
     """A network that has layers without weights to train, too."""
-    return network.in_target_units(network.build(DEEP, SCHEMA, seed), SCHEMA)
+    return network.build(DEEP, 2, seed)
 
 
 def test_weights_are_kernel_and_bias_of_each_dense_layer_in_turn() -> None:
@@ -88,7 +85,7 @@ def test_a_small_network_s_table_has_a_row_for_each_weight() -> None:
 
 def test_a_large_network_s_table_has_a_row_for_each_array() -> None:
     layers = [Layer(units=40), Layer(units=40), Layer(units=1)]
-    before = weights.named(network.build(layers, SCHEMA, seed=1))
+    before = weights.named(network.build(layers, 2, seed=1))
     after = {name: 2 * array + 1 for name, array in before.items()}
     table = weights.table(before, after)
     assert list(table["layer"] + "/" + table["weight"]) == list(before)

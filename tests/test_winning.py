@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import trials, winning
+from pipeline import encoder, trials, winning
 from pipeline.backend import keras
 from pipeline.config import SGD, Config, Score, Sweep
 from pipeline.serving import Predictor
@@ -86,9 +86,10 @@ def test_an_ensemble_beats_the_best_of_its_networks_or_there_is_none(rows: Table
     assert model is not None
     assert joined is not None
     assert joined.errors["validation"] < min(one.score or np.inf for one in outcomes)
+    in_units = encoder.whole(rows.encoder.model, model, rows.target)
     for part in PARTS:
         table = PREPARED.parts[part]
-        predicted = model.predict(table[["a", "b"]].to_numpy("float32"), verbose=0)[:, 0]
+        predicted = np.asarray(in_units(encoder.inputs(table, PREPARED.encoding)))[:, 0]
         rmse = np.sqrt(np.square(table["y"] - predicted).mean())
         assert joined.errors[part] == pytest.approx(rmse, rel=1e-4)
 
@@ -103,10 +104,11 @@ def test_without_a_validation_part_there_is_no_ensemble() -> None:
     assert winning.best_ensemble(candidates(), whole, Score.rmse) == (None, None)
 
 
-def test_the_built_network_takes_raw_rows(rows: Table, outcome: Outcome) -> None:
+def test_the_built_network_is_the_trained_one(rows: Table, outcome: Outcome) -> None:
     built = winning.built(CONFIG, outcome, rows)
     part = PREPARED.parts["test"]
-    predicted = built.predict(part[["a", "b"]].to_numpy("float32"), verbose=0)[:, 0]
+    learned = built.predict(rows.parts["test"].x, verbose=0)[:, 0]
+    predicted = learned * rows.target.deviation + rows.target.mean
     rmse = np.sqrt(np.square(part["y"] - predicted).mean())
     reached = winning.errors(winning.predictions(outcome, CONFIG, rows), rows, Score.rmse)
     assert reached["test"] == pytest.approx(rmse, rel=1e-4)
@@ -116,11 +118,16 @@ def test_the_winner_s_folder_is_what_train_writes(
     tmp_path: Path, rows: Table, outcome: Outcome
 ) -> None:
     table = PREPARED.parts["train"][["a", "b"]]
-    winning.write_model(tmp_path / "model", CONFIG, outcome, rows, table.iloc[0])
+    winning.write_model(tmp_path / "model", CONFIG, outcome, rows, PREPARED)
     predictor = Predictor(tmp_path / "model")
-    expected = winning.built(CONFIG, outcome, rows).predict(table.to_numpy("float32"), verbose=0)
+    assert (predictor.contract, predictor.encoding) == (PREPARED.contract, PREPARED.encoding)
+    learned = winning.built(CONFIG, outcome, rows).predict(rows.parts["train"].x, verbose=0)
+    expected = learned[:, 0] * rows.target.deviation + rows.target.mean
     answers = predictor.predict(table)["predicted"].to_numpy()
-    assert answers == pytest.approx(expected[:, 0], rel=1e-5)
+    assert answers == pytest.approx(expected, rel=1e-5)
+    first = pd.read_csv(tmp_path / "model" / "first_prediction.csv")
+    assert first[["a", "b"]].iloc[0].tolist() == pytest.approx(table.iloc[0].tolist())
+    assert list(first.columns) == ["a", "b", "by_hand", "predicted", "difference"]
     with np.load(tmp_path / "model" / "weights_before.npz") as before:
         begun = trials.initial_weights(MLP, 2, 3)
         for array, other in zip(before.values(), begun, strict=True):
@@ -135,9 +142,10 @@ def test_the_winner_s_folder_is_what_train_writes(
 def test_the_ensemble_s_folder_serves(tmp_path: Path, rows: Table) -> None:
     model, _ = winning.best_ensemble(candidates(), rows, Score.rmse)
     assert isinstance(model, keras.Model)
-    winning.write_ensemble(tmp_path / "ensemble", model, rows)
+    winning.write_ensemble(tmp_path / "ensemble", model, rows, PREPARED)
     table = PREPARED.parts["test"][["a", "b"]]
-    expected = model.predict(table.to_numpy("float32"), verbose=0)[:, 0]
+    learned = model.predict(rows.parts["test"].x, verbose=0)[:, 0]
+    expected = learned * rows.target.deviation + rows.target.mean
     answers = Predictor(tmp_path / "ensemble").predict(table)["predicted"].to_numpy()
     assert answers == pytest.approx(expected, rel=1e-5)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.composing import compose
+from pipeline.command import warn
+from pipeline.composing import compose, doubts
 from pipeline.config import COMPOSED
 from pipeline.files import write_text
 from pipeline.stages import run_stage
@@ -18,6 +19,8 @@ HEADER = "# Written by the configure stage from conf/ and params.yaml; edit thos
 
 def main() -> None:
     composed = compose(Path(), sys.argv[1:])
+    for line in doubts(Path(), composed):
+        warn(line)
     write_text(Path(COMPOSED), HEADER + yaml.safe_dump(composed, sort_keys=False))
 
 

@@ -10,8 +10,8 @@ from pipeline.files import whole_directory, write_text
 from pipeline.places import EVALUATION, METRICS, MODEL, PREPARED, TRACKED
 from pipeline.provenance import process_seconds
 from pipeline.recording import Recorder
+from pipeline.splitting import PARTS
 from pipeline.stages import run_stage
-from pipeline.tables import PARTS
 
 
 def main() -> None:
@@ -32,17 +32,19 @@ def main() -> None:
 def evaluate(config: Config) -> dict[str, dict[str, float]]:
     """Writes data/evaluation/; returns the metrics of each part."""
     # Imported here, so that the recorder imports MLflow meanwhile.
-    from pipeline import evaluation, figures, network
+    from pipeline import evaluation, features, figures, network
+    from pipeline.encoder import Encoder
     from pipeline.serving import Predictor
 
     predictor = Predictor(MODEL)
-    columns = predictor.schema.columns
+    encoding, target = predictor.encoding, predictor.encoding.target
+    encode = Encoder(encoding)
     tables = {part: pd.read_parquet(PREPARED / f"{part}.parquet") for part in PARTS}
     parts = {
         part: (
-            table[columns.features].to_numpy("float64"),
-            table[columns.target].to_numpy("float64"),
-            predictor.predict(table)["predicted"].to_numpy("float64"),
+            encode.x(table).astype("float64"),
+            table[target.name].to_numpy("float64"),
+            predictor.answers(table)["predicted"].to_numpy("float64"),
         )
         for part, table in tables.items()
     }
@@ -58,14 +60,23 @@ def evaluate(config: Config) -> dict[str, dict[str, float]]:
         ]
     )
     new = pd.read_parquet(PREPARED / "new.parquet")
-    line = network.line(predictor.network)
+    line = network.line(predictor.model.get_layer("network"))
     with whole_directory(EVALUATION) as folder:
         predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
         if len(new):
-            answers = pd.concat([new, predictor.predict(new)], axis=1)
+            answers = pd.concat([new, predictor.answers(new)], axis=1)
             answers.to_csv(folder / "new_predictions.csv", index=False, float_format="%.9g")
-        if line is not None:
-            table = evaluation.coefficient_table(columns.features, evaluation.Line(*line), optimum)
+        # The least squares of a logarithm are not those of the target.
+        if line is not None and not target.log:
+            kernel, bias = line
+            lines = (
+                evaluation.Line(*features.of_columns(*one, encoding))
+                for one in (
+                    (kernel * target.deviation, bias * target.deviation + target.mean),
+                    (optimum.kernel, optimum.bias),
+                )
+            )
+            table = evaluation.coefficient_table(encoding.names, *lines)
             table.to_csv(folder / "coefficients.csv", index=False, float_format="%.9g")
             fitted = next(iter(metrics.values()))
             metrics["optimum"] = {
@@ -74,7 +85,7 @@ def evaluate(config: Config) -> dict[str, dict[str, float]]:
             }
         history = pd.read_csv(MODEL / "history.csv")
         loss = config.training.loss.value
-        figures.write_figures(history, predictions, columns.target, loss, folder)
+        figures.write_figures(history, predictions, target.name, loss, folder)
     return metrics
 
 

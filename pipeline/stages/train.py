@@ -2,16 +2,15 @@
 
 from typing import Any
 
-import numpy as np
-
 from pipeline import identity
 from pipeline.command import UserError
 from pipeline.config import Config, When, read_config
-from pipeline.features import Schema
+from pipeline.features import Encoding
 from pipeline.files import whole_directory
 from pipeline.places import MODEL, PREPARED
 from pipeline.progress import Progress
 from pipeline.recording import Recorder
+from pipeline.schema import Contract
 from pipeline.stages import run_stage
 
 
@@ -24,20 +23,22 @@ def main() -> None:
 def train(config: Config, recorder: Recorder) -> None:
     """Trains the network, and writes data/model/."""
     # Imported here, so that the recorder imports MLflow meanwhile.
-    from pipeline import fitting, model_folder, network, prepared, recipe, weights
+    from pipeline import encoder, fitting, model_folder, network, prepared, recipe, weights
+    from pipeline.epoch import Units
     from pipeline.work import Work
 
     training, layers = config.training, config.model.layers
-    schema = Schema.read(PREPARED / "schema.json")
+    encoding = Encoding.read(PREPARED / "encoding.json")
+    encode = encoder.Encoder(encoding)
     path = PREPARED / "train.parquet"
-    streaming = training.streaming.decided(not prepared.fits_in_memory(path))
-    rows = (prepared.stream if streaming else prepared.read)(path, schema)
-    trained = network.build(layers, schema, training.seed)
-    saved = network.in_target_units(trained, schema)
+    inputs, target = len(encoding.names), encoding.target
+    streaming = training.streaming.decided(not prepared.fits_in_memory(path, inputs))
+    rows = (prepared.stream if streaming else prepared.read)(path, encode.part)
+    trained = network.build(layers, inputs, training.seed)
     before = weights.named(trained)
-    row = prepared.first_row(path, schema)
-    first = {str(name): float(row[name]) for name in row.index}
-    first |= network.first_prediction(saved, row.to_numpy(np.float32))
+    row = prepared.first_row(path)
+    first = dict(row[encoding.columns].iloc[0])
+    first |= network.first_prediction(trained, encode.x(row)[0], target)
     parameters = sum(array.size for array in before.values())
     work = Work(parameters, len(rows), training.batch_size, training.epochs)
     xla = training.xla.decided(work.xla_pays())
@@ -57,7 +58,7 @@ def train(config: Config, recorder: Recorder) -> None:
                 )
             ],
             rows,
-            prepared.read(PREPARED / "validation.parquet", schema),
+            prepared.read(PREPARED / "validation.parquet", encode.part),
             activations=[layer.activation.value for layer in layers],
             loss=training.loss.value,
             update=config.optimizer.name,
@@ -65,7 +66,7 @@ def train(config: Config, recorder: Recorder) -> None:
             batch_size=training.batch_size,
             shuffle=training.shuffle,
             xla=xla,
-            mae_unit=schema.target.deviation[0] if schema.target else 1.0,
+            units=Units(target.log, target.mean, target.deviation),
             on_epochs=on_epochs,
         )  # fmt: skip
     if fitted.diverged:
@@ -76,7 +77,8 @@ def train(config: Config, recorder: Recorder) -> None:
     weights.assign(trained, fitted.weights)
     with whole_directory(MODEL) as folder:
         model_folder.write(
-            folder, saved, schema, history=fitted.history,
+            folder, encoder.whole(encode.model, trained, target),
+            Contract.read(PREPARED / "contract.json"), encoding, history=fitted.history,
             before=before, after=weights.named(trained), first=first,
         )  # fmt: skip
     last = fitted.history.iloc[-1]
