@@ -1,6 +1,6 @@
 """Runs the benchmarks that are named, or all of them, and prints their tables.
 
-python -m benchmarks [notebook|epoch|members|rows|tracking|pipeline|sweep|sweep_table|
+python -m benchmarks [notebook|epoch|members|rows|prepare|tracking|pipeline|sweep|sweep_table|
     sweep_quality|sweep_growth ...]
 """
 
@@ -14,13 +14,14 @@ PEERS = Path(os.environ.get("PEERS_PYTHON", ".venv-benchmarks/bin/python"))
 
 
 def main() -> None:
-    from benchmarks import stages, sweeps, training
+    from benchmarks import stages, sweeps, tables, training
 
     known = {
         "notebook": training.notebook,
         "epoch": lambda: training.an_epoch(PEERS),
         "members": training.members,
         "rows": training.rows_and_memory,
+        "prepare": tables.prepare,
         "tracking": stages.tracking,
         "pipeline": stages.pipeline,
         "sweep": sweeps.notebook,

@@ -107,7 +107,7 @@ def middling() -> None:
         frame.to_csv(clone / "data/raw/middling.csv", index=False)
         (clone / "conf/data/middling.yaml").write_text(
             "path: data/raw/middling.csv\ntarget: y\nfeatures: null\nnew_rows: null\n"
-            "standardize_inputs: false\nstandardize_target: false\n"
+            "scale_inputs: none\nscale_target: none\n"
             "split: {validation: 0.0, test: 0.0, seed: 0}\n"
         )
         seconds, _ = sweep(
@@ -163,10 +163,10 @@ def quality() -> None:
             lines.append(
                 [f"the sweep's {what}", float(row["validation"]), float(row["test"]), seconds]
             )
-    names = made.schema.columns.features
+    names = made.encoding.columns
     centre, spread = made.parts["train"][names].mean(), made.parts["train"][names].std()
     scaled = {name: (part[names] - centre) / spread for name, part in made.parts.items()}
-    true = {name: part[made.schema.columns.target] for name, part in made.parts.items()}
+    true = {name: part[made.contract.target] for name, part in made.parts.items()}
     for what, model in {
         "ridge": RidgeCV(np.geomspace(1e-3, 1e3, 25)),
         "gradient boosting": HistGradientBoostingRegressor(random_state=0),

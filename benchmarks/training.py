@@ -23,8 +23,6 @@ from pipeline.config import (
     Optimizer,
     Training,
 )
-from pipeline.features import Schema
-from pipeline.tables import Columns
 
 MLP = [
     Layer(units=UNITS, activation=Activation.relu),
@@ -39,8 +37,7 @@ def fit(
 ) -> None:
     """As the train stage does it; what differs between members is their rate."""
     training = Training(epochs=epochs, batch_size=BATCH, seed=34)
-    schema = Schema(Columns([f"x{i}" for i in range(rows.x.shape[1])], "y"), None, None)
-    first = weights.of(network.build(layers, schema, training.seed))
+    first = weights.of(network.build(layers, rows.x.shape[1], training.seed))
     rates = np.geomspace(0.3, 1.0, members) * optimizer.learning_rate
     group = [
         recipe.member(
@@ -182,8 +179,7 @@ def grown(count: int) -> None:
     before = peak()
     x = np.random.default_rng(0).normal(size=(count, FEATURES)).astype(np.float32)
     part = Part(x, np.sin(x[:, :1]))
-    schema = Schema(Columns([f"x{i}" for i in range(FEATURES)], "y"), None, None)
-    first = weights.of(network.build(MLP, schema, 1))
+    first = weights.of(network.build(MLP, FEATURES, 1))
 
     def train(epochs: int) -> None:
         training = Training(epochs=epochs, batch_size=256)

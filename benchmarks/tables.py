@@ -1,0 +1,74 @@
+"""Preparing tables: rows a second and memory, against reading the file alone."""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.csv as arrow_csv
+
+from benchmarks.race import show
+
+COLUMNS = 20
+CATEGORIES = ("north", "east", "south", "west")
+
+
+def prepare() -> None:
+    """The whole of the prepare stage but for its start, each size in a process of its own."""
+    lines = []
+    for rows in (10_000, 100_000, 1_000_000):
+        with tempfile.TemporaryDirectory() as folder:
+            write(rows, Path(folder) / "table.csv")
+            code = f"from benchmarks.tables import prepared; prepared({rows})"
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                cwd=folder, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+            )  # fmt: skip
+        seconds, reading, memory = (float(word) for word in done.stdout.split()[-3:])
+        size = rows * COLUMNS * 8 / 2**20
+        lines.append(
+            [
+                f"{rows:,}", seconds, f"{rows / seconds:,.0f}", seconds / reading,
+                size, memory, memory / size, "at most 3" if rows >= 10**6 else "",
+            ]
+        )  # fmt: skip
+    show(
+        f"Preparing a CSV of {COLUMNS} columns: {COLUMNS - 2} numbers, a category, the target",
+        ["rows", "seconds", "rows a second", "times pyarrow's reading", "table, MB",
+         "memory above the imports, MB", "times the table", "goal"],
+        lines,
+    )  # fmt: skip
+
+
+def write(rows: int, path: Path) -> None:
+    """A table with a few values missing."""
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(random.normal(size=(rows, COLUMNS - 2))).add_prefix("x")
+    table["region"] = random.choice(CATEGORIES, rows)
+    table["y"] = table["x0"] * 3 + np.sin(table["x1"]) + random.normal(size=rows)
+    table.loc[random.integers(0, rows, rows // 100), "x2"] = np.nan
+    table.to_csv(path, index=False, float_format="%.6f")
+
+
+def prepared(rows: int) -> None:
+    """Prints seconds, seconds of pyarrow's reading alone, and MB, of table.csv here."""
+    from pipeline.config import Data, Split
+    from pipeline.preparing import prepare as prepare_table
+    from pipeline.stages.prepare import write as write_parts
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    data = Data(path="table.csv", target="y", split=Split(validation=0.2, test=0.2))
+    begun = time.perf_counter()
+    write_parts(prepare_table(data), data)
+    seconds = time.perf_counter() - begun
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    begun = time.perf_counter()
+    table = arrow_csv.read_csv("table.csv")
+    reading = time.perf_counter() - begun
+    assert table.num_rows == rows
+    print(seconds, reading, memory)
