@@ -120,7 +120,8 @@ def _number_unnamed(network: keras.Model) -> None:
         if isinstance(operation, keras.Model):
             _number_unnamed(operation)
         kind = operation.name.rstrip("_0123456789")
-        if kind.replace("_", "") == type(operation).__name__.lower():
+        named = isinstance(operation, keras.layers.InputLayer)
+        if not named and kind.replace("_", "") == type(operation).__name__.lower():
             operation.name = f"{kind}_{place}"
         # That of TextVectorization, which is no operation of the network.
         inner = getattr(operation, "_lookup_layer", None)

@@ -10,8 +10,9 @@ import pandas as pd
 
 from pipeline import features, lint, schema, splitting
 from pipeline.command import UserError
-from pipeline.config import Data, Kind, ScaleTarget, SplitBy
+from pipeline.config import Data, Kind, Reading, ScaleTarget, SplitBy
 from pipeline.features import Encoding
+from pipeline.lint import Finding
 from pipeline.reading import Raw, read
 from pipeline.schema import Contract, Schema, named
 
@@ -43,48 +44,78 @@ def prepare(data: Data, known: Schema | None = None, today: dt.date | None = Non
     """
     raw = read_table(data, data.path, known, [data.target])
     chosen = _features(raw.table, data)
+    before = known.columns if known else {}
     columns = _schema(raw.table, data, known)
     others = [name for name in (data.target, data.group, data.split.column) if name is not None]
     used = columns.only(dict.fromkeys([*chosen, *others]))
     rows = schema.conform(
         raw.table, used, raw.place, missing=data.reading.missing,
-        inferred={*chosen} - {*data.kinds, *(known.columns if known else ())},
+        inferred={*chosen} - {*data.kinds, *before},
     )  # fmt: skip
     _check_target(rows[data.target], columns, data, raw)
     parts = splitting.split(rows, data.split)
+    doubtful, useless = _looked_over(parts, used, chosen, data, today)
+    kept = [name for name in chosen if name not in useless]
+    if not kept:
+        raise UserError(f"{data.path}: has no column beside the target that says anything")
+    # What is expected of later rows is what the training part has, unless it was known.
+    unknown = [name for name in kept if columns.columns[name] != before.get(name)]
+    expected = schema.observed(columns, parts["train"], rows, unknown)
+    contract = Contract(
+        data.target, expected.only(kept), _reading_of_new_rows(data, raw), data.deviations
+    )
+    encoding = features.fit(parts["train"], columns, kept, data)
+    guessed = used.only(name for name in used.columns if name not in before)
+    new, told = _new_rows(contract, data, expected)
+    return Prepared(
+        parts,
+        new,
+        expected,
+        contract,
+        encoding,
+        done=dict.fromkeys(raw.table.columns, "not used")
+        | {name: f"left out: {one.evidence}" for name, one in useless.items()}
+        | features.described(encoding),
+        warnings=[
+            *(one.message(data.path, left_out=one.useless) for one in doubtful),
+            *schema.doubts(raw.table, guessed, raw.place),
+            *schema.deviations(rows, contract.schema, contract.policies, raw.place),
+            *told,
+        ],
+    )
+
+
+def _looked_over(
+    parts: Mapping[str, pd.DataFrame],
+    used: Schema,
+    chosen: Sequence[str],
+    data: Data,
+    today: dt.date | None,
+) -> tuple[list[Finding], dict[str, Finding]]:
+    """The findings to warn of, and those for which a column is left out."""
     found = lint.findings(
         parts, used, target=data.target, features=chosen, group=data.group,
         today=today or dt.datetime.now(dt.UTC).date(),
     )  # fmt: skip
     doubtful = lint.judged(found, data.lint, data.path)
     useless = {one.column: one for one in doubtful if one.useless}
-    useless |= {one.column: one for one in found if one.kind == "all_missing"}
-    kept = [name for name in chosen if name not in useless]
-    if not kept:
-        raise UserError(f"{data.path}: has no column beside the target that says anything")
-    # What is expected of later rows is what the training part has, unless it was known.
-    before = known.columns if known else {}
-    unknown = [name for name in kept if columns.columns[name] != before.get(name)]
-    expected = schema.observed(columns, parts["train"], rows, unknown)
-    # New rows come in a file of their own, written in the same manner.
+    # There is nothing to learn from, whoever accepts it.
+    return doubtful, useless | {one.column: one for one in found if one.kind == "all_missing"}
+
+
+def _reading_of_new_rows(data: Data, raw: Raw) -> Reading:
+    """They come in a file of their own, which is written in the same manner."""
     decimal = data.reading.decimal if raw.delimiter is None else raw.decimal
-    reading = replace(data.reading, decimal=decimal, delimiter=None, header=None, names=None)
-    contract = Contract(data.target, expected.only(kept), reading, data.deviations)
-    encoding = features.fit(parts["train"], columns, kept, data)
-    warnings = [one.message(data.path, left_out=one.useless) for one in doubtful]
-    guessed = used.only(name for name in used.columns if name not in before)
-    warnings += schema.doubts(raw.table, guessed, raw.place)
-    # In one order, so that the first row is named, whatever its part.
-    warnings += schema.deviations(rows, contract.schema, contract.policies, raw.place)
-    new = parts["train"].iloc[:0][kept]
-    if data.new_rows:
-        fresh = read_table(data, data.new_rows, expected, kept)
-        new, told = contract.kept(fresh.table, fresh.place)
-        warnings += told
-    done = dict.fromkeys(raw.table.columns, "not used")
-    done |= {name: f"left out: {one.evidence}" for name, one in useless.items()}
-    done |= features.described(encoding)
-    return Prepared(parts, new, expected, contract, encoding, done, warnings)
+    return replace(data.reading, decimal=decimal, delimiter=None, header=None, names=None)
+
+
+def _new_rows(contract: Contract, data: Data, expected: Schema) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of data.new_rows, conformed, and what to warn of; no rows if there are none."""
+    names = list(contract.schema.columns)
+    if not data.new_rows:
+        return pd.DataFrame(columns=names), []
+    fresh = read_table(data, data.new_rows, expected, names)
+    return contract.kept(fresh.table, fresh.place)
 
 
 def read_table(data: Data, path: str, known: Schema | None, needed: Sequence[str]) -> Raw:

@@ -96,7 +96,7 @@ def read(
     """
     if path.startswith("sklearn:"):
         return _diabetes(path)
-    files = _files(path)
+    files = files_of(path)
     parquet = [_is_parquet(file) for file in files]
     for file, kind in zip(files, parquet, strict=True):
         if kind != parquet[0]:
@@ -143,7 +143,8 @@ def _place(file: Path | str, row: int, *, below: bool) -> str:
 # Files
 
 
-def _files(path: str) -> list[Path]:
+def files_of(path: str) -> list[Path]:
+    """The files of the table at a path that is no table of scikit-learn's. Raises UserError."""
     place = Path(path)
     if place.is_dir():
         files = _tables(place.iterdir())

@@ -1,17 +1,20 @@
 """What a tracked run consists of, gathered from the files that the stages wrote."""
 
 import json
+import os
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pandas as pd
 
 from pipeline import identity, provenance
+from pipeline.command import UserError
 from pipeline.config import COMPOSED, Config, flatten, settings
 from pipeline.places import EVALUATION, METRICS, MODEL, PREPARED, STAGES
+from pipeline.reading import DIABETES, files_of
 from pipeline.schema import Contract
 from pipeline.tracking import TROUBLE, Store, say_untracked
 
@@ -94,10 +97,9 @@ def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> O
         count = len(pd.read_parquet(path))
         if count:
             store.log_data(run_id, part, path, evaluated.inputs[path], count)
-    tables = [path for path in (config.data.path, config.data.new_rows) if path]
+    read = {file for path in (config.data.path, config.data.new_rows) for file in raw_files(path)}
     for path, md5 in provenance.of_stage("prepare").inputs.items():
-        # A folder or a pattern names several files.
-        if any(path == one or path.startswith(f"{one}/") or fnmatch(path, one) for one in tables):
+        if path in read:
             store.log_data(run_id, "raw", path, md5)
     seconds = {stage: provenance.noted_seconds(stage) for stage in STAGES}
     seconds["evaluate"] = evaluate_seconds or seconds["evaluate"]
@@ -122,6 +124,16 @@ def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> O
     return Outcome(
         store.place(), who.run_name if run is None else str(run.info.run_name), recreated
     )
+
+
+def raw_files(path: str | None) -> list[str]:
+    """The files of a table as provenance names them, relative to the root; none of a table
+    that there is not, or not any more."""
+    if not path or path == DIABETES:
+        return []
+    with suppress(UserError):
+        return [Path(os.path.relpath(file)).as_posix() for file in files_of(path)]
+    return []
 
 
 def log_model(

@@ -178,8 +178,10 @@ def answers(weights: Sequence[Array], layers: Sequence[Layer], x: Array) -> Vect
 
 
 def error(predicted: Vector, part: Part, target: Target, score: Score) -> float:
-    """RMSE or MAE of predictions of the target as it is learned, in its own units."""
-    residual = target.unscaled(part.y[:, 0]) - target.unscaled(predicted)
+    """RMSE or MAE of predictions of the target as it is learned, in its own units; infinite
+    where the exponential of what should be a logarithm is."""
+    with np.errstate(over="ignore"):
+        residual = target.unscaled(part.y[:, 0]) - target.unscaled(predicted)
     if score is Score.mae:
         return float(np.abs(residual).mean())
     return float(np.sqrt(np.square(residual).mean()))
@@ -214,5 +216,8 @@ def _outcome(
         return Outcome("failed", None, epochs, f"diverged: {result.diverged}", result.history, [])
     part = rows.parts[rows.judged]
     reached = error(answers(result.weights, layers, part.x), part, rows.target, score)
+    if not np.isfinite(reached):
+        reason = f"diverged: the {score.value} became {reached}"
+        return Outcome("failed", None, epochs, reason, result.history, [])
     state = "pruned" if given_up else "complete"
     return Outcome(state, reached, epochs, given_up, result.history, result.weights)

@@ -280,6 +280,18 @@ def test_plain_keras_loads_a_saved_network_in_safe_mode(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded(columns), model(columns))
 
 
+def test_saving_leaves_columns_and_layers_their_names(tmp_path: Path) -> None:
+    columns = ["input_layer_7", "cast_2", "subtract", "column cast_1"]
+    encoding = Encoding({name: Number(0.0, True) for name in columns}, {}, {}, SCALED)
+    built = network.build(DEEP, 8, seed=1)
+    network.save(encoder.whole(encoder.layers(encoding), built, SCALED), tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert [one.name for one in loaded.inputs] == columns
+    assert [layer.name for layer in loaded.get_layer("network").layers] == [
+        "dense_1", "dropout_1", "dense_2", "dense_3",
+    ]  # fmt: skip
+
+
 def test_the_summary_counts_parameters_layer_by_layer() -> None:
     text = network.summary(network.build(DEEP, 2, seed=1))
     assert "Total params: 37" in text

@@ -289,6 +289,9 @@ def test_each_warning_is_one_line_and_names_its_place() -> None:
     rows.loc[test[:2], "town"] = ["Ulm", "Ems\nor so"]
     rows.loc[test[2], "age"] = 1e6
     lines = made(rows, first.schema, deviations=Deviations()).warnings
+    assert len(lines) == 4
+    # Which of day and month comes first is doubtful until it stands in a schema.
+    lines += [line for line in first.warnings if "column 'day'" in line]
     assert len(lines) == 5
     assert all(line.startswith("t.csv, ") and "\n" not in line for line in lines)
 

@@ -119,7 +119,9 @@ def test_a_store_that_is_named_first_has_its_database_at_once(
     told(monkeypatch, {"what": "store", "uri": None})
     assert (tmp_path / "mlflow.db").is_file()
     # What is wrong with a store is said once, of the run.
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "none"))
+    capfd.readouterr()
+    (tmp_path / "what?").mkdir()
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "what?"))
     told(monkeypatch, {"what": "store", "uri": None})
     assert capfd.readouterr() == ("", "")
 

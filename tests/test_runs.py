@@ -1,11 +1,13 @@
-"""What a tracked run says about a curve."""
+"""What a tracked run says about a curve, and which raw files it lists."""
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from pipeline.runs import curve_metrics
+from pipeline import provenance
+from pipeline.runs import curve_metrics, raw_files
 
 
 def history(
@@ -81,3 +83,47 @@ def test_metrics_are_plain_numbers() -> None:
 def test_a_missing_loss_is_never_the_best() -> None:
     metrics = curve_metrics(history([5.0, 4.0, 3.0], [2.0, math.nan, 1.0]))
     assert metrics["best_epoch"] == 3.0
+
+
+@pytest.fixture
+def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with tables in data/raw/."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("one.csv", "parts/1.csv", "parts/2.csv", "parts/.keep", "parts/old/3.csv"):
+        path = tmp_path / "data/raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a,y\n1,2\n", "utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "files"),
+    [
+        ("data/raw/one.csv", ["one.csv"]),
+        ("./data/raw//one.csv", ["one.csv"]),
+        ("data/raw/parts", ["parts/1.csv", "parts/2.csv"]),
+        ("data/raw/parts/", ["parts/1.csv", "parts/2.csv"]),
+        ("data/raw/*.csv", ["one.csv"]),
+        ("data/raw/parts/[2-9].csv", ["parts/2.csv"]),
+        ("data/raw/**/*.csv", ["one.csv", "parts/1.csv", "parts/2.csv", "parts/old/3.csv"]),
+    ],
+)
+def test_the_files_of_a_table_are_those_that_are_read_under_their_names_in_provenance(
+    raw: Path, path: str, files: list[str]
+) -> None:
+    found = raw_files(path)
+    assert found == [f"data/raw/{file}" for file in files]
+    assert set(found) <= set(provenance.hash_files(raw / "data/raw", raw))
+    assert raw_files(str(raw / path)) == found
+
+
+@pytest.mark.usefixtures("raw")
+@pytest.mark.parametrize("path", [None, "sklearn:diabetes", "data/raw/none/*.csv", "data"])
+def test_what_is_no_table_of_files_has_none(path: str | None) -> None:
+    assert raw_files(path) == []
+
+
+@pytest.mark.usefixtures("raw")
+def test_a_table_that_is_no_longer_there_is_none_of_the_inputs() -> None:
+    inputs = provenance.hash_files(Path("data/raw"))
+    assert not set(raw_files("data/raw/gone.csv")) & set(inputs)

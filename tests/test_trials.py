@@ -226,6 +226,22 @@ def test_a_trial_that_diverges_has_failed_and_the_others_are_complete(rows: Tabl
     assert first.score == pytest.approx(alone.score, rel=1e-4)
 
 
+@pytest.mark.parametrize("score", Score)
+def test_a_logarithm_too_great_for_any_number_is_a_failure(score: Score) -> None:
+    rows = trials.table(learning_the_logarithm(prepared()))
+    far = experiment(SGD(learning_rate=300.0), loss=Loss.mae)
+    (outcome,) = train([far], rows, score=score)
+    (last,) = outcome.history.tail(1).to_dict("records")
+    assert np.isfinite(last["loss"])
+    assert outcome.state == "complete"
+    further = experiment(SGD(learning_rate=1e4), loss=Loss.mae)
+    near, wild = train([experiment(FASTER, loss=Loss.mae), further], rows, score=score)
+    assert (wild.state, wild.score, wild.weights) == ("failed", None, [])
+    assert wild.reason == f"diverged: the {score.value} became inf"
+    assert wild.epochs == len(wild.curves) == 6
+    assert near.state == "complete"
+
+
 def test_the_epochs_are_told_of(rows: Table) -> None:
     told: list[tuple[int, float]] = []
     outcomes = train(
