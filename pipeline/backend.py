@@ -6,6 +6,9 @@ need Keras for must not import this one at its top.
 
 import gc
 import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from pipeline.command import quiet_stderr
 
@@ -16,11 +19,29 @@ from pipeline.command import quiet_stderr
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
+# What Keras takes only where it is installed (for wrappers and plots that nothing here
+# uses), and what takes a third of its time to import.
+OPTIONAL = ("matplotlib", "pydot", "sklearn", "torchvision")
+
+
+@contextmanager
+def _without(names: Iterable[str]) -> Iterator[None]:
+    """As if none of these were installed; those that are imported already stay so. None
+    in sys.modules is Python's own way to say it. No other thread may import them meanwhile."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None is allowed there
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
 # All that an import makes is kept: looking through it for garbage is a tenth of the time.
 _collecting = gc.isenabled()
 gc.disable()
 try:
-    with quiet_stderr():
+    with quiet_stderr(), _without(OPTIONAL):
         import keras
         import tensorflow as tf
 finally:
