@@ -273,7 +273,10 @@ def conform(
     columns = {}
     for name, column in schema.columns.items():
         if name not in table.columns:
-            raise UserError(f"{_file(place)}: has no column {name!r}; it has {named(table)}")
+            raise UserError(
+                f"{_file(place)}: has no column {name!r}, which the model reads; it has"
+                f" {named(table)}"
+            )
         values = table[name]
         marks = codes if pd.api.types.is_numeric_dtype(values) else list(missing)
         if marks and not pd.api.types.is_bool_dtype(values):

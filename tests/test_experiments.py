@@ -96,7 +96,9 @@ def test_a_missing_column_is_named_and_nothing_is_written(clone: Clone) -> None:
     (clone.root / "few.csv").write_text("age,sex\n1,2\n", "utf-8")
     done = clone.python("-m", "pipeline.predict", "few.csv", "--output", "none.csv", check=False)
     assert done.returncode == 1
-    assert done.stderr == "error: few.csv: has no column 'bmi', which the model reads\n"
+    assert done.stderr == (
+        "error: few.csv: has no column 'bmi', which the model reads; it has age, sex\n"
+    )
     assert not (clone.root / "none.csv").exists()
 
 

@@ -512,7 +512,7 @@ def test_without_new_rows_there_are_none() -> None:
     ("content", "said"),
     [
         (None, "new.csv: no such file; "),
-        ("age,y\n30,2\n", "new.csv: has no column 'income'; it has age, y"),
+        ("age,y\n30,2\n", "new.csv: has no column 'income', which the model reads; it has age, y"),
         (
             "age,income,town,seen,house\n30,1,Bonn,2024-01-09,1\nx,1,Bonn,2024-01-09,1\n",
             "new.csv, row 2 below the header, column 'age': 'x' is no finite number of float32; ",

@@ -280,7 +280,7 @@ def test_columns_may_stand_in_any_order_and_others_are_ignored() -> None:
 
 
 def test_a_column_that_is_lacking_is_named() -> None:
-    with fails("table.csv: has no column 'c'; it has b, a"):
+    with fails("table.csv: has no column 'c', which the model reads; it has b, a"):
         schema.conform(
             pd.DataFrame({"b": [1], "a": [1]}), Schema({"c": Column(Kind.numeric)}), place
         )

@@ -170,7 +170,9 @@ def test_a_row_s_prediction_does_not_depend_on_the_rows_beside_it(predictor: Pre
 def test_a_missing_column_is_named_with_the_file(predictor: Predictor, rows: int) -> None:
     with pytest.raises(UserError) as caught:
         predictor.predict(TABLE[["a", "seen"]].head(rows), "rows.csv")
-    assert str(caught.value) == "rows.csv: has no column 'b/c'; it has a, seen"
+    assert (
+        str(caught.value) == "rows.csv: has no column 'b/c', which the model reads; it has a, seen"
+    )
 
 
 @pytest.mark.parametrize(
@@ -211,7 +213,9 @@ def test_a_row_is_named_as_the_caller_finds_it(
     table = TABLE.set_index(pd.Index(["x", "y", "z"]))
     with pytest.raises(UserError, match=r"^2\.parquet, row 8, column 'a': the value is missing"):
         predictor.predict(table.assign(a=["1", "?", "3"]), where=where)
-    with pytest.raises(UserError, match=r"^2\.parquet: has no column 'b/c'; it has a$"):
+    with pytest.raises(
+        UserError, match=r"^2\.parquet: has no column 'b/c', which the model reads; it has a$"
+    ):
         predictor.predict(table[["a"]], where=where)
     predictor.predict(table.assign(a=[0, 1, 9]), where=where)
     warning = capsys.readouterr().err
