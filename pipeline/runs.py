@@ -14,8 +14,9 @@ from pipeline import identity, provenance
 from pipeline.command import UserError
 from pipeline.config import COMPOSED, Config, flatten, settings
 from pipeline.places import EVALUATION, METRICS, MODEL, PREPARED, STAGES
-from pipeline.reading import DIABETES, files_of
+from pipeline.reading import DIABETES
 from pipeline.schema import Contract
+from pipeline.sources import files_of
 from pipeline.tracking import TROUBLE, Store, say_untracked
 
 CODE = Path(__file__).parent

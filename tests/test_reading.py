@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import reading as module
+from pipeline import delimited as module
 from pipeline.command import UserError
 from pipeline.config import Reading
 from pipeline.reading import Raw, read
