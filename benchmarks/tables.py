@@ -23,12 +23,9 @@ def prepare() -> None:
     lines = []
     for rows in (10_000, 100_000, 1_000_000):
         with tempfile.TemporaryDirectory() as folder:
-            write(rows, Path(folder) / "table.csv")
-            code = f"from benchmarks.tables import prepared; prepared({rows})"
-            done = subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                cwd=folder, env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
-            )  # fmt: skip
+            # Not in this process: a child's peak begins at its parent's.
+            call(folder, f"write({rows}, Path('table.csv'))")
+            done = call(folder, f"prepared({rows})")
         seconds, reading, memory = (float(word) for word in done.stdout.split()[-3:])
         size = rows * COLUMNS * 8 / 2**20
         lines.append(
@@ -42,6 +39,15 @@ def prepare() -> None:
         ["rows", "seconds", "rows a second", "times pyarrow's reading", "table, MB",
          "memory above the imports, MB", "times the table", "goal"],
         lines,
+    )  # fmt: skip
+
+
+def call(folder: str, code: str) -> subprocess.CompletedProcess[str]:
+    """A function of this module, in a process and a folder of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", f"from benchmarks.tables import *; {code}"],
+        capture_output=True, text=True, check=True, cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
     )  # fmt: skip
 
 

@@ -4,13 +4,12 @@ The import costs about ten seconds, so a module that only some of its callers
 need Keras for must not import this one at its top.
 """
 
-import gc
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from pipeline.command import quiet_stderr
+from pipeline.command import importing, quiet_stderr
 
 # 3 keeps fatal errors; everything else that matters arrives as a Python
 # exception. The lines that absl prints before its logging starts ("All log
@@ -37,16 +36,9 @@ def _without(names: Iterable[str]) -> Iterator[None]:
             del sys.modules[name]
 
 
-# All that an import makes is kept: looking through it for garbage is a tenth of the time.
-_collecting = gc.isenabled()
-gc.disable()
-try:
-    with quiet_stderr(), _without(OPTIONAL):
-        import keras
-        import tensorflow as tf
-finally:
-    if _collecting:
-        gc.enable()
+with importing(), quiet_stderr(), _without(OPTIONAL):
+    import keras
+    import tensorflow as tf
 
 # That a group is traced anew when members have left it is what is meant.
 tf.get_logger().setLevel("ERROR")

@@ -1,5 +1,6 @@
 """What every command shares: how it ends, and what reaches the terminal."""
 
+import gc
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 
 class UserError(Exception):
@@ -29,6 +31,14 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(130)
 
 
+def leave() -> NoReturn:
+    """Ends a process that has done its work at once: to take TensorFlow or MLflow apart
+    takes a second."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def _terminate(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
@@ -36,6 +46,19 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 def warn(text: str) -> None:
     """One line that the user should read, although the work goes on."""
     print(f"warning: {text}", file=sys.stderr)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """For a heavy import: all that it makes is kept, and looking through it for garbage
+    would be a tenth of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 @contextmanager

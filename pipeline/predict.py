@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipeline.command import UserError, run
+from pipeline.command import UserError, leave, run
 from pipeline.config import Kind
 from pipeline.files import whole_file
 from pipeline.reading import Raw, read
@@ -112,3 +112,4 @@ def load(model: str) -> Any:
 
 if __name__ == "__main__":
     run(main)
+    leave()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import runs
-from pipeline.command import UserError, run
+from pipeline.command import UserError, leave, run
 from pipeline.config import read_config
 from pipeline.identity import Identity
 from pipeline.sweep_runs import SweepRuns
@@ -105,3 +105,4 @@ def follow(live: LiveRun, messages: Iterator[Message]) -> None:
 
 if __name__ == "__main__":
     run(main)
+    leave()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import provenance, schema, space
-from pipeline.command import UserError, run
+from pipeline.command import UserError, leave, run
 from pipeline.composing import compose
 from pipeline.config import Config, settings, typed
 from pipeline.preparing import prepare
@@ -138,3 +138,4 @@ def hashed(value: Any) -> str:
 
 if __name__ == "__main__":
     run(main)
+    leave()

@@ -7,7 +7,7 @@ came out and how to look at it.
 import json
 
 from pipeline import runs
-from pipeline.command import UserError, run
+from pipeline.command import UserError, leave, run
 from pipeline.config import read_config
 from pipeline.places import EVALUATION, METRICS, MODEL
 
@@ -36,3 +36,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     run(main)
+    leave()

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipeline.command import UserError, importing, warn
+
 # Read by mlflow when it is imported. A server that is gone must cost seconds,
 # not the four minutes of the default retries.
 for _name, _value in {
@@ -27,7 +29,8 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-import mlflow  # noqa: E402 - the settings above come first
+with importing():
+    import mlflow  # the settings above come first
 import pandas as pd  # noqa: E402
 import psutil  # noqa: E402
 from filelock import FileLock  # noqa: E402
@@ -48,7 +51,6 @@ from mlflow.types.schema import AnyType  # noqa: E402
 from requests.exceptions import RequestException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-from pipeline.command import UserError, warn  # noqa: E402
 from pipeline.identity import Identity  # noqa: E402
 
 logging.getLogger("alembic").setLevel(logging.WARNING)

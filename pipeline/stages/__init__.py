@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from pipeline.command import run
+from pipeline.command import leave, run
 from pipeline.provenance import note_seconds
 
 
 def run_stage(name: str, main: Callable[[], None]) -> None:
-    """Runs a stage as a command and notes how long its process took."""
+    """Runs a stage as a command, notes how long its process took, and ends it."""
     run(main)
     note_seconds(name)
+    leave()
