@@ -1,7 +1,7 @@
 """Preparing tables: rows a second and memory, against reading the file alone."""
 
 import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +23,6 @@ def prepare() -> None:
     lines = []
     for rows in (10_000, 100_000, 1_000_000):
         with tempfile.TemporaryDirectory() as folder:
-            # Not in this process: a child's peak begins at its parent's.
             call(folder, f"write({rows}, Path('table.csv'))")
             done = call(folder, f"prepared({rows})")
         seconds, reading, memory = (float(word) for word in done.stdout.split()[-3:])
@@ -61,18 +60,26 @@ def write(rows: int, path: Path) -> None:
     table.to_csv(path, index=False, float_format="%.6f")
 
 
+def peak() -> float:
+    """The most memory that this process has had in use, in MB."""
+    status = Path("/proc/self/status").read_text("utf-8")
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
+
+
 def prepared(rows: int) -> None:
     """Prints seconds, seconds of pyarrow's reading alone, and MB, of table.csv here."""
     from pipeline.config import Data, Split
     from pipeline.preparing import prepare as prepare_table
     from pipeline.stages.prepare import write as write_parts
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # The peak so far may be that of the process that started this one: begin anew.
+    Path("/proc/self/clear_refs").write_text("5", "utf-8")
+    before = peak()
     data = Data(path="table.csv", target="y", split=Split(validation=0.2, test=0.2))
     begun = time.perf_counter()
     write_parts(prepare_table(data), data)
     seconds = time.perf_counter() - begun
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    memory = peak() - before
     begun = time.perf_counter()
     table = arrow_csv.read_csv("table.csv")
     reading = time.perf_counter() - begun

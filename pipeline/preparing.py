@@ -53,6 +53,10 @@ def prepare(data: Data, known: Schema | None = None, today: dt.date | None = Non
         inferred={*chosen} - {*data.kinds, *before},
     )  # fmt: skip
     _check_target(rows[data.target], columns, data, raw)
+    guessed = used.only(name for name in used.columns if name not in before)
+    doubts = schema.doubts(raw.table, guessed, raw.place)
+    # A large table is not kept twice.
+    raw = replace(raw, table=raw.table.iloc[:0].copy())
     parts = splitting.split(rows, data.split)
     doubtful, useless = _looked_over(parts, used, chosen, data, today)
     kept = [name for name in chosen if name not in useless]
@@ -65,7 +69,6 @@ def prepare(data: Data, known: Schema | None = None, today: dt.date | None = Non
         data.target, expected.only(kept), _reading_of_new_rows(data, raw), data.deviations
     )
     encoding = features.fit(parts["train"], columns, kept, data)
-    guessed = used.only(name for name in used.columns if name not in before)
     new, told = _new_rows(contract, data, expected)
     return Prepared(
         parts,
@@ -78,7 +81,7 @@ def prepare(data: Data, known: Schema | None = None, today: dt.date | None = Non
         | features.described(encoding),
         warnings=[
             *(one.message(data.path, left_out=one.useless) for one in doubtful),
-            *schema.doubts(raw.table, guessed, raw.place),
+            *doubts,
             *schema.deviations(rows, contract.schema, contract.policies, raw.place),
             *told,
         ],

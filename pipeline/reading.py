@@ -88,4 +88,6 @@ def _frame(path: str, table: pa.Table) -> pd.DataFrame:
     # pandas is quicker with one block.
     frame = table.to_pandas(self_destruct=True, split_blocks=table.num_columns < _WIDE)
     assert isinstance(frame, pd.DataFrame)
+    del table
+    pa.default_memory_pool().release_unused()
     return frame

@@ -294,7 +294,8 @@ def conform(
                 + (HINT.format(quoted(name)) if guessed else "")
             )
         columns[name] = made
-    return pd.DataFrame(columns, index=table.index)
+    # Without copying what is of the right type already.
+    return pd.DataFrame(columns, index=table.index, copy=False)
 
 
 def _plain_numbers(values: "pd.Series[Any]", decimal: str, thousands: str) -> "pd.Series[Any]":
@@ -318,7 +319,9 @@ def _is_number_text(text: str) -> bool:
 def _numeric(values: "pd.Series[Any]", _column: Column) -> tuple["pd.Series[Any]", Any]:
     if pd.api.types.is_datetime64_any_dtype(values):
         return pd.Series(math.nan, values.index), False
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    numbers = values
+    if values.dtype != "float64":
+        numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     # The network computes in float32, so what that cannot hold is infinite as well.
     return numbers, (numbers.abs() > np.finfo(np.float32).max).to_numpy()
 
