@@ -69,7 +69,7 @@ class When(Enum):
     always = "always"
     never = "never"
 
-    def decided(self, useful: bool) -> bool:  # noqa: FBT001 - the one thing that it asks
+    def decided(self, *, useful: bool) -> bool:
         """What auto comes to, if the thing is useful or is not."""
         return useful if self is When.auto else self is When.always
 

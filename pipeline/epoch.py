@@ -60,6 +60,9 @@ class Units(NamedTuple):
     deviation: float = 1.0
 
 
+AS_LEARNED = Units()
+
+
 class Group(NamedTuple):
     """What a compiled function is made for: all that the members share, and which of
     the things that they may have any of them has."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.command import UserError
 from pipeline.config import Data, Impute, Kind, ScaleInputs, ScaleTarget
-from pipeline.schema import Schema
+from pipeline.schema import Schema, what_train_writes
 
 Values = NDArray[np.float64]
 
@@ -117,17 +117,15 @@ class Encoding:
 
     @staticmethod
     def read(path: Path) -> "Encoding":
-        plain = json.loads(path.read_text("utf-8"))
-
-        def each(kind: type[Any], side: str) -> dict[str, Any]:
-            return {name: kind(**values) for name, values in plain[side].items()}
-
-        return Encoding(
-            each(Number, "numbers"),
-            each(Category, "categories"),
-            each(Date, "dates"),
-            Target(**plain["target"]),
-        )
+        """What `write` wrote. Raises UserError for anything else."""
+        with what_train_writes(path):
+            plain = json.loads(path.read_text("utf-8"))
+            kinds = {"numbers": Number, "categories": Category, "dates": Date}
+            sides: dict[str, Any] = {
+                side: {name: kind(**values) for name, values in plain[side].items()}
+                for side, kind in kinds.items()
+            }
+            return Encoding(**sides, target=Target(**plain["target"]))
 
 
 def date_parts(date: Date) -> list[str]:

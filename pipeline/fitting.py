@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.backend import keras, tf
 from pipeline.batches import Array, Order, Part, Stream, in_batches, order_of_rows
 from pipeline.callbacks import Callbacks
-from pipeline.epoch import FLAGS, TOLD, Group, Rows, State, Units, compiled
+from pipeline.epoch import AS_LEARNED, FLAGS, TOLD, Group, Rows, State, Units, compiled
 from pipeline.feed import chunks, held, longer, pieces
 from pipeline.members import NAMES, Member, own, starts
 from pipeline.updates import number_of_slots
@@ -69,7 +69,7 @@ def fit(
     shuffle: bool,
     xla: bool | None = None,
     pauses: Sequence[int] = (),
-    units: Units = Units(),  # noqa: B008 - it cannot change
+    units: Units = AS_LEARNED,
     on_epochs: OnEpochs | None = None,
     network: keras.Sequential | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),

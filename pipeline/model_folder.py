@@ -10,11 +10,10 @@ from pipeline import network, weights
 from pipeline.backend import keras
 from pipeline.features import Encoding
 from pipeline.network import Array
+from pipeline.places import CONTRACT, ENCODING
 from pipeline.schema import Contract
 
 MODEL = "model.keras"
-CONTRACT = "contract.json"
-ENCODING = "encoding.json"
 HISTORY = "history.csv"
 
 

@@ -8,5 +8,8 @@ SCHEMAS = Path("data/schema")
 PREPARED = Path("data/prepared")
 MODEL = Path("data/model")
 EVALUATION = Path("data/evaluation")
+# In a model folder, and in data/prepared/.
+CONTRACT = "contract.json"
+ENCODING = "encoding.json"
 METRICS = Path("data/metrics.json")
 TRACKED = Path("data/tracked.json")

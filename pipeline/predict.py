@@ -13,6 +13,7 @@ from tqdm import tqdm
 from pipeline.command import UserError, leave, run
 from pipeline.config import Kind
 from pipeline.files import whole_file
+from pipeline.places import CONTRACT
 from pipeline.reading import Raw, read
 from pipeline.schema import Contract
 
@@ -80,13 +81,7 @@ def contract_of(folder: Path) -> Contract:
     """What the model in a folder expects of its rows."""
     if not folder.is_dir():
         raise UserError(f"{folder}: no such model folder; `dvc repro` makes data/model")
-    file = folder / "contract.json"
-    if not file.is_file():
-        raise UserError(f"{folder}: holds no {file.name}; the train stage writes a model folder")
-    try:
-        return Contract.read(file)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{file}: is not what the train stage writes") from error
+    return Contract.read(folder / CONTRACT)
 
 
 def rows_of(path: str, contract: Contract) -> Raw:

@@ -45,7 +45,12 @@ def fits_in_memory(path: Path, inputs: int) -> bool:
     return bool(metadata.num_rows * bytes_of_row < psutil.virtual_memory().available)
 
 
-def first_row(path: Path) -> pd.DataFrame:
-    """The first row, as a table."""
-    row: pd.DataFrame = next(pq.ParquetFile(path).iter_batches(1)).to_pandas()
-    return row
+def rows(path: Path) -> int:
+    """How many there are."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def first_rows(path: Path, count: int) -> pd.DataFrame:
+    """The first rows, as a table."""
+    first: pd.DataFrame = next(pq.ParquetFile(path).iter_batches(count)).to_pandas()
+    return first

@@ -48,10 +48,7 @@ def prepare(data: Data, known: Schema | None = None, today: dt.date | None = Non
     columns = _schema(raw.table, data, known)
     others = [name for name in (data.target, data.group, data.split.column) if name is not None]
     used = columns.only(dict.fromkeys([*chosen, *others]))
-    rows = schema.conform(
-        raw.table, used, raw.place, missing=data.reading.missing,
-        inferred={*chosen} - {*data.kinds, *before},
-    )  # fmt: skip
+    rows = schema.conform(raw.table, used, raw.place, inferred={*chosen} - {*data.kinds, *before})
     _check_target(rows[data.target], columns, data, raw)
     guessed = used.only(name for name in used.columns if name not in before)
     doubts = schema.doubts(raw.table, guessed, raw.place)
@@ -126,21 +123,11 @@ def read_table(data: Data, path: str, known: Schema | None, needed: Sequence[str
     kinds = {name: column.kind for name, column in known.columns.items()} if known else {}
     texts = {name for name, kind in (kinds | data.kinds).items() if kind is Kind.category}
     raw = read(path, data.reading, needed=needed, texts=texts)
-    gone = []
-    # What is no number becomes NaN.
-    codes = pd.to_numeric(pd.Series(data.reading.missing, dtype="str"), errors="coerce")
-    if np.isfinite(codes).any():
-        # Beside -99 a CSV file may have -99.0.
-        numbers = raw.table.select_dtypes("number")
-        gone.append(numbers.isin(codes[np.isfinite(codes)].tolist()))
-    if raw.delimiter is None:
-        # A Parquet file may have words for them too.
-        words = raw.table.select_dtypes(["object", "string"])
-        gone.append(words.isin(data.reading.missing))
-    gaps = {
-        name: raw.table[name].mask(one[name]) for one in gone for name in one.columns[one.any()]
+    # A Parquet file may have marks too, and a CSV file -99.0 beside -99.
+    columns = {
+        name: schema.unmarked(column, data.reading.missing) for name, column in raw.table.items()
     }
-    return replace(raw, table=raw.table.assign(**gaps)) if gaps else raw
+    return replace(raw, table=pd.DataFrame(columns, copy=False))
 
 
 def _schema(table: pd.DataFrame, data: Data, known: Schema | None) -> Schema:

@@ -4,7 +4,7 @@ import copy
 import io
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +126,10 @@ def _place(document: CommentedMap, key: str) -> str:
 def _set(document: Any, key: str, value: Any) -> None:
     *path, name = key.split(".")
     for part in path:
-        if isinstance(document, Mapping) and not isinstance(document.get(part), Mapping | list):
-            document[part] = CommentedMap()  # type: ignore[index] # it is ruamel's own
+        if isinstance(document, MutableMapping) and not isinstance(
+            document.get(part), Mapping | list
+        ):
+            document[part] = CommentedMap()
         document = _at(document, part)
     place = int(name) if isinstance(document, list) else name
     # Comments hang on values: what is the same stays the same object.

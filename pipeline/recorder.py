@@ -33,7 +33,7 @@ from pipeline.tracking import (
 Message = dict[str, Any]
 
 
-class Failed(Exception):  # noqa: N818 - not an error of this process
+class WorkFailedError(Exception):
     """What the other process failed with."""
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         if message["what"] == "begin":
             try:
                 record(message, messages)
-            except (Failed, SystemExit):
+            except (WorkFailedError, SystemExit):
                 continue
         if message["what"] == "sweep":
             record_sweep(message, messages)
@@ -93,7 +93,7 @@ def follow(live: LiveRun, messages: Iterator[Message]) -> None:
     for message in messages:
         if message["what"] == "end":
             if message["status"] == "FAILED":
-                raise Failed(message["reason"])
+                raise WorkFailedError(message["reason"])
             if message["status"] == "KILLED":
                 raise SystemExit
             return

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline import identity, provenance
+from pipeline import identity, prepared, provenance
 from pipeline.command import UserError
 from pipeline.config import COMPOSED, Config, flatten, settings
-from pipeline.places import EVALUATION, METRICS, MODEL, PREPARED, STAGES
+from pipeline.places import CONTRACT, ENCODING, EVALUATION, METRICS, MODEL, PREPARED, STAGES
 from pipeline.reading import DIABETES
 from pipeline.schema import Contract
 from pipeline.sources import files_of
@@ -21,6 +21,7 @@ from pipeline.tracking import TROUBLE, Store, say_untracked
 
 CODE = Path(__file__).parent
 # Beyond this a diff is of data, which DVC keeps, rather than of code.
+EXAMPLE_ROWS = 3
 MOST_DIFF_CHARACTERS = 1_000_000
 DESCRIPTION = """\
 | Artifact | What it holds |
@@ -92,10 +93,10 @@ def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> O
     with tempfile.TemporaryDirectory() as temporary:
         _gather_provenance(Path(temporary))
         store.log_folder(run_id, Path(temporary), "provenance")
-    log_model(store, run_id, MODEL, pd.read_parquet(PREPARED / "train.parquet"))
+    log_model(store, run_id, MODEL, prepared.first_rows(PREPARED / "train.parquet", EXAMPLE_ROWS))
     for part in ("train", "validation", "test", "new"):
         path = (PREPARED / f"{part}.parquet").as_posix()
-        count = len(pd.read_parquet(path))
+        count = prepared.rows(Path(path))
         if count:
             store.log_data(run_id, part, path, evaluated.inputs[path], count)
     read = {file for path in (config.data.path, config.data.new_rows) for file in raw_files(path)}
@@ -141,11 +142,11 @@ def log_model(
     store: Store, run_id: str, model: Path, rows: pd.DataFrame, name: str = "model"
 ) -> None:
     """The model of a folder; rows, with its columns among others, are for an example."""
-    contract = Contract.read(model / "contract.json")
+    contract = Contract.read(model / CONTRACT)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         folder.mkdir()
-        for file in ("model.keras", "contract.json", "encoding.json"):
+        for file in ("model.keras", CONTRACT, ENCODING):
             shutil.copy(model / file, folder)
         needed = (
             "keras",
@@ -159,7 +160,7 @@ def log_model(
         )
         installed = provenance.all_packages().splitlines()
         packages = [line for line in installed if line.partition("==")[0] in needed]
-        example = rows[list(contract.schema.columns)].head(3)
+        example = rows[list(contract.schema.columns)].head(EXAMPLE_ROWS)
         store.log_model(run_id, folder, CODE, example, packages, name=name)
 
 

@@ -7,7 +7,9 @@ values, a category is text (pandas' str, NaN), a date is datetime64[us] (NaT).
 import datetime as dt
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,12 +118,27 @@ class Contract:
 
     @staticmethod
     def read(path: Path) -> "Contract":
-        plain = json.loads(path.read_text("utf-8"))
-        policies = {name: Policy(value) for name, value in plain["deviations"].items()}
-        schema = Schema.of(plain["columns"], str(path))
-        return Contract(
-            plain["target"], schema, Reading(**plain["reading"]), Deviations(**policies)
-        )
+        """What `write` wrote. Raises UserError for anything else."""
+        with what_train_writes(path):
+            plain = json.loads(path.read_text("utf-8"))
+            policies = {name: Policy(value) for name, value in plain["deviations"].items()}
+            schema = Schema.of(plain["columns"], str(path))
+            return Contract(
+                plain["target"], schema, Reading(**plain["reading"]), Deviations(**policies)
+            )
+
+
+@contextmanager
+def what_train_writes(path: Path) -> Iterator[None]:
+    """A file of a model folder that is missing or damaged becomes a UserError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{path.parent}: holds no {path.name}; the train stage writes a model folder"
+        ) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: is not what the train stage writes") from error
 
 
 def _column(name: str, plain: Any, source: str) -> Column:
@@ -252,6 +269,19 @@ def _dates(texts: "pd.Series[Any]", date_format: str) -> "pd.Series[Any]":
     return dates.dt.tz_localize(None).astype("datetime64[us]")
 
 
+def unmarked(values: "pd.Series[Any]", missing: Sequence[str]) -> "pd.Series[Any]":
+    """A column as it was read, without the texts that stand for a missing value; of numbers,
+    without those of the texts that are numbers (-99.0 as well as -99)."""
+    marks: list[Any] = list(missing)
+    if pd.api.types.is_numeric_dtype(values):
+        codes = pd.to_numeric(pd.Series(marks, dtype="str"), errors="coerce")
+        marks = codes[np.isfinite(codes)].tolist()
+    if not marks or pd.api.types.is_bool_dtype(values):
+        return values
+    gone = values.isin(marks)
+    return values.mask(gone) if gone.any() else values
+
+
 def conform(
     table: pd.DataFrame,
     schema: Schema,
@@ -269,7 +299,6 @@ def conform(
     Raises UserError for a column that the table lacks, and for a cell that is not what
     the column holds, naming row, column and value.
     """
-    codes = [float(one) for one in missing if _is_number_text(one)]
     columns = {}
     for name, column in schema.columns.items():
         if name not in table.columns:
@@ -277,10 +306,7 @@ def conform(
                 f"{_file(place)}: has no column {name!r}, which the model reads; it has"
                 f" {named(table)}"
             )
-        values = table[name]
-        marks = codes if pd.api.types.is_numeric_dtype(values) else list(missing)
-        if marks and not pd.api.types.is_bool_dtype(values):
-            values = values.mask(values.isin(marks))
+        values = unmarked(table[name], missing)
         if column.kind is Kind.numeric and (decimal not in (None, ".") or thousands):
             values = _plain_numbers(values, decimal or ".", thousands or "")
         made, wrong = CONVERSIONS[column.kind](values, column)
@@ -291,7 +317,7 @@ def conform(
             guessed = name in inferred and made.isna().iloc[at]
             raise UserError(
                 f"{place(at)}, column {name!r}: {str(values.iloc[at])!r} is {what}; mend it"
-                + (HINT.format(quoted(name)) if guessed else "")
+                + (_hint(name) if guessed else "")
             )
         columns[name] = made
     # Without copying what is of the right type already.
@@ -307,13 +333,6 @@ def _plain_numbers(values: "pd.Series[Any]", decimal: str, thousands: str) -> "p
             cell.replace(thousands, "").replace(decimal, ".") if isinstance(cell, str) else cell
         )
     )
-
-
-def _is_number_text(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def _numeric(values: "pd.Series[Any]", _column: Column) -> tuple["pd.Series[Any]", Any]:
@@ -368,10 +387,7 @@ WORDS = {
     Kind.category: "no text",
     Kind.date: "no date of the format {}",
 }
-HINT = (
-    ", add it to data.reading.missing if it stands for a missing value, or set"
-    " data.kinds={{{}: category}}"
-)
+HINT = ", add it to data.reading.missing if it stands for a missing value, or "
 
 
 def observed(
@@ -506,9 +522,12 @@ def named(table: pd.DataFrame, most: int = 20) -> str:
     return ", ".join(names[:most]) + more
 
 
-def quoted(name: str) -> str:
-    """A name as Hydra's grammar takes it."""
-    return name if name.replace("_", "a").isalnum() else "'" + name.replace("'", "\\'") + "'"
+def _hint(name: str) -> str:
+    if re.fullmatch(r"[a-z_]\w*", name, re.ASCII | re.IGNORECASE):
+        return f"{HINT}set data.kinds={{{name}: category}}"
+    # YAML takes any name in quotes as a key, Hydra's command line does not.
+    quoted = json.dumps(name, ensure_ascii=False)
+    return f"{HINT}write kinds: {{{quoted}: category}} under data in params.yaml"
 
 
 def _file(place: Place) -> str:

@@ -15,8 +15,9 @@ from pipeline.backend import keras, tf
 from pipeline.command import UserError, warn
 from pipeline.encoder import inputs
 from pipeline.features import Encoding
-from pipeline.model_folder import CONTRACT, ENCODING, MODEL
-from pipeline.schema import Contract, Place
+from pipeline.model_folder import MODEL
+from pipeline.places import CONTRACT, ENCODING
+from pipeline.schema import Contract, Place, what_train_writes
 
 BATCH_ROWS = 4096
 # What Keras and zipfile raise for a file that is not whole.
@@ -36,16 +37,10 @@ class Predictor:
     """The model in a folder that holds model.keras, contract.json and encoding.json."""
 
     def __init__(self, folder: Path) -> None:
-        for name in (MODEL, CONTRACT, ENCODING):
-            if not (folder / name).is_file():
-                raise UserError(f"{folder}: holds no {name}; the train stage writes a model folder")
-        try:
-            self.contract = Contract.read(folder / CONTRACT)
-            self.encoding = Encoding.read(folder / ENCODING)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{folder}: {CONTRACT} or {ENCODING} is not what the train stage writes"
-            ) from error
+        self.contract = Contract.read(folder / CONTRACT)
+        self.encoding = Encoding.read(folder / ENCODING)
+        with what_train_writes(folder / MODEL):
+            (folder / MODEL).stat()
         if not zipfile.is_zipfile(folder / MODEL):
             raise UserError(f"{folder / MODEL}: is not a Keras model")
         try:

@@ -33,7 +33,7 @@ def files_of(path: str) -> list[Path]:
                 " data.path"
             )
     elif re.search(r"[*?[]", path) and not place.exists():
-        files = _tables(map(Path, glob(path, recursive=True)))  # noqa: PTH207 - absolute ones too
+        files = _tables(map(Path, glob(path, recursive=True)))  # noqa: PTH207 - Path.glob takes no absolute one
         if not files:
             raise UserError(f"{path}: matches no CSV or Parquet file; set data.path")
     else:

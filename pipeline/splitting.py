@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.command import UserError
 from pipeline.config import Split, SplitBy
+from pipeline.schema import MOST_WHOLE
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
@@ -16,16 +17,13 @@ TRAIN, VALIDATION, TEST = range(3)
 Dealt = NDArray[np.int8]
 
 
-def split(
-    table: pd.DataFrame, settings: Split, groups: str | None = None
-) -> dict[str, pd.DataFrame]:
+def split(table: pd.DataFrame, settings: Split) -> dict[str, pd.DataFrame]:
     """The rows of a conformed table in three parts, by the names in PARTS, each in the
     table's order. The index is kept; it numbers the rows from 0.
 
     settings.by decides what a row's part follows from:
     random  the seed; the fractions are rounded to whole rows.
-    group   the group that settings.column, else groups, names. Whole groups are dealt in
-            an order drawn from the seed.
+    group   settings.column: whole groups are dealt in an order drawn from the seed.
     time    settings.column, a date or a number: the latest rows are the test part, those
             just before them the validation part. Rows of one time stay together.
     hash    the value in settings.column and the seed: other rows have no say in it.
@@ -34,15 +32,15 @@ def split(
     Raises UserError for a column that is missing, incomplete or of no use for this, and
     where a part that is asked for, or the training part, would have no rows.
     """
-    dealt = _dealt(table, settings, groups)
+    dealt = _dealt(table, settings)
     _check_filled(np.bincount(dealt, minlength=len(PARTS)), settings)
     return {name: table[dealt == part] for part, name in enumerate(PARTS)}
 
 
-def _dealt(table: pd.DataFrame, settings: Split, groups: str | None) -> Dealt:
+def _dealt(table: pd.DataFrame, settings: Split) -> Dealt:
     if settings.by is SplitBy.random:
         return _by_chance(len(table), settings)
-    column = _column(table, settings.column or groups)
+    column = _column(table, settings.column)
     if settings.by is SplitBy.column:
         return _by_name(column, settings)
     _check_complete(column)
@@ -139,7 +137,7 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
         return column.to_numpy(object)
     values = column.to_numpy("float64")
     # Above 2**53 a float's text may be that of another whole number.
-    whole = (values == np.floor(values)) & (np.abs(values) < 2**53)
+    whole = (values == np.floor(values)) & (np.abs(values) < MOST_WHOLE)
     texts = np.empty(len(values), object)
     texts[whole] = values[whole].astype("int64").astype(str)
     texts[~whole] = values[~whole].astype(str)

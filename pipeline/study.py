@@ -203,7 +203,7 @@ class Study:
         """Notes trials as begun by this process; returns their numbers."""
         axes = self._distributions
         written = {key: distribution_to_json(axis) for key, axis in axes.items()}
-        worker, now = _worker(), dt.datetime.now()  # noqa: DTZ005 - Optuna's are local and naive
+        worker, now = _worker(), _now()
         trials = [
             TrialModel(
                 study_id=self._study._study_id,
@@ -240,7 +240,7 @@ class Study:
         trials = self.trials()
         ids = {trials[number]._trial_id: number for number in outcomes}
         mine = TrialModel.trial_id.in_(ids)
-        now = dt.datetime.now()  # noqa: DTZ005 - Optuna's are local and naive
+        now = _now()
         with Session(self._storage.engine) as session, session.begin():
             # Changes nothing, and lets no other process tell them until this one has.
             session.execute(update(TrialModel).where(mine).values(state=TrialModel.state))
@@ -394,6 +394,10 @@ def _sampler(sampler: Sampler, seed: int, known: int) -> BaseSampler:
     return RandomSampler(seed=drawn)
 
 
+def _now() -> dt.datetime:
+    return dt.datetime.now()  # noqa: DTZ005 - Optuna's times are local and naive
+
+
 def _worker() -> str:
     process = psutil.Process()
     return f"{socket.gethostname()}/{process.pid}/{process.create_time():.0f}"
@@ -407,7 +411,7 @@ def _abandoned(trial: FrozenTrial) -> bool:
     host, pid, created = trial.user_attrs["worker"].split("/")
     if host != socket.gethostname():
         begun = trial.datetime_start
-        return begun is not None and dt.datetime.now() - begun > OUT_OF_SIGHT  # noqa: DTZ005 - Optuna's are local and naive
+        return begun is not None and _now() - begun > OUT_OF_SIGHT
     try:
         return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
     except psutil.NoSuchProcess:

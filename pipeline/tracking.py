@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
+import psutil
+from filelock import FileLock
+from requests.exceptions import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
 from pipeline.command import UserError, importing, warn
+from pipeline.identity import Identity
 
 # Read by mlflow when it is imported. A server that is gone must cost seconds,
 # not the four minutes of the default retries.
@@ -30,28 +37,13 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 with importing():
-    import mlflow  # the settings above come first
-import pandas as pd  # noqa: E402
-import psutil  # noqa: E402
-from filelock import FileLock  # noqa: E402
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import (  # noqa: E402
-    Dataset,
-    DatasetInput,
-    InputTag,
-    Metric,
-    Param,
-    Run,
-    RunTag,
-)
-from mlflow.exceptions import MlflowException  # noqa: E402
-from mlflow.models import Model, ModelSignature  # noqa: E402
-from mlflow.types import ColSpec, Schema  # noqa: E402
-from mlflow.types.schema import AnyType  # noqa: E402
-from requests.exceptions import RequestException  # noqa: E402
-from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
-
-from pipeline.identity import Identity  # noqa: E402
+    import mlflow
+    from mlflow import MlflowClient
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 

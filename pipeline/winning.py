@@ -11,6 +11,7 @@ from pipeline import encoder, ensemble, model_folder, network, trials, weights
 from pipeline.backend import keras
 from pipeline.config import Config, Score, Sweep
 from pipeline.files import whole_directory
+from pipeline.places import CONTRACT, ENCODING
 from pipeline.preparing import Prepared
 from pipeline.trials import Outcome, Table, Vector
 
@@ -123,8 +124,8 @@ def write_ensemble(folder: Path, model: keras.Model, rows: Table, prepared: Prep
     with whole_directory(folder) as draft:
         saved = encoder.whole(rows.encoder.model, model, encoding.target)
         network.save(saved, draft / model_folder.MODEL)
-        prepared.contract.write(draft / model_folder.CONTRACT)
-        encoding.write(draft / model_folder.ENCODING)
+        prepared.contract.write(draft / CONTRACT)
+        encoding.write(draft / ENCODING)
 
 
 def table(results: Sequence[Result]) -> pd.DataFrame:

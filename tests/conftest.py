@@ -21,7 +21,6 @@ settings.load_profile("steady")
 @pytest.fixture
 def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL database of the test's own."""
-    pytest.importorskip("psycopg2")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not found:
         pytest.skip("PostgreSQL's server is not installed (Debian: postgresql)")

@@ -270,7 +270,7 @@ def fed(table: pd.DataFrame, encoding: Encoding) -> dict[str, Any]:
     return columns
 
 
-def answers(model: keras.Model, columns: dict[str, Any]) -> NDArray[Any]:
+def answers(model: keras.Model, columns: Any) -> NDArray[Any]:
     return np.asarray(model.predict(columns, verbose=0))
 
 
@@ -292,7 +292,7 @@ def test_the_saved_model_answers_raw_rows_in_the_target_s_units(
     assert [one.name for one in model.inputs] == list(columns)
     answered = answers(model, columns)
     assert (answered.shape, answered.dtype) == ((8, 1), np.dtype("float64"))
-    expected = Y.unscaled(answers(learned, encode.x(TABLE))[:, 0])  # type: ignore[arg-type]
+    expected = Y.unscaled(answers(learned, encode.x(TABLE))[:, 0])
     np.testing.assert_allclose(answered[:, 0], expected, rtol=1e-5)
     assert np.ptp(answered) > 1
 

@@ -80,8 +80,13 @@ def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path, encoder: Encoder) 
         np.testing.assert_array_equal(part.y, whole.y[taken])
 
 
-def test_the_first_row_is_that_of_the_table(path: Path) -> None:
-    pd.testing.assert_frame_equal(prepared.first_row(path), table().head(1))
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_first_rows_are_those_of_the_table(path: Path, count: int) -> None:
+    pd.testing.assert_frame_equal(prepared.first_rows(path, count), table().head(count))
+
+
+def test_rows_are_counted_without_being_read(path: Path) -> None:
+    assert prepared.rows(path) == len(table())
 
 
 def test_rows_fit_where_memory_is_free_for_them_and_what_is_made_of_them(

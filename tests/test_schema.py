@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -221,19 +222,21 @@ def test_the_format_that_a_date_is_not_of_is_named() -> None:
         conformed(["2.13.2024"], Kind.date, "%d.%m.%Y")
 
 
-@pytest.mark.parametrize(
-    ("name", "quoted"), [("a_1", "a_1"), ("größe", "größe"), ("it's a name", r"'it\'s a name'")]
-)
-def test_where_the_kind_was_a_guess_there_is_a_way_out_that_hydra_takes(
-    name: str, quoted: str
-) -> None:
+@pytest.mark.parametrize("name", ["a_1", "größe", "it's a name", 'a "b": c', "1"])
+def test_where_the_kind_was_a_guess_there_is_a_way_out_that_works(name: str) -> None:
     table, columns = pd.DataFrame({name: ["x"]}), Schema({name: Column(Kind.numeric)})
     with pytest.raises(UserError) as caught:
         schema.conform(table, columns, place, inferred=[name])
-    assert str(caught.value).endswith(
-        "; mend it, add it to data.reading.missing if it stands for a missing value, or set"
-        f" data.kinds={{{quoted}: category}}"
+    said, way = str(caught.value).split(" if it stands for a missing value, or ")
+    assert said.endswith(
+        "'x' is no finite number of float32; mend it, add it to data.reading.missing"
     )
+    if way.startswith("set "):
+        override = OverridesParser.create().parse_override(way.removeprefix("set "))
+        assert (override.key_or_group, override.value()) == ("data.kinds", {name: "category"})
+    else:
+        stated = way.removeprefix("write ").removesuffix(" under data in params.yaml")
+        assert yaml.safe_load(stated) == {"kinds": {name: "category"}}
 
 
 @pytest.mark.parametrize(

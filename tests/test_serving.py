@@ -332,9 +332,7 @@ def test_a_contract_or_an_encoding_that_cannot_be_read_is_named(
     copy: Path, name: str, content: bytes
 ) -> None:
     (copy / name).write_bytes(content)
-    assert damage(copy) == (
-        f"{copy}: contract.json or encoding.json is not what the train stage writes"
-    )
+    assert damage(copy) == f"{copy / name}: is not what the train stage writes"
 
 
 def test_a_contract_that_names_no_kind_is_named_with_the_column(copy: Path) -> None:

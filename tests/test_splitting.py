@@ -155,13 +155,6 @@ def test_the_order_of_the_rows_moves_no_group(order: list[int]) -> None:
     assert part_of_key(table, settings) == part_of_key(shuffled, settings)
 
 
-def test_groups_may_be_named_beside_the_settings() -> None:
-    table = table_of(list("aabbccdd"), "str")
-    settings = Split(by=SplitBy.group, validation=0.25, test=0.25)
-    beside, within = split(table, settings, groups="k"), split(table, by(SplitBy.group, 0.25, 0.25))
-    assert all(beside[part].equals(within[part]) for part in PARTS)
-
-
 @given(KEYS, FRACTIONS, FRACTIONS)
 def test_what_is_tested_on_is_later_than_what_is_trained_on(
     keys: list[int], validation: float, test: float

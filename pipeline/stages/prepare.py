@@ -7,7 +7,7 @@ from pipeline import prepared, profiling, schema
 from pipeline.command import warn
 from pipeline.config import Data, read_config
 from pipeline.files import whole_directory, write_text
-from pipeline.places import PREPARED, RAW
+from pipeline.places import CONTRACT, ENCODING, PREPARED, RAW
 from pipeline.preparing import Prepared, account, prepare
 from pipeline.reading import DIABETES
 from pipeline.stages import run_stage
@@ -39,8 +39,8 @@ def write(made: Prepared, data: Data) -> None:
         for name, part in made.parts.items():
             prepared.write(part[[*features, data.target]], folder / f"{name}.parquet")
         prepared.write(made.new, folder / "new.parquet")
-        made.contract.write(folder / "contract.json")
-        made.encoding.write(folder / "encoding.json")
+        made.contract.write(folder / CONTRACT)
+        made.encoding.write(folder / ENCODING)
         profile = profiling.profile(made.parts["train"], made.schema, data.target)
         account(made, profile).to_csv(folder / "profile.csv", index=False, float_format="%.9g")
         page = profiling.page(

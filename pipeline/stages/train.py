@@ -7,7 +7,7 @@ from pipeline.command import UserError
 from pipeline.config import Config, When, read_config
 from pipeline.features import Encoding
 from pipeline.files import whole_directory
-from pipeline.places import MODEL, PREPARED
+from pipeline.places import CONTRACT, ENCODING, MODEL, PREPARED
 from pipeline.progress import Progress
 from pipeline.recording import Recorder
 from pipeline.schema import Contract
@@ -28,20 +28,20 @@ def train(config: Config, recorder: Recorder) -> None:
     from pipeline.work import Work
 
     training, layers = config.training, config.model.layers
-    encoding = Encoding.read(PREPARED / "encoding.json")
+    encoding = Encoding.read(PREPARED / ENCODING)
     encode = encoder.Encoder(encoding)
     path = PREPARED / "train.parquet"
     inputs, target = len(encoding.names), encoding.target
-    streaming = training.streaming.decided(not prepared.fits_in_memory(path, inputs))
+    streaming = training.streaming.decided(useful=not prepared.fits_in_memory(path, inputs))
     rows = (prepared.stream if streaming else prepared.read)(path, encode.part)
     trained = network.build(layers, inputs, training.seed)
     before = weights.named(trained)
-    row = prepared.first_row(path)
+    row = prepared.first_rows(path, 1)
     first = dict(row[encoding.columns].iloc[0])
     first |= network.first_prediction(trained, encode.x(row)[0], target)
     parameters = sum(array.size for array in before.values())
     work = Work(parameters, len(rows), training.batch_size, training.epochs)
-    xla = training.xla.decided(work.xla_pays())
+    xla = training.xla.decided(useful=work.xla_pays())
     print(work.told(xla=xla, streaming=streaming, forced=training.xla is not When.auto), flush=True)
     with Progress(training.epochs, "epoch") as progress:
 
@@ -78,7 +78,7 @@ def train(config: Config, recorder: Recorder) -> None:
     with whole_directory(MODEL) as folder:
         model_folder.write(
             folder, encoder.whole(encode.model, trained, target),
-            Contract.read(PREPARED / "contract.json"), encoding, history=fitted.history,
+            Contract.read(PREPARED / CONTRACT), encoding, history=fitted.history,
             before=before, after=weights.named(trained), first=first,
         )  # fmt: skip
     last = fitted.history.iloc[-1]
