@@ -31,9 +31,10 @@ UNITS_LAYER, LOG_LAYER = "target_units", "from_log"
 class Encoder:
     """Encodes conformed tables."""
 
-    def __init__(self, encoding: Encoding) -> None:
+    def __init__(self, encoding: Encoding, model: keras.Model | None = None) -> None:
+        """model is what `layers` once made of the encoding, where that is at hand."""
         self.encoding = encoding
-        self.model = layers(encoding)
+        self.model = model or layers(encoding)
         self._call = tf.function(self.model, reduce_retracing=True, autograph=False)
 
     def x(self, table: pd.DataFrame) -> Array:

@@ -10,7 +10,6 @@ each trial takes 10 to 100 ms, and longer the more trials there are.
 
 import datetime as dt
 import json
-import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-import psutil
 from filelock import FileLock
 from optuna.distributions import (
     BaseDistribution,
@@ -51,6 +49,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from pipeline import processes
 from pipeline.command import UserError
 from pipeline.config import Sampler
 from pipeline.space import Choice, Interval, Space, Values
@@ -167,7 +166,7 @@ class Study:
             trials = self.trials()
             left = [trial for trial in trials if _abandoned(trial)][:count]
             for trial in left:
-                self._storage.set_trial_user_attr(trial._trial_id, "worker", _worker())
+                self._storage.set_trial_user_attr(trial._trial_id, "worker", processes.own())
             begun = sum(trial.state != TrialState.WAITING for trial in trials)
             wanted = max(0, min(count - len(left), limit - begun))
             ask = self._ask_grid if self._grid else self._ask_new
@@ -180,7 +179,7 @@ class Study:
             if not self._study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
                 break
             trial = self._study.ask(self._distributions)
-            trial.set_user_attr("worker", _worker())
+            trial.set_user_attr("worker", processes.own())
             trial.set_user_attr("fingerprint", fingerprint(trial.params))
             asked.append(Trial(trial.number, dict(trial.params)))
         return asked
@@ -203,7 +202,7 @@ class Study:
         """Notes trials as begun by this process; returns their numbers."""
         axes = self._distributions
         written = {key: distribution_to_json(axis) for key, axis in axes.items()}
-        worker, now = _worker(), _now()
+        worker, now = processes.own(), _now()
         trials = [
             TrialModel(
                 study_id=self._study._study_id,
@@ -398,21 +397,13 @@ def _now() -> dt.datetime:
     return dt.datetime.now()  # noqa: DTZ005 - Optuna's times are local and naive
 
 
-def _worker() -> str:
-    process = psutil.Process()
-    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.0f}"
-
-
 def _abandoned(trial: FrozenTrial) -> bool:
     """Whether it is left by a process of this machine that is gone, by one that did not
     come to note its name, which it does under the lock, or by a machine out of sight."""
     if trial.state != TrialState.RUNNING or "worker" not in trial.user_attrs:
         return trial.state == TrialState.RUNNING
-    host, pid, created = trial.user_attrs["worker"].split("/")
-    if host != socket.gethostname():
+    worker = trial.user_attrs["worker"]
+    if processes.is_elsewhere(worker):
         begun = trial.datetime_start
         return begun is not None and _now() - begun > OUT_OF_SIGHT
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1
-    except psutil.NoSuchProcess:
-        return True
+    return processes.is_gone(worker)

@@ -6,7 +6,6 @@ cannot be written is said in one line and can be written later (pipeline.track).
 
 import logging
 import os
-import socket
 import time
 import uuid
 import warnings
@@ -17,11 +16,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-import psutil
 from filelock import FileLock
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
+from pipeline import processes
 from pipeline.command import UserError, importing, warn
 from pipeline.identity import Identity
 
@@ -158,7 +157,7 @@ class Store:
     def create(self, identity: Identity, params: dict[str, Any], tags: dict[str, str]) -> str:
         """A new run in status RUNNING; returns its id."""
         self.end_abandoned()
-        tags = tags | {"fingerprint": identity.fingerprint, "process": _own_process()}
+        tags = tags | {"fingerprint": identity.fingerprint, "process": processes.own()}
         if identity.experiment:
             tags["dvc.exp_name"] = identity.experiment
         run = self.client.create_run(self.experiment_id, tags=tags, run_name=identity.run_name)
@@ -173,7 +172,7 @@ class Store:
         """The run that the trials of a study lie below: the one that there is, or a new
         one; in status RUNNING. Returns its id."""
         self.end_abandoned()
-        mine = tags | {"sweep.study": study, "process": _own_process()}
+        mine = tags | {"sweep.study": study, "process": processes.own()}
         found = self.client.search_runs(
             [self.experiment_id],
             f"tags.`sweep.study` = '{study}' and tags.`sweep.role` = 'sweep'",
@@ -247,8 +246,7 @@ class Store:
             [self.experiment_id], "attributes.status = 'RUNNING'", max_results=1000
         )
         for run in running:
-            host, _, rest = run.data.tags.get("process", "").partition("/")
-            if host == socket.gethostname() and not _alive(rest):
+            if processes.is_gone(run.data.tags.get("process", "")):
                 self.client.set_terminated(run.info.run_id, "KILLED")
 
     def log_epochs(self, run_id: str, epochs: Iterable[tuple[int, Mapping[Any, float]]]) -> None:
@@ -507,22 +505,6 @@ def _filter(identity: Identity) -> str:
         return same
     quote = '"' if "'" in identity.experiment else "'"
     return f"{same} and tags.`dvc.exp_name` = {quote}{identity.experiment}{quote}"
-
-
-def _own_process() -> str:
-    process = psutil.Process()
-    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.0f}"
-
-
-def _alive(process: str) -> bool:
-    pid, _, created = process.partition("/")
-    try:
-        began = psutil.Process(int(pid)).create_time()
-        return abs(began - float(created)) <= 1  # the tag has whole seconds
-    except psutil.AccessDenied:
-        return True
-    except (psutil.NoSuchProcess, ValueError):
-        return False
 
 
 def _chunks(items: list[T], size: int) -> Iterator[list[T]]:

@@ -134,7 +134,7 @@ def test_a_full_disk_ends_in_one_line_and_loses_nothing(monkeypatch: pytest.Monk
             sweep.sweep_command([*QUICK, *space])
     assert len(records("full")) == 2
     # What was asked for and lost is this process's own, which is alive.
-    monkeypatch.setattr("pipeline.study._worker", lambda: "elsewhere/0/0")
+    monkeypatch.setattr("pipeline.processes.own", lambda: "elsewhere/0/0")
     monkeypatch.setattr("pipeline.study._abandoned", lambda trial: trial.state.name == "RUNNING")
     sweep.sweep_command([*QUICK, *space])
     assert sorted(records("full")) == [0, 1, 2, 3]

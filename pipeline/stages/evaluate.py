@@ -38,7 +38,7 @@ def evaluate(config: Config) -> dict[str, dict[str, float]]:
 
     predictor = Predictor(MODEL)
     encoding, target = predictor.encoding, predictor.encoding.target
-    encode = Encoder(encoding)
+    encode = Encoder(encoding, predictor.model.get_layer("encoder"))
     tables = {part: pd.read_parquet(PREPARED / f"{part}.parquet") for part in PARTS}
     parts = {
         part: (
