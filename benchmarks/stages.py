@@ -92,7 +92,7 @@ def tracking() -> None:
                 return clocked(lambda: call(clone, "pipeline.stages.train"))
 
             train("mlflow")
-            seconds = race({"without": lambda: train("off"), "with": lambda: train("mlflow")}, 3)
+            seconds = race({"without": lambda: train("off"), "with": lambda: train("mlflow")}, 9)
             percent = (ratio(seconds["without"], seconds["with"]) - 1) * 100
             lines.append(
                 [

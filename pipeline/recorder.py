@@ -1,34 +1,31 @@
 """The process that writes to MLflow what another tells it.
 
 It reads messages from its standard input, a line of JSON each (see recording.py):
-store names the store, whose database takes seconds to make; begin opens a run, epochs
-adds points to it, end closes it; complete makes sure that the result under data/ has
-its whole run; sweep opens the run of a sweep, trials adds the runs of a batch, results
-what came out, and end closes it. An input that ends within a run is that of a process
-that was killed.
+store names the store, and what of it takes seconds is made ready; begin opens a run,
+epochs adds points to it, end closes it; complete makes sure that the result under data/
+has its whole run; sweep opens the run of a sweep, trials adds the runs of a batch,
+results what came out, and end closes it. An input that ends within a run is that of a
+process that was killed.
+
+MLflow is imported where it is needed: for all but the run of a training whose store is
+the project's own file.
 """
 
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline import runs
+from pipeline import sqlite_runs
 from pipeline.command import UserError, leave, run
 from pipeline.config import read_config
 from pipeline.identity import Identity
-from pipeline.sweep_runs import SweepRuns
-from pipeline.tracking import (
-    TROUBLE,
-    LiveRun,
-    Store,
-    live_run,
-    make_database,
-    say_untracked,
-)
+from pipeline.live import LiveRun, Runs, Trouble, live_run, say_untracked
+from pipeline.sqlite_runs import SqliteRuns
+from pipeline.stores import own_database, project_root
 
 Message = dict[str, Any]
 
@@ -43,10 +40,10 @@ def main() -> None:
     messages: Iterator[Message] = map(json.loads, sys.stdin)
     for message in messages:
         if message["what"] == "store":
-            # What is wrong with it is said of the run that needs it.
-            with suppress(UserError, *TROUBLE):
-                make_database(message["uri"])
+            make_ready(message)
         if message["what"] == "complete":
+            from pipeline import runs
+
             runs.complete(read_config(), evaluate_seconds=message["seconds"])
         if message["what"] == "begin":
             try:
@@ -57,10 +54,37 @@ def main() -> None:
             record_sweep(message, messages)
 
 
+def make_ready(store: Message) -> None:
+    """Does now what the first run would wait for: MLflow's import, and its database."""
+    if not store["results"] and own_runs(store) is not None:
+        return
+    from pipeline import sweep_runs, tracking  # noqa: F401 - all that may be needed
+
+    # What is wrong with it is said of the run that needs it.
+    with suppress(UserError, *tracking.TROUBLE):
+        tracking.make_database(store["uri"])
+
+
+def own_runs(store: Message) -> SqliteRuns | None:
+    """Those that can be written without MLflow, if the store and its file allow it."""
+    file = own_database(store["uri"], project_root())
+    return None if file is None else SqliteRuns.opened(file, store["experiment"])
+
+
+def writer(store: Message) -> tuple[Callable[[], Runs], Trouble]:
+    """What opens the runs of a store, and the errors of a store in trouble."""
+    own = own_runs(store)
+    if own is not None:
+        return lambda: own, sqlite_runs.TROUBLE
+    from pipeline import tracking
+
+    return lambda: tracking.Store(store["experiment"], store["uri"]), tracking.TROUBLE
+
+
 def record(begin: Message, messages: Iterator[Message]) -> None:
     """One run, from its beginning to its end."""
     with live_run(
-        lambda: Store(begin["experiment"], begin["uri"]),
+        *writer(begin),
         Identity(**begin["identity"]),
         begin["params"],
         begin["tags"],
@@ -70,6 +94,9 @@ def record(begin: Message, messages: Iterator[Message]) -> None:
 
 def record_sweep(begin: Message, messages: Iterator[Message]) -> None:
     """The run of a sweep; a store out of reach costs a line, once."""
+    from pipeline.sweep_runs import SweepRuns
+    from pipeline.tracking import TROUBLE, Store
+
     status, reason = "KILLED", None
     try:
         sweep = SweepRuns(Store(begin["experiment"], begin["uri"]), begin)

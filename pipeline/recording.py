@@ -1,8 +1,9 @@
 """Telling the recorder, a process of its own, what belongs into MLflow.
 
-MLflow takes seconds to import and milliseconds for each point. All of that happens
-beside the work instead of before it and between its epochs. When this process is
-gone, however that came about, the recorder's input ends, and it marks the run.
+To write what MLflow reads takes milliseconds for each point, and MLflow itself seconds
+to import. All of that happens beside the work instead of before it and between its
+epochs. When this process is gone, however that came about, the recorder's input ends,
+and it marks the run.
 """
 
 import json
@@ -24,8 +25,9 @@ class Recorder:
     """A recorder at work; a context manager that waits for its last word. Where
     tracking is off there is no process, and nothing happens."""
 
-    def __init__(self, config: Config) -> None:
-        """Starts it. It needs no more than this to import MLflow meanwhile."""
+    def __init__(self, config: Config, *, results: bool) -> None:
+        """Starts it. results says whether it will be told more than the curves of a
+        training, for which it imports MLflow meanwhile."""
         self._store = {"experiment": config.tracking.experiment, "uri": config.tracking.uri}
         self._process: subprocess.Popen[str] | None = None
         if config.tracking.enabled:
@@ -39,7 +41,7 @@ class Recorder:
                 # Ctrl-C is for the work; the recorder learns of it when its input ends.
                 start_new_session=True,
             )
-        self.tell("store", uri=config.tracking.uri)
+        self.tell("store", **self._store, results=results)
 
     def tell(self, what: str, **content: Any) -> None:
         """Sends one message; see recorder.py for what it understands."""

@@ -13,11 +13,12 @@ import pandas as pd
 from pipeline import identity, prepared, provenance
 from pipeline.command import UserError
 from pipeline.config import COMPOSED, Config, flatten, settings
+from pipeline.live import say_untracked
 from pipeline.places import CONTRACT, ENCODING, EVALUATION, METRICS, MODEL, PREPARED, STAGES
 from pipeline.reading import DIABETES
 from pipeline.schema import Contract
 from pipeline.sources import files_of
-from pipeline.tracking import TROUBLE, Store, say_untracked
+from pipeline.tracking import TROUBLE, Store
 
 CODE = Path(__file__).parent
 # Beyond this a diff is of data, which DVC keeps, rather than of code.
@@ -122,7 +123,7 @@ def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> O
             "mlflow.note.content": DESCRIPTION,
         },
     )
-    store.client.set_terminated(run_id, "FINISHED")
+    store.end(run_id, "FINISHED")
     return Outcome(
         store.place(), who.run_name if run is None else str(run.info.run_name), recreated
     )

@@ -86,7 +86,7 @@ def sweep_command(given: Sequence[str]) -> None:
     if not re.fullmatch(r"[\w.-]+", name):
         raise UserError(f"sweep.name: {name!r} names a folder too: letters, digits, . _ - only")
     searched.check_all()
-    with Recorder(config) as recorder:
+    with Recorder(config, results=True) as recorder:
         # Keras takes ten seconds; the database and the first trials need none of it.
         importing = threading.Thread(target=import_module, args=["pipeline.searching"])
         importing.start()

@@ -87,4 +87,4 @@ class SweepRuns:
         """FINISHED, FAILED or KILLED."""
         if reason is not None:
             self._store.log_tags(self._run_id, {"failure": reason})
-        self._store.client.set_terminated(self._run_id, status)
+        self._store.end(self._run_id, status)

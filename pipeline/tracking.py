@@ -1,8 +1,4 @@
-"""MLflow: the view of the runs. The only module that imports mlflow.
-
-The files under data/ are the record, so tracking never ends a training: what
-cannot be written is said in one line and can be written later (pipeline.track).
-"""
+"""MLflow: the view of the runs. The only module that imports mlflow."""
 
 import logging
 import os
@@ -21,8 +17,10 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline import processes
-from pipeline.command import UserError, importing, warn
+from pipeline.command import UserError, importing
 from pipeline.identity import Identity
+from pipeline.live import run_tags
+from pipeline.stores import ARTIFACTS, DATABASE, own_database, project_root, store_uri
 
 # Read by mlflow when it is imported. A server that is gone must cost seconds,
 # not the four minutes of the default retries.
@@ -46,27 +44,10 @@ with importing():
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
-DATABASE = "mlflow.db"
-ARTIFACTS = "mlruns"
-FLUSH_SECONDS = 1.0
 # Of curves in one transaction: a second or two, for which nobody else can write.
 MOST_POINTS = 50_000
 T = TypeVar("T")
 TROUBLE = (MlflowException, RequestException, SQLAlchemyError, OSError)
-
-
-def project_root() -> Path:
-    """The repository that the user works in. DVC runs queued experiments in
-    folders that it deletes; DVC_ROOT still names the real one."""
-    return Path(os.environ.get("DVC_ROOT") or Path(__file__).parents[1]).resolve()
-
-
-def store_uri(uri: str | None, root: Path) -> str:
-    """uri, else the environment's MLFLOW_TRACKING_URI, else root/mlflow.db. The path
-    of a SQLite file is relative to root, whatever the working directory."""
-    given = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
-    file = given.removeprefix("sqlite:///")
-    return given if file == given else f"sqlite:///{root / file}"
 
 
 def make_database(uri: str | None, root: Path | None = None) -> None:
@@ -79,14 +60,15 @@ def make_database(uri: str | None, root: Path | None = None) -> None:
     given = store_uri(uri, root)
     if given.startswith(f"sqlite:///{root}") and set("?%") & set(str(root)):
         raise UserError(f"{root}: a path with ? or % cannot hold mlflow.db; rename the folder")
-    if given != f"sqlite:///{root / DATABASE}":
+    file = own_database(uri, root)
+    if file is None:
         return
     with FileLock(root / f".{DATABASE}.lock"):
-        if not (root / DATABASE).exists():
+        if not file.exists():
             draft = root / f".{DATABASE}.new"
             draft.unlink(missing_ok=True)
             MlflowClient(f"sqlite:///{draft}").search_experiments()
-            draft.replace(root / DATABASE)
+            draft.replace(file)
 
 
 @dataclass(frozen=True)
@@ -122,7 +104,7 @@ class Store:
         root = root or project_root()
         make_database(uri, root)
         self.uri = store_uri(uri, root)
-        self._local = self.uri == f"sqlite:///{root / DATABASE}"
+        self._local = own_database(uri, root) is not None
         with FileLock(root / f".{DATABASE}.lock"):
             self.client = MlflowClient(self.uri)
             found = self.client.get_experiment_by_name(experiment)
@@ -157,9 +139,7 @@ class Store:
     def create(self, identity: Identity, params: dict[str, Any], tags: dict[str, str]) -> str:
         """A new run in status RUNNING; returns its id."""
         self.end_abandoned()
-        tags = tags | {"fingerprint": identity.fingerprint, "process": processes.own()}
-        if identity.experiment:
-            tags["dvc.exp_name"] = identity.experiment
+        tags = tags | run_tags(identity, processes.own())
         run = self.client.create_run(self.experiment_id, tags=tags, run_name=identity.run_name)
         pairs = [Param(key, str(value)) for key, value in params.items()]
         for chunk in _chunks(pairs, 100):
@@ -247,7 +227,7 @@ class Store:
         )
         for run in running:
             if processes.is_gone(run.data.tags.get("process", "")):
-                self.client.set_terminated(run.info.run_id, "KILLED")
+                self.end(run.info.run_id, "KILLED")
 
     def log_epochs(self, run_id: str, epochs: Iterable[tuple[int, Mapping[Any, float]]]) -> None:
         """A point for each value, at the step of its epoch; missing values have none."""
@@ -272,6 +252,10 @@ class Store:
 
     def log_tags(self, run_id: str, tags: dict[str, str]) -> None:
         self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def end(self, run_id: str, status: str) -> None:
+        """FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(run_id, status)
 
     def log_folder(self, run_id: str, folder: Path, name: str) -> None:
         """The files of folder as artifacts below name."""
@@ -341,81 +325,6 @@ class _Pyfunc:
     def save_model(*, validate_serving_input: bool, **content: Any) -> None:
         del validate_serving_input
         mlflow.pyfunc.save_model(**content)
-
-
-class LiveRun:
-    """A training on its way into the store. Points are sent about once a second."""
-
-    def __init__(self, store: Store | None, run_id: str | None) -> None:
-        self._store = store
-        self._run_id = run_id
-        self._waiting: list[tuple[int, dict[str, float]]] = []
-        self._sent = time.monotonic()
-
-    def log_epoch(self, epoch: int, values: dict[str, float]) -> None:
-        """The values of one epoch."""
-        self._waiting.append((epoch, dict(values)))
-        if time.monotonic() - self._sent > FLUSH_SECONDS:
-            self._send()
-
-    def end(self, status: str, reason: str | None = None) -> None:
-        """FINISHED, FAILED or KILLED, after everything that is still waiting."""
-        self._send()
-        if reason is not None:
-            self._guarded(lambda store, run_id: store.log_tags(run_id, {"failure": reason}))
-        self._guarded(lambda store, run_id: store.client.set_terminated(run_id, status))
-
-    def _send(self) -> None:
-        epochs, self._waiting = self._waiting, []
-        self._guarded(lambda store, run_id: store.log_epochs(run_id, epochs))
-        self._sent = time.monotonic()
-
-    def _guarded(self, action: Callable[[Store, str], None]) -> None:
-        if self._store is None or self._run_id is None:
-            return
-        try:
-            action(self._store, self._run_id)
-        except TROUBLE as error:
-            say_untracked(error)
-            self._store = None
-
-
-@contextmanager
-def live_run(
-    open_store: Callable[[], Store] | None,
-    identity: Identity,
-    params: dict[str, Any],
-    tags: dict[str, str],
-) -> Iterator[LiveRun]:
-    """A run for the length of the block: FINISHED at its end, KILLED if the process
-    is asked to stop, FAILED if it raises. open_store None tracks nothing, and a
-    store that cannot be reached is warned of and then does not matter."""
-    store, run_id = None, None
-    if open_store is not None:
-        try:
-            store = open_store()
-            run_id = store.create(identity, params, tags)
-        except TROUBLE as error:
-            say_untracked(error)
-            store = None
-    run = LiveRun(store, run_id)
-    try:
-        yield run
-    except (KeyboardInterrupt, SystemExit):
-        run.end("KILLED")
-        raise
-    except BaseException as error:
-        run.end("FAILED", str(error))
-        raise
-    run.end("FINISHED")
-
-
-def say_untracked(
-    error: BaseException, mend: str = "`make track` records them once the store can be reached"
-) -> None:
-    """One line on what the store said, and how to mend the record."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    warn(f"not tracked: {reason[:200]}; the results are in data/, and {mend}")
 
 
 def load_model(uri: str) -> Any:

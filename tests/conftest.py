@@ -18,6 +18,17 @@ settings.register_profile(
 settings.load_profile("steady")
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An mlflow.db without runs, to be copied: to make one takes MLflow seconds."""
+    from pipeline.tracking import Store  # MLflow, which few tests need
+
+    root = tmp_path_factory.mktemp("store")
+    # By name: what the environment says is put aside for single tests only.
+    Store("another", f"sqlite:///{root}/mlflow.db", root)
+    return root / "mlflow.db"
+
+
 @pytest.fixture
 def postgresql() -> Iterator[str]:
     """The URL of a PostgreSQL database of the test's own."""

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -33,21 +34,13 @@ TRIAL = Record(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("store")
-    Store("another", f"sqlite:///{root}/mlflow.db", root)
-    return root / "mlflow.db"
-
-
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """The root's own store, whatever the shell that runs the test has set."""
     for name in ("MLFLOW_TRACKING_URI", "DVC_EXP_NAME"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    # Making a database takes MLflow seconds, so each test has a copy.
-    shutil.copy(database, tmp_path)
+    shutil.copy(empty_store, tmp_path)
     yield Store("trials", None)
     # MLflow keeps it for the process, and in its environment.
     mlflow.set_tracking_uri("")
@@ -56,6 +49,10 @@ def store(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> It
 def begin(**changed: Any) -> dict[str, Any]:
     usual = {"experiment": "trials", "uri": None, "params": {"training.epochs": 2}, "tags": {}}
     return {"what": "begin", "identity": asdict(WHO)} | usual | changed
+
+
+def named(**changed: Any) -> dict[str, Any]:
+    return {"what": "store", "experiment": "trials", "uri": None, "results": False} | changed
 
 
 def sweep(**changed: Any) -> dict[str, Any]:
@@ -114,16 +111,40 @@ def test_a_store_that_is_named_first_has_its_database_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "mlflow.db").unlink()
-    told(monkeypatch, {"what": "store", "uri": "http://127.0.0.1:9"})
+    told(monkeypatch, named(uri="http://127.0.0.1:9"))
     assert not (tmp_path / "mlflow.db").exists()
-    told(monkeypatch, {"what": "store", "uri": None})
+    told(monkeypatch, named())
     assert (tmp_path / "mlflow.db").is_file()
     # What is wrong with a store is said once, of the run.
     capfd.readouterr()
     (tmp_path / "what?").mkdir()
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "what?"))
-    told(monkeypatch, {"what": "store", "uri": None})
+    told(monkeypatch, named())
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("changed", "needed"),
+    [({}, "False"), ({"results": True}, "True"), ({"experiment": "new"}, "True")],
+    ids=["curves", "results", "new experiment"],
+)
+def test_mlflow_is_imported_only_where_it_is_needed(changed: dict[str, Any], needed: str) -> None:
+    store = named(**changed)
+    messages = [store, begin(experiment=store["experiment"]), EPOCHS, FINISHED]
+    code = """
+import sys
+from pipeline import recorder
+recorder.main()
+print("mlflow" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        input="".join(f"{json.dumps(message)}\n" for message in messages),
+    )  # fmt: skip
+    assert (done.stdout.strip(), done.stderr) == (needed, "")
+    (run,) = runs(Store(store["experiment"], None))
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {"loss": 1.0, "mae": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from tests.small import experiment
 
 config = experiment()
 config.tracking.uri = sys.argv[1]
-with Recorder(config) as recorder:
+with Recorder(config, results=False) as recorder:
     work = recorder.run(config, Identity("0123456789abcdef", "plain", None))
     if sys.argv[2] == "sweep":
         work = recorder.sweep("spring", "spring", {}, "c0ffee")
@@ -80,7 +80,7 @@ def points(store: Store, run: Run, name: str) -> list[tuple[int, float]]:
 
 
 def test_a_run_ends_as_its_block_does(store: Store, database: Path) -> None:
-    with Recorder(config(database)) as recorder:
+    with Recorder(config(database), results=False) as recorder:
         with recorder.run(config(database), WHO):
             recorder.epochs(1, {"loss": np.array([3.0, 2.0])})
             recorder.epochs(3, {"loss": np.array([1.0])})
@@ -103,7 +103,7 @@ def test_an_error_is_raised_as_it_was_and_is_the_run_s_end(store: Store, databas
     error = ValueError("no rows")
     with (
         pytest.raises(ValueError, match="no rows") as caught,
-        Recorder(config(database)) as recorder,
+        Recorder(config(database), results=False) as recorder,
         recorder.sweep("spring", "spring", {"sweep.trials": 3}, "c0ffee"),
     ):
         raise error
@@ -143,7 +143,7 @@ def test_without_tracking_there_is_no_process(
 ) -> None:
     off = config(database)
     off.tracking.enabled = False
-    with Recorder(off) as recorder, recorder.run(off, WHO):
+    with Recorder(off, results=True) as recorder, recorder.run(off, WHO):
         recorder.epochs(1, {"loss": np.ones(1)})
         assert recorder._process is None
     assert runs(store) == []
@@ -156,7 +156,7 @@ def test_a_store_out_of_reach_costs_one_line(
     (tmp_path / "file").touch()
     nowhere = config(tmp_path / "file" / "mlflow.db")
     done = False
-    with Recorder(nowhere) as recorder, recorder.run(nowhere, WHO):
+    with Recorder(nowhere, results=False) as recorder, recorder.run(nowhere, WHO):
         recorder.epochs(1, {"loss": np.ones(1)})
         done = True
     assert done
@@ -176,7 +176,7 @@ def test_a_deleted_experiment_ends_the_work_with_an_error(
     store.client.delete_experiment(experiment_id)
     with (
         pytest.raises(SystemExit) as ended,
-        Recorder(gone) as recorder,
+        Recorder(gone, results=False) as recorder,
         recorder.run(gone, WHO),
     ):
         recorder.epochs(1, {"loss": np.ones(1)})

@@ -62,17 +62,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     mlflow.set_tracking_uri("")
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("store")
-    Store("another", f"sqlite:///{root}/mlflow.db", root)
-    return root / "mlflow.db"
-
-
 @pytest.fixture
-def store(tmp_path: Path, database: Path) -> Store:
-    # Making a database takes MLflow seconds, so each test has a copy.
-    shutil.copy(database, tmp_path)
+def store(tmp_path: Path, empty_store: Path) -> Store:
+    shutil.copy(empty_store, tmp_path)
     return Store("trials", None, tmp_path)
 
 

@@ -5,7 +5,7 @@ import multiprocessing
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -26,7 +26,7 @@ from pipeline.command import UserError
 from pipeline.features import Encoding, Number, Target
 from pipeline.identity import Identity
 from pipeline.schema import Column, Contract, Schema
-from pipeline.tracking import Child, Store, live_run, store_uri
+from pipeline.tracking import Child, Store
 
 pyfunc_warnings = pytest.mark.filterwarnings(
     # MLflow compares columns with a range.
@@ -51,18 +51,9 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     mlflow.set_tracking_uri("")
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("store")
-    # By name: what the environment says is put aside for single tests only.
-    Store("another", f"sqlite:///{root}/mlflow.db", root)
-    return root / "mlflow.db"
-
-
 @pytest.fixture
-def store(tmp_path: Path, database: Path) -> Store:
-    # Making a database takes MLflow seconds, so each test has a copy.
-    shutil.copy(database, tmp_path)
+def store(tmp_path: Path, empty_store: Path) -> Store:
+    shutil.copy(empty_store, tmp_path)
     return Store("trials", None, tmp_path)
 
 
@@ -298,124 +289,6 @@ def test_a_file_is_an_artifact_below_a_name(tmp_path: Path, store: Store) -> Non
     assert Path(kept).read_text("utf-8") == "<p>grün</p>\n"
 
 
-def test_a_block_that_ends_is_a_finished_run(store: Store) -> None:
-    with live_run(lambda: store, WHO, {"epochs": 2}, {}) as run:
-        run.log_epoch(1, {"loss": 2.0})
-        run.log_epoch(2, {"loss": 1.0})
-    tracked = only_run(store)
-    assert tracked.info.status == "FINISHED"
-    assert tracked.data.params == {"epochs": "2"}
-    assert points(store, tracked.info.run_id, "loss") == [(1, 2.0), (2, 1.0)]
-
-
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
-        (ValueError(), "FAILED"),
-        (UserError(), "FAILED"),
-        (KeyboardInterrupt(), "KILLED"),
-        (SystemExit(143), "KILLED"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
-)
-def test_a_block_that_is_cut_short_keeps_its_points(
-    store: Store, error: BaseException, status: str
-) -> None:
-    def block() -> None:
-        with live_run(lambda: store, WHO, {}, {}) as run:
-            run.log_epoch(1, {"loss": 2.0})
-            raise error
-
-    with pytest.raises(type(error)) as caught:
-        block()
-    assert caught.value is error
-    tracked = only_run(store)
-    assert tracked.info.status == status
-    assert points(store, tracked.info.run_id, "loss") == [(1, 2.0)]
-
-
-def test_a_run_that_fails_says_why(store: Store) -> None:
-    with pytest.raises(ValueError, match="no rows"), live_run(lambda: store, WHO, {}, {}):
-        raise ValueError("no rows")
-    assert only_run(store).data.tags["failure"] == "no rows"
-
-
-def test_points_can_be_seen_while_the_block_runs(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tracking, "FLUSH_SECONDS", -1.0)
-    with live_run(lambda: store, WHO, {}, {}) as run:
-        run.log_epoch(1, {"loss": 2.0})
-        tracked = only_run(store)
-        assert tracked.info.status == "RUNNING"
-        assert points(store, tracked.info.run_id, "loss") == [(1, 2.0)]
-    assert points(store, tracked.info.run_id, "loss") == [(1, 2.0)]
-
-
-def test_without_a_store_nothing_is_tracked_or_said(capfd: pytest.CaptureFixture[str]) -> None:
-    with live_run(None, WHO, {}, {}) as run:
-        run.log_epoch(1, {"loss": 2.0})
-    assert capfd.readouterr() == ("", "")
-
-
-def no_server(_root: Path) -> str:
-    return "http://127.0.0.1:9"
-
-
-def no_folder(root: Path) -> str:
-    (root / "file").touch()
-    return f"sqlite:///{root / 'file' / 'mlflow.db'}"
-
-
-def no_database(root: Path) -> str:
-    (root / "junk.db").write_text("no database\n" * 1000, "utf-8")
-    return f"sqlite:///{root / 'junk.db'}"
-
-
-def no_store(_root: Path) -> str:
-    return "nonsense://somewhere"
-
-
-@pytest.mark.parametrize("place", [no_server, no_folder, no_database, no_store])
-def test_a_store_out_of_reach_costs_one_line(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], place: Callable[[Path], str]
-) -> None:
-    uri, done = place(tmp_path), []
-    with live_run(lambda: Store("trials", uri, tmp_path), WHO, {}, {}) as run:
-        for epoch in (1, 2):
-            run.log_epoch(epoch, {"loss": 1.0})
-            done.append(epoch)
-    out, err = capfd.readouterr()
-    assert done == [1, 2]
-    assert out == ""
-    assert len(err.splitlines()) == 1
-    assert err.startswith("warning: not tracked: ")
-    assert "`make track` records them" in err
-
-
-def test_a_run_that_vanishes_while_it_is_trained_costs_one_line(
-    store: Store, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tracking, "FLUSH_SECONDS", -1.0)
-    with live_run(lambda: store, WHO, {}, {}) as run:
-        run.log_epoch(1, {"loss": 2.0})
-        store.client.delete_run(only_run(store).info.run_id)
-        run.log_epoch(2, {"loss": 1.0})
-        run.log_epoch(3, {"loss": 0.5})
-    err = capfd.readouterr().err
-    assert len(err.splitlines()) == 1
-    assert err.startswith("warning: not tracked: ")
-
-
-def test_an_unreachable_store_does_not_hide_the_block_s_own_error(tmp_path: Path) -> None:
-    uri = no_folder(tmp_path)
-    with (
-        pytest.raises(ValueError, match="the block's"),
-        live_run(lambda: Store("trials", uri, tmp_path), WHO, {}, {}),
-    ):
-        raise ValueError("the block's")
-
-
 def _begin_runs_and_vanish(root: Path) -> None:
     store = Store("trials", None, root)
     store.create(Identity(FINGERPRINT, "here", None), {}, {})
@@ -439,16 +312,6 @@ def test_runs_of_a_process_that_is_gone_are_marked_as_killed(tmp_path: Path, sto
     # Another machine's processes cannot be seen from here.
     assert run_of(store, runs["elsewhere"]).info.status == "RUNNING"
     assert run_of(store, living).info.status == "RUNNING"
-
-
-def test_the_root_is_the_repository_or_what_dvc_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert tracking.project_root() == Path(pipeline.__file__).parents[1].resolve()
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert tracking.project_root() == tmp_path.resolve()
-    Store("trials", None)
-    assert (tmp_path / "mlflow.db").is_file()
 
 
 CHILDREN = [
@@ -624,12 +487,3 @@ def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
     answers = pd.DataFrame(loaded.predict(pd.read_csv(tmp_path / "rows.csv")))
     assert list(answers.columns) == ["predicted"]
     assert answers["predicted"].tolist() == pytest.approx([100.0, 128.0])
-
-
-def test_a_relative_database_is_the_root_s_whatever_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir("/")
-    assert store_uri("sqlite:///runs.db", tmp_path) == f"sqlite:///{tmp_path}/runs.db"
-    assert store_uri("sqlite:////else/runs.db", tmp_path) == "sqlite:////else/runs.db"
-    assert store_uri("http://127.0.0.1:5000", tmp_path) == "http://127.0.0.1:5000"

@@ -16,7 +16,7 @@ from pipeline.stages import run_stage
 
 def main() -> None:
     config = read_config()
-    with Recorder(config) as recorder:
+    with Recorder(config, results=True) as recorder:
         metrics = evaluate(config)
         write_text(METRICS, json.dumps(metrics, indent=2) + "\n")
         for part, values in metrics.items():

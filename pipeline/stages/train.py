@@ -16,13 +16,16 @@ from pipeline.stages import run_stage
 
 def main() -> None:
     config = read_config()
-    with Recorder(config) as recorder, recorder.run(config, identity.of_training(config)):
+    with (
+        Recorder(config, results=False) as recorder,
+        recorder.run(config, identity.of_training(config)),
+    ):
         train(config, recorder)
 
 
 def train(config: Config, recorder: Recorder) -> None:
     """Trains the network, and writes data/model/."""
-    # Imported here, so that the recorder imports MLflow meanwhile.
+    # Imported here, so that the run is there meanwhile.
     from pipeline import encoder, fitting, model_folder, network, prepared, recipe, weights
     from pipeline.epoch import Units
     from pipeline.work import Work
