@@ -9,6 +9,7 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pandas as pd
@@ -70,10 +71,42 @@ def the_usual_loop(trials: int, epochs: int, layers: int, *, tracked: bool) -> f
         return clocked(lambda: study.optimize(objective, n_trials=trials), trials)
 
 
+FLOOR = {
+    "Keras": "import keras",
+    "MLflow": "from mlflow import MlflowClient;"
+    " MlflowClient('sqlite:///mlflow.db').search_experiments()",
+    "Optuna": "import hydra, optuna, pandas;"
+    " optuna.create_study(storage='sqlite:///study.db', study_name='floor')",
+}
+
+
+def floor() -> float:
+    """Seconds until three Pythons, side by side, have imported what a sweep needs and made
+    their databases, without a trial."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def together() -> None:
+            waiting = [
+                subprocess.Popen(
+                    [sys.executable, "-c", code], cwd=folder, stderr=subprocess.DEVNULL
+                )
+                for code in FLOOR.values()
+            ]
+            ended = [process.wait() for process in waiting]
+            if any(ended):
+                raise RuntimeError("an import failed")
+
+        return clocked(together)
+
+
 def notebook() -> None:
     """Many trials of the notebook's network, every curve tracked."""
     lines = []
     loop = the_usual_loop(6, 100, 0, tracked=True)
+    least = median(floor() for _ in range(3))
+    lines.append(
+        ["256, if they took no time", least, 256 / least * 60, 60 / loop, loop * 256 / least, ""]
+    )
     for trials in (256, 1024):
         with tempfile.TemporaryDirectory() as folder:
             seconds, _ = sweep(

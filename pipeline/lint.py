@@ -7,7 +7,7 @@ Leakage in Data Mining, ACM TKDD 6 (4), 2012.
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.command import UserError
 from pipeline.config import Kind, Lint, Policy
 from pipeline.schema import Schema
+from pipeline.splitting import numbered
 
 Floats = NDArray[np.float64]
 
@@ -101,15 +102,16 @@ def findings(
     features: Sequence[str],
     group: str | None,
     today: dt.date,
+    place: Callable[[int], str] = numbered,
 ) -> list[Finding]:
     """What speaks against training on these features.
 
     parts are those of splitting.split: conformed tables that are numbered by the row in
-    the file. What rows share and dates are looked for in all parts; a column is judged
-    by the training part alone.
+    the whole, and place says where a person finds one. What rows share and dates are looked
+    for in all parts; a column is judged by the training part alone.
     """
     train = parts["train"]
-    found = [*_shared_rows(parts, [*features, target]), *_shared_group(parts, group)]
+    found = [*_shared_rows(parts, [*features, target], place), *_shared_group(parts, group)]
     numeric = {}
     for name in features:
         kind, column = schema.columns[name].kind, train[name]
@@ -118,7 +120,7 @@ def findings(
             "constant": _constant(column),
             "identifier": _identifier(column, kind, sum(map(len, parts.values()))),
             "target_copy": _target_copy(column, kind, train[target]),
-            "future_date": _future_date(parts, name, today) if kind is Kind.date else "",
+            "future_date": _future_date(parts, name, today, place) if kind is Kind.date else "",
         }
         found += [Finding(sign, name, why) for sign, why in evidence.items() if why]
         useless = any(evidence[sign] for sign in ("all_missing", "constant", "target_copy"))
@@ -161,7 +163,9 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else repr(str(value))
 
 
-def _shared_rows(parts: Mapping[str, pd.DataFrame], columns: list[str]) -> Iterator[Finding]:
+def _shared_rows(
+    parts: Mapping[str, pd.DataFrame], columns: list[str], place: Callable[[int], str]
+) -> Iterator[Finding]:
     hashes = {
         part: pd.util.hash_pandas_object(rows[columns], index=False) for part, rows in parts.items()
     }
@@ -172,7 +176,7 @@ def _shared_rows(parts: Mapping[str, pd.DataFrame], columns: list[str]) -> Itera
     one, same = parts[part].loc[[row], columns], parts[other_part].loc[[other], columns]
     # Among a million rows, two that differ have one hash by a chance of one in 30 million.
     if one.reset_index(drop=True).equals(same.reset_index(drop=True)):
-        pair = f"row {row + 1} of {part} and row {other + 1} of {other_part}"
+        pair = f"{place(row)}, in {part} and {place(other)}, in {other_part}"
         count = len(twice["key"].unique())
         more = f", and {count - 1} more such" if count > 1 else ""
         yield Finding("shared_rows", "", pair + more)
@@ -319,10 +323,12 @@ def _signed(value: float) -> str:
     return f"{'-' if value < 0 else '+'} {abs(value):.4g}"
 
 
-def _future_date(parts: Mapping[str, pd.DataFrame], name: str, today: dt.date) -> str:
+def _future_date(
+    parts: Mapping[str, pd.DataFrame], name: str, today: dt.date, place: Callable[[int], str]
+) -> str:
     dates = pd.concat([rows[name] for rows in parts.values()]).sort_index()
     later = dates[dates >= pd.Timestamp(today) + pd.Timedelta(days=1)]
     if later.empty:
         return ""
-    first = f"row {int(later.index[0]) + 1} with {later.iloc[0].date()}"
+    first = f"{later.iloc[0].date()} in {place(int(later.index[0]))}"
     return f"{len(later)} of {len(dates)} rows, such as {first}"

@@ -1,7 +1,7 @@
 """What a raw table becomes: its parts, the new rows, and what is known of its columns."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,8 +54,8 @@ def prepare(data: Data, known: Schema | None = None, today: dt.date | None = Non
     doubts = schema.doubts(raw.table, guessed, raw.place)
     # A large table is not kept twice.
     raw = replace(raw, table=raw.table.iloc[:0].copy())
-    parts = splitting.split(rows, data.split)
-    doubtful, useless = _looked_over(parts, used, chosen, data, today)
+    parts = splitting.split(rows, data.split, raw.place)
+    doubtful, useless = _looked_over(parts, used, chosen, data, today=today, place=raw.place)
     kept = [name for name in chosen if name not in useless]
     if not kept:
         raise UserError(f"{data.path}: has no column beside the target that says anything")
@@ -90,12 +90,14 @@ def _looked_over(
     used: Schema,
     chosen: Sequence[str],
     data: Data,
+    *,
     today: dt.date | None,
+    place: Callable[[int], str],
 ) -> tuple[list[Finding], dict[str, Finding]]:
     """The findings to warn of, and those for which a column is left out."""
     found = lint.findings(
         parts, used, target=data.target, features=chosen, group=data.group,
-        today=today or dt.datetime.now(dt.UTC).date(),
+        today=today or dt.datetime.now(dt.UTC).date(), place=place,
     )  # fmt: skip
     doubtful = lint.judged(found, data.lint, data.path)
     useless = {one.column: one for one in doubtful if one.useless}

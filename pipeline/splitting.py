@@ -1,5 +1,6 @@
 """Dividing a table's rows into a training, a validation and a test part."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,17 @@ TRAIN, VALIDATION, TEST = range(3)
 Dealt = NDArray[np.int8]
 
 
-def split(table: pd.DataFrame, settings: Split) -> dict[str, pd.DataFrame]:
+def numbered(position: int) -> str:
+    """Where a row is that comes from no file; counted from 0, told from 1."""
+    return f"row {position + 1}"
+
+
+def split(
+    table: pd.DataFrame, settings: Split, place: Callable[[int], str] = numbered
+) -> dict[str, pd.DataFrame]:
     """The rows of a conformed table in three parts, by the names in PARTS, each in the
-    table's order. The index is kept; it numbers the rows from 0.
+    table's order. The index is kept; it numbers the rows from 0, and place says where a
+    person finds one of a number.
 
     settings.by decides what a row's part follows from:
     random  the seed; the fractions are rounded to whole rows.
@@ -32,18 +41,18 @@ def split(table: pd.DataFrame, settings: Split) -> dict[str, pd.DataFrame]:
     Raises UserError for a column that is missing, incomplete or of no use for this, and
     where a part that is asked for, or the training part, would have no rows.
     """
-    dealt = _dealt(table, settings)
+    dealt = _dealt(table, settings, place)
     _check_filled(np.bincount(dealt, minlength=len(PARTS)), settings)
     return {name: table[dealt == part] for part, name in enumerate(PARTS)}
 
 
-def _dealt(table: pd.DataFrame, settings: Split) -> Dealt:
+def _dealt(table: pd.DataFrame, settings: Split, place: Callable[[int], str]) -> Dealt:
     if settings.by is SplitBy.random:
         return _by_chance(len(table), settings)
     column = _column(table, settings.column)
     if settings.by is SplitBy.column:
-        return _by_name(column, settings)
-    _check_complete(column)
+        return _by_name(column, settings, place)
+    _check_complete(column, place)
     deal = {SplitBy.group: _by_group, SplitBy.time: _by_time, SplitBy.hash: _by_hash}
     return deal[settings.by](column, settings)
 
@@ -144,7 +153,7 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
     return texts
 
 
-def _by_name(column: pd.Series, settings: Split) -> Dealt:
+def _by_name(column: pd.Series, settings: Split, place: Callable[[int], str]) -> Dealt:
     for part in ("validation", "test"):
         if getattr(settings, part):
             raise UserError(
@@ -155,12 +164,12 @@ def _by_name(column: pd.Series, settings: Split) -> Dealt:
     dealt = column.astype(object).map(lambda value: parts.get(str(value).lower(), -1))
     unknown = (dealt == -1).to_numpy()
     if unknown.any():
-        place = int(unknown.argmax())
-        cell = column.iloc[place]
-        what = "is missing" if pd.isna(cell) else f"is {str(cell)!r}"
+        at = int(unknown.argmax())
+        cell = column.iloc[at]
+        what = "the value is missing" if pd.isna(cell) else f"{str(cell)!r} is no part"
         raise UserError(
-            f"data.split.column: the value in row {int(column.index[place]) + 1} below the"
-            f" header of {column.name!r} {what}, but must be train, validation or test"
+            f"{place(int(column.index[at]))}, column {column.name!r}: {what}; a data.split.column"
+            " of parts holds train, validation or test"
         )
     return dealt.to_numpy(np.int8)
 
@@ -176,13 +185,13 @@ def _column(table: pd.DataFrame, name: str | None) -> Any:
     return table[name]
 
 
-def _check_complete(column: pd.Series) -> None:
+def _check_complete(column: pd.Series, place: Callable[[int], str]) -> None:
     missing = column.isna().to_numpy()
     if missing.any():
-        row = int(column.index[int(missing.argmax())]) + 1
+        at = int(column.index[int(missing.argmax())])
         raise UserError(
-            f"data.split.column: {column.name!r} is missing in row {row} below the header"
-            f" ({missing.sum()} of {len(column)} rows); mend the cell or divide by another column"
+            f"{place(at)}, column {column.name!r}: the value is missing, in {missing.sum()} of"
+            f" {len(column)} rows; fill it in, or set data.split.column to another column"
         )
 
 

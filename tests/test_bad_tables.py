@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pipeline.command import UserError
-from pipeline.config import Data, Deviations, Policy, Split
+from pipeline.config import Data, Deviations, Policy, Split, SplitBy
 from pipeline.preparing import Prepared, prepare
 
 ROWS = 20
@@ -52,8 +52,8 @@ def made(
     """What becomes of a file with this content, or of what is there."""
     if content is not None:
         Path(path).write_bytes(content.encode() if isinstance(content, str) else content)
-    split = Split(validation=0.2, test=0.2)
-    return prepare(Data(path=path, target=target, split=split, **changed))
+    usual = {"split": Split(validation=0.2, test=0.2)}
+    return prepare(Data(path=path, target=target, **usual | changed))
 
 
 def refusal(*arguments: Any, **changed: Any) -> str:
@@ -250,6 +250,23 @@ def test_a_row_of_several_files_is_found_in_its_own(path: str) -> None:
     assert sum(map(len, prepared.parts.values())) == 2 * ROWS
     Path("parts/2.csv").write_text(text() + "x,1,2\n", "utf-8")
     assert refusal(path=path).startswith("parts/2.csv, row 21 below the header, column 'a': 'x' ")
+
+
+def test_what_is_amiss_with_the_parts_is_found_in_its_own_file() -> None:
+    Path("parts").mkdir()
+    for number, part in enumerate(("train", "dev")):
+        table().assign(part=part).to_csv(f"parts/{number}.csv", index=False)
+    by_name = Split(by=SplitBy.column, column="part", validation=0.0, test=0.0)
+    assert refusal(path="parts", split=by_name) == (
+        "parts/1.csv, row 1 below the header, column 'part': 'dev' is no part; a"
+        " data.split.column of parts holds train, validation or test"
+    )
+    table().assign(part="test").to_csv("parts/1.csv", index=False)
+    (shared, *_) = made(path="parts", split=by_name).warnings
+    assert shared.startswith(
+        "parts: equal rows are in more than one part (parts/0.csv, row 1 below the header, in train"
+        " and parts/1.csv, row 1 below the header, in test, and 19 more such); remove the copies,"
+    )
 
 
 # What is told of, and does no harm

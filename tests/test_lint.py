@@ -84,7 +84,7 @@ def test_equal_rows_in_two_parts_are_found() -> None:
     parts = thirds(table_of(a=noise(1), b=texts(["x", "y", None] * 100)))
     parts["test"] = pd.concat([parts["test"], parts["train"].iloc[[2, 7]].set_axis([700, 800])])
     assert found_in(parts) == [
-        Finding("shared_rows", "", "row 3 of train and row 701 of test, and 1 more such")
+        Finding("shared_rows", "", "row 3, in train and row 701, in test, and 1 more such")
     ]
 
 
@@ -265,7 +265,7 @@ def test_dates_that_are_yet_to_come_are_found() -> None:
     parts["test"] = parts["test"].assign(a=late.to_numpy())
     parts["train"] = parts["train"].assign(a=dates[100:200].to_numpy())
     assert found_in(parts) == [
-        Finding("future_date", "a", "1 of 300 rows, such as row 202 with 2026-02-01")
+        Finding("future_date", "a", "1 of 300 rows, such as 2026-02-01 in row 202")
     ]
 
 
@@ -298,8 +298,8 @@ def test_a_finding_is_one_line_that_says_what_to_do() -> None:
         "leave it out with data.leave_out=['car name'],"
         " or accept it with data.lint.accept=['identifier:car name']"
     )
-    assert Finding("shared_rows", "", "row 3 of train and row 7 of test").message("a.csv") == (
-        "a.csv: equal rows are in more than one part (row 3 of train and row 7 of test);"
+    assert Finding("shared_rows", "", "row 3, in train and row 7, in test").message("a.csv") == (
+        "a.csv: equal rows are in more than one part (row 3, in train and row 7, in test);"
         " remove the copies, or accept it with data.lint.accept=[shared_rows]"
     )
     assert Finding("shared_group", "g", "2 of 8").message("a.csv") == (

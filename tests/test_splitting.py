@@ -235,12 +235,12 @@ def test_a_column_need_not_name_every_part() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "what"), [("dev", "is 'dev'"), (None, "is missing"), ("", "is ''")]
+    ("cell", "what"),
+    [("dev", "'dev' is no part"), (None, "the value is missing"), ("", "'' is no part")],
 )
 def test_a_cell_that_names_no_part_is_refused(cell: str | None, what: str) -> None:
     assert refusal(table_of(["train", cell], "str"), by(SplitBy.column, 0, 0)) == (
-        f"data.split.column: the value in row 2 below the header of 'k' {what},"
-        " but must be train, validation or test"
+        f"row 2, column 'k': {what}; a data.split.column of parts holds train, validation or test"
     )
 
 
@@ -294,8 +294,8 @@ def test_text_is_no_time() -> None:
 @pytest.mark.parametrize("how", [SplitBy.group, SplitBy.time, SplitBy.hash])
 def test_a_missing_value_of_the_column_is_refused(how: SplitBy) -> None:
     assert refusal(table_of([1, 2, None, 4]), by(how)) == (
-        "data.split.column: 'k' is missing in row 3 below the header (1 of 4 rows);"
-        " mend the cell or divide by another column"
+        "row 3, column 'k': the value is missing, in 1 of 4 rows; fill it in, or set"
+        " data.split.column to another column"
     )
 
 
