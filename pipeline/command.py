@@ -49,9 +49,16 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def importing() -> Iterator[None]:
+def importing(*without: str) -> Iterator[None]:
     """For a heavy import: all that it makes is kept, and looking through it for garbage
-    would be a tenth of the time."""
+    would be a tenth of the time.
+
+    It goes on as if the libraries named were not installed, if they are not imported
+    yet: what is taken only where it is there can cost more than all the rest. None in
+    sys.modules is Python's own way to say it. No other thread may import them meanwhile.
+    """
+    hidden = [name for name in without if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None is allowed there
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -59,6 +66,8 @@ def importing() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager

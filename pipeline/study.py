@@ -50,7 +50,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from pipeline import processes
-from pipeline.command import UserError
+from pipeline.command import UserError, importing
 from pipeline.config import Sampler
 from pipeline.space import Choice, Interval, Space, Values
 
@@ -297,7 +297,11 @@ class Study:
 
         mpl.use("Agg")  # no screen is needed or asked for
         from matplotlib import pyplot as plt
-        from optuna import importance, visualization
+        from optuna import visualization
+
+        # Other measures of importance are trees, for whose library this one would wait.
+        with importing("sklearn"):
+            from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
         complete = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         charts = visualization.matplotlib
@@ -308,8 +312,8 @@ class Study:
         charts.plot_parallel_coordinate(self._study, target_name="score")
         _save(folder / "parallel_coordinates.png")
         varied = [key for key in self._distributions if len({t.params[key] for t in complete}) > 1]
-        shares = importance.get_param_importances(
-            self._study, evaluator=importance.PedAnovaImportanceEvaluator(), params=varied
+        shares = get_param_importances(
+            self._study, evaluator=PedAnovaImportanceEvaluator(), params=varied
         )
         listed = pd.Series(shares, name="importance").rename_axis("key")
         listed.to_csv(folder / "importance.csv")

@@ -1,5 +1,8 @@
 """How a command ends, and what reaches the terminal."""
 
+import gc
+import importlib
+import json
 import signal
 import subprocess
 import sys
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.command import UserError, run, warn
+from pipeline.command import UserError, importing, run, warn
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,6 +93,26 @@ def test_a_stopped_command_cleans_up_and_says_by_its_status_what_stopped_it(
 def test_a_warning_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     warn("not tracked")
     assert capsys.readouterr() == ("", "warning: not tracked\n")
+
+
+def test_an_import_may_go_without_what_is_not_imported_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with importing("colorsys", "json"):
+        assert not gc.isenabled()
+        assert importlib.import_module("json") is json
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module("colorsys")
+    assert gc.isenabled()
+    assert importlib.import_module("colorsys").rgb_to_hls(0, 0, 0) == (0.0, 0.0, 0.0)
+
+
+def test_a_failed_import_leaves_nothing_hidden() -> None:
+    with pytest.raises(ImportError), importing("no_such_module"):
+        raise ImportError
+    assert gc.isenabled()
+    assert "no_such_module" not in sys.modules
 
 
 QUIET = """
