@@ -19,10 +19,11 @@ from pipeline.progress import Progress
 from pipeline.recording import Recorder
 from pipeline.space import Space, Values
 from pipeline.study import TROUBLE, Study, Told, Trial
-from pipeline.sweep_folder import SWEEPS, Record, batches, read_batch, write_batch
+from pipeline.sweep_folder import SWEEPS, Curves, Record, batches, read_batch, write_batch
 from pipeline.trials import Outcome
 from pipeline.winning import Result
 
+KNOWN = "known: not trained again"
 # How many trials were summed up last.
 SUMMED_UP = "summed_up.json"
 
@@ -45,6 +46,7 @@ class Search:
         self.sweep: Sweep = self.config.sweep
         self.best: float | None = None
         self.fingerprints: dict[tuple[object, ...], str] = {}
+        self.curves = Curves(SWEEPS)
 
     def run(self) -> None:
         """All of it: what was left, what is asked for, what comes out. Raises UserError
@@ -127,7 +129,7 @@ class Search:
                 continue
             earlier = known.get(self.fingerprint(trial.values))
             if earlier is not None:
-                outcomes[trial.number] = replace(earlier, reason="known: not trained again")
+                outcomes[trial.number] = replace(earlier, reason=KNOWN)
             else:
                 configs[trial.number] = config
         numbers = list(configs)
@@ -166,11 +168,16 @@ class Search:
             configuration = settings(self.space.config(trial.values))
         except UserError:
             configuration = {}
-        curves = np.zeros((0, len(NAMES))) if isinstance(outcome, Told) else outcome.curves
+        made_of = self.fingerprint(trial.values)
+        if not isinstance(outcome, Told):
+            curves = outcome.curves.astype(np.float32)
+        elif outcome.reason == KNOWN:
+            curves = self.curves.of(made_of)
+        else:
+            curves = np.zeros((0, len(NAMES)), np.float32)
         return Record(
-            trial.number, outcome.state, outcome.score, outcome.epochs, outcome.reason,
-            self.fingerprint(trial.values), dict(trial.values), configuration, began, ended,
-            curves.astype(np.float32),
+            trial.number, outcome.state, outcome.score, outcome.epochs, outcome.reason, made_of,
+            dict(trial.values), configuration, began, ended, curves,
         )  # fmt: skip
 
     def say_best(self) -> None:

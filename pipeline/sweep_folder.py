@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.files import whole_file
+from pipeline.members import NAMES
 
 SWEEPS = Path("data/sweeps")
 
@@ -60,6 +61,30 @@ def read_batch(path: Path) -> list[Record]:
     with np.load(path, allow_pickle=False) as held:
         plain = json.loads(str(held["records"]))
         return [Record(**record, curves=held[str(record["number"])]) for record in plain]
+
+
+class Curves:
+    """The curves of the trials of all sweeps below a folder, by fingerprint."""
+
+    def __init__(self, sweeps: Path) -> None:
+        self._sweeps = sweeps
+        self._read: set[Path] = set()
+        self._places: dict[str, tuple[Path, int]] = {}
+
+    def of(self, fingerprint: str) -> NDArray[np.float32]:
+        """Those of a trial that came to its end; without rows where no file has them, as
+        for a trial of another machine."""
+        if fingerprint not in self._places:
+            for path in set(self._sweeps.glob("*/batches/*.npz")) - self._read:
+                self._read.add(path)
+                for record in read_batch(path):
+                    if record.state == "complete" and len(record.curves):
+                        self._places[record.fingerprint] = path, record.number
+        if fingerprint not in self._places:
+            return np.zeros((0, len(NAMES)), np.float32)
+        path, number = self._places[fingerprint]
+        with np.load(path, allow_pickle=False) as held:
+            return np.asarray(held[str(number)], np.float32)
 
 
 def batches(folder: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline import command, searching, sweep
@@ -79,6 +80,8 @@ def test_a_trial_that_is_known_from_another_sweep_is_not_trained_again() -> None
     for record in known.values():
         again = by_rate[record.values["optimizer.learning_rate"]]
         assert (again.reason, again.score) == ("known: not trained again", record.score)
+        assert len(again.curves) == record.epochs
+        np.testing.assert_array_equal(again.curves, record.curves)
 
 
 def test_trials_that_diverge_or_contradict_themselves_do_not_end_the_sweep(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.members import NAMES
-from pipeline.sweep_folder import Record, batches, read_batch, write_batch
+from pipeline.sweep_folder import Curves, Record, batches, read_batch, write_batch
 
 RECORD = Record(
     number=3,
@@ -25,6 +25,7 @@ RECORD = Record(
 )
 FAILED = replace(
     RECORD, number=11, state="failed", score=None, epochs=0, reason="diverged: größer als möglich",
+    fingerprint="decaf",
     curves=np.zeros((0, len(NAMES)), "f4"),
 )  # fmt: skip
 
@@ -59,6 +60,20 @@ def test_batches_come_in_the_order_in_which_they_were_written(tmp_path: Path) ->
 
 def test_a_folder_without_batches_has_none(tmp_path: Path) -> None:
     assert list(batches(tmp_path / "none")) == []
+
+
+def test_curves_are_found_in_any_sweep_whenever_they_were_written(tmp_path: Path) -> None:
+    sweeps = Curves(tmp_path)
+    assert sweeps.of(RECORD.fingerprint).shape == (0, len(NAMES))
+    later = replace(RECORD, number=7, fingerprint="later", curves=RECORD.curves + 1)
+    # What was not trained itself has no say, nor what failed.
+    empty = replace(RECORD, number=8, curves=RECORD.curves[:0])
+    write_batch(tmp_path / "spring", [FAILED, RECORD])
+    np.testing.assert_array_equal(sweeps.of(RECORD.fingerprint), RECORD.curves)
+    write_batch(tmp_path / "summer", [empty, later])
+    np.testing.assert_array_equal(sweeps.of("later"), later.curves)
+    np.testing.assert_array_equal(sweeps.of(RECORD.fingerprint), RECORD.curves)
+    assert sweeps.of(FAILED.fingerprint).shape == (0, len(NAMES))
 
 
 def test_a_batch_that_is_cut_short_is_not_there(tmp_path: Path) -> None:
