@@ -4,12 +4,17 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from pipeline.tracking import Store
 
 # The same examples each time, and on a busy machine as well as on an idle one.
 settings.register_profile(
@@ -27,6 +32,26 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # By name: what the environment says is put aside for single tests only.
     Store("another", f"sqlite:///{root}/mlflow.db", root)
     return root / "mlflow.db"
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No store but the test's, whatever the shell that runs it has set."""
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
+        monkeypatch.setenv(name, "")
+    yield
+    if "mlflow" in sys.modules:
+        # It keeps it for the process, and in its environment.
+        sys.modules["mlflow"].set_tracking_uri("")
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty_store: Path, own_environment: None) -> "Store":  # noqa: ARG001 - for what it does
+    """A store of the test's own, at tmp_path, and in it the experiment trials."""
+    from pipeline.tracking import Store  # MLflow, which few tests need
+
+    shutil.copy(empty_store, tmp_path)
+    return Store("trials", None, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Runs of trainings while they last, and what is left of them when things go wrong."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,14 +15,6 @@ from pipeline.tracking import TROUBLE, Store
 
 WHO = Identity("0123456789abcdef" * 2, "plain", None)
 Writer = tuple[Callable[[], Runs], Trouble]
-
-
-@pytest.fixture
-def store(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
-        monkeypatch.setenv(name, "")
-    shutil.copy(empty_store, tmp_path)
-    return Store("trials", None, tmp_path)
 
 
 @pytest.fixture(params=["client", "rows"])

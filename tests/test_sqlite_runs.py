@@ -23,17 +23,8 @@ LONG = {"long": "x" * 9000}
 
 
 @pytest.fixture
-def root(tmp_path: Path, empty_store: Path) -> Path:
-    """With an experiment called trials."""
-    shutil.copy(empty_store, tmp_path)
-    Store("trials", None, tmp_path)
+def root(tmp_path: Path, store: Store) -> Path:  # noqa: ARG001 - for the file that it makes
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
-        monkeypatch.setenv(name, "")
 
 
 def opened(root: Path, experiment: str = "trials") -> SqliteRuns:

@@ -7,12 +7,7 @@ import pytest
 import pipeline
 from pipeline.stores import own_database, project_root, store_uri
 
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No store but the test's, whatever the shell that runs it has set."""
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
-        monkeypatch.setenv(name, "")
+pytestmark = pytest.mark.usefixtures("own_environment")
 
 
 def test_the_root_is_the_repository_or_what_dvc_names(

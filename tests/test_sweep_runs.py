@@ -1,8 +1,6 @@
 """A sweep in MLflow: one run, and below it a whole run for each of its trials."""
 
 import json
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,15 @@ from pipeline.sweep_runs import SweepRuns
 from pipeline.tracking import Store
 from tests.small import MLP, prepared
 
-pytestmark = pytest.mark.filterwarnings(
-    # MLflow compares columns with a range.
-    "ignore:Operation with range is deprecated",
-    # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-    "ignore:__array__ implementation:DeprecationWarning",
-)
+pytestmark = [
+    pytest.mark.usefixtures("own_environment"),
+    pytest.mark.filterwarnings(
+        # MLflow compares columns with a range.
+        "ignore:Operation with range is deprecated",
+        # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
+        "ignore:__array__ implementation:DeprecationWarning",
+    ),
+]
 
 BEGIN: dict[str, Any] = {
     "name": "spring",
@@ -50,22 +51,6 @@ FAILED = replace(
 )  # fmt: skip
 NEVER_BEGUN = replace(FAILED, number=3, epochs=0, curves=np.zeros((0, len(NAMES)), "f4"))
 ALL = [COMPLETE, PRUNED, FAILED, NEVER_BEGUN]
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No store but the test's, whatever the shell that runs it has set."""
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
-        monkeypatch.setenv(name, "")
-    yield
-    # MLflow keeps it for the process, and in its environment.
-    mlflow.set_tracking_uri("")
-
-
-@pytest.fixture
-def store(tmp_path: Path, empty_store: Path) -> Store:
-    shutil.copy(empty_store, tmp_path)
-    return Store("trials", None, tmp_path)
 
 
 def parent(store: Store) -> Run:

@@ -2,10 +2,8 @@
 
 import json
 import multiprocessing
-import shutil
 import socket
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -39,22 +37,7 @@ FINGERPRINT = "0123456789abcdef" * 2
 WHO = Identity(FINGERPRINT, "plain", None)
 SPAWN = multiprocessing.get_context("spawn")
 PATIENCE = 120
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No store but the test's, whatever the shell that runs it has set."""
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME"):
-        monkeypatch.setenv(name, "")
-    yield
-    # MLflow keeps it for the process, and in its environment.
-    mlflow.set_tracking_uri("")
-
-
-@pytest.fixture
-def store(tmp_path: Path, empty_store: Path) -> Store:
-    shutil.copy(empty_store, tmp_path)
-    return Store("trials", None, tmp_path)
+pytestmark = pytest.mark.usefixtures("own_environment")
 
 
 def run_of(store: Store, run_id: str) -> Run:
