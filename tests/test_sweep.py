@@ -167,6 +167,8 @@ def test_two_processes_on_one_database_share_the_trials(clone: Clone, postgresql
     command = [
         clone.executable, "-m", "pipeline.sweep", *LONG, "sweep.name=joined", "sweep.trials=24",
         f"sweep.storage={postgresql}",
+        # Longer than one process may begin after the other.
+        "training.epochs=2000", "training.batch_size=1",
     ]  # fmt: skip
     processes = [
         subprocess.Popen(
