@@ -15,7 +15,7 @@ IMPORTS = {
     "configure": "hydra, omegaconf, yaml",
     "prepare": "pandas, pyarrow.parquet",
     "train": "pandas, keras",
-    "evaluate": "pandas, keras, sklearn.metrics, matplotlib.pyplot",
+    "evaluate": "pandas, keras, matplotlib.pyplot",
 }
 DIABETES = ("--set-param", "conf.data=diabetes", "--set-param", "conf.model=mlp")
 
