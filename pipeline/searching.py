@@ -271,7 +271,11 @@ class Search:
             mean = {
                 part: sum(one.errors[part] for one in seeds) / len(seeds) for part in winner.errors
             }
-            print(f"its values with {len(seeds)} other seeds, on average: {parts(mean)}")
+            luck = mean[self.table.judged] - winner.errors[self.table.judged]
+            print(
+                f"its values with {len(seeds)} other seeds, on average: {parts(mean)}; so"
+                f" {luck:.6g} of {self.table.judged} is luck (optimism)"
+            )
         if joined is not None:
             print(f"{joined.what} networks: {parts(joined.errors)}: {self.folder}/ensemble")
         elif self.sweep.ensemble:

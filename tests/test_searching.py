@@ -60,6 +60,7 @@ def test_every_point_of_a_grid_is_trained_and_summed_up(capsys: pytest.CaptureFi
     said = capsys.readouterr().out
     assert "best of 4 trials: trial" in said
     assert "its values with 2 other seeds" in said
+    assert " of train is luck (optimism)" in said
     for name in ("results/trials.csv", "results/winner.csv", "model/model.keras", "winner.json"):
         assert (Path("data/sweeps/four") / name).is_file()
 

@@ -85,7 +85,9 @@ def train(config: Config, recorder: Recorder) -> None:
             before=before, after=weights.named(trained), first=first,
         )  # fmt: skip
     last = fitted.history.iloc[-1]
-    print(f"trained {len(fitted.history)} epochs: loss {last.loss:.6g}, mae {last.mae:.6g}")
+    kept = int(fitted.history["epoch"][fitted.history["kept"]].iloc[0])
+    back = "" if kept == last.epoch else f"; the weights are those of epoch {kept}"
+    print(f"trained {len(fitted.history)} epochs: loss {last.loss:.6g}, mae {last.mae:.6g}{back}")
 
 
 if __name__ == "__main__":
