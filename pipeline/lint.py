@@ -7,7 +7,7 @@ Leakage in Data Mining, ACM TKDD 6 (4), 2012.
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.command import UserError
 from pipeline.config import Kind, Lint, Policy
-from pipeline.schema import Schema
+from pipeline.schema import Place, Schema
 from pipeline.splitting import numbered
 
 Floats = NDArray[np.float64]
@@ -102,7 +102,7 @@ def findings(
     features: Sequence[str],
     group: str | None,
     today: dt.date,
-    place: Callable[[int], str] = numbered,
+    place: Place = numbered,
 ) -> list[Finding]:
     """What speaks against training on these features.
 
@@ -164,7 +164,7 @@ def _shown(value: object) -> str:
 
 
 def _shared_rows(
-    parts: Mapping[str, pd.DataFrame], columns: list[str], place: Callable[[int], str]
+    parts: Mapping[str, pd.DataFrame], columns: list[str], place: Place
 ) -> Iterator[Finding]:
     hashes = {
         part: pd.util.hash_pandas_object(rows[columns], index=False) for part, rows in parts.items()
@@ -323,9 +323,7 @@ def _signed(value: float) -> str:
     return f"{'-' if value < 0 else '+'} {abs(value):.4g}"
 
 
-def _future_date(
-    parts: Mapping[str, pd.DataFrame], name: str, today: dt.date, place: Callable[[int], str]
-) -> str:
+def _future_date(parts: Mapping[str, pd.DataFrame], name: str, today: dt.date, place: Place) -> str:
     dates = pd.concat([rows[name] for rows in parts.values()]).sort_index()
     later = dates[dates >= pd.Timestamp(today) + pd.Timedelta(days=1)]
     if later.empty:

@@ -1,7 +1,7 @@
 """What a raw table becomes: its parts, the new rows, and what is known of its columns."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.config import Data, Kind, Reading, ScaleTarget, SplitBy
 from pipeline.features import Encoding
 from pipeline.lint import Finding
 from pipeline.reading import Raw, read
-from pipeline.schema import Contract, Schema, named
+from pipeline.schema import Contract, Place, Schema, named
 
 # A network with an input for each column takes seconds to build and to load.
 MOST_FEATURES = 1000
@@ -92,7 +92,7 @@ def _looked_over(
     data: Data,
     *,
     today: dt.date | None,
-    place: Callable[[int], str],
+    place: Place,
 ) -> tuple[list[Finding], dict[str, Finding]]:
     """The findings to warn of, and those for which a column is left out."""
     found = lint.findings(

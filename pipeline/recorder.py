@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,9 @@ def make_ready(store: Message) -> None:
     """Does now what the first run would wait for: MLflow's import, and its database."""
     if not store["results"] and own_runs(store) is not None:
         return
-    from pipeline import sweep_runs, tracking  # noqa: F401 - all that may be needed
+    from pipeline import tracking
 
+    import_module("pipeline.sweep_runs")  # all else that any message needs
     # What is wrong with it is said of the run that needs it.
     with suppress(UserError, *tracking.TROUBLE):
         tracking.make_database(store["uri"])

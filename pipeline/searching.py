@@ -252,11 +252,17 @@ class Search:
         written = {"trial": number, "overrides": promoted, "fixed": fixed}
         write_text(self.folder / "winner.json", json.dumps(written, indent=2) + "\n")
         numbers = winning.summary(results, seeds, self.table.judged)
-        self.say(winner, seeds, joined, told)
+        self.say(winner, seeds, joined, told=told, numbers=numbers)
         return numbers
 
     def say(
-        self, winner: Result, seeds: Sequence[Result], joined: Result | None, told: Told
+        self,
+        winner: Result,
+        seeds: Sequence[Result],
+        joined: Result | None,
+        *,
+        told: Told,
+        numbers: dict[str, float],
     ) -> None:
         """How good the winner is, and how much of that is luck."""
         score = self.sweep.score.value
@@ -268,10 +274,8 @@ class Search:
             f"trained again, alone: {score} of {parts(winner.errors)} (as a trial {told.score:.6g})"
         )
         if seeds:
-            mean = {
-                part: sum(one.errors[part] for one in seeds) / len(seeds) for part in winner.errors
-            }
-            luck = mean[self.table.judged] - winner.errors[self.table.judged]
+            mean = {part: numbers[f"seeds_{part}_mean"] for part in winner.errors}
+            luck = numbers["optimism"]
             print(
                 f"its values with {len(seeds)} other seeds, on average: {parts(mean)}; so"
                 f" {luck:.6g} of {self.table.judged} is luck (optimism)"

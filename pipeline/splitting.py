@@ -1,6 +1,5 @@
 """Dividing a table's rows into a training, a validation and a test part."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.command import UserError
 from pipeline.config import Split, SplitBy
-from pipeline.schema import MOST_WHOLE
+from pipeline.schema import MOST_WHOLE, Place
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
@@ -23,9 +22,7 @@ def numbered(position: int) -> str:
     return f"row {position + 1}"
 
 
-def split(
-    table: pd.DataFrame, settings: Split, place: Callable[[int], str] = numbered
-) -> dict[str, pd.DataFrame]:
+def split(table: pd.DataFrame, settings: Split, place: Place = numbered) -> dict[str, pd.DataFrame]:
     """The rows of a conformed table in three parts, by the names in PARTS, each in the
     table's order. The index is kept; it numbers the rows from 0, and place says where a
     person finds one of a number.
@@ -46,7 +43,7 @@ def split(
     return {name: table[dealt == part] for part, name in enumerate(PARTS)}
 
 
-def _dealt(table: pd.DataFrame, settings: Split, place: Callable[[int], str]) -> Dealt:
+def _dealt(table: pd.DataFrame, settings: Split, place: Place) -> Dealt:
     if settings.by is SplitBy.random:
         return _by_chance(len(table), settings)
     column = _column(table, settings.column)
@@ -153,7 +150,7 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
     return texts
 
 
-def _by_name(column: pd.Series, settings: Split, place: Callable[[int], str]) -> Dealt:
+def _by_name(column: pd.Series, settings: Split, place: Place) -> Dealt:
     for part in ("validation", "test"):
         if getattr(settings, part):
             raise UserError(
@@ -185,7 +182,7 @@ def _column(table: pd.DataFrame, name: str | None) -> Any:
     return table[name]
 
 
-def _check_complete(column: pd.Series, place: Callable[[int], str]) -> None:
+def _check_complete(column: pd.Series, place: Place) -> None:
     missing = column.isna().to_numpy()
     if missing.any():
         at = int(column.index[int(missing.argmax())])

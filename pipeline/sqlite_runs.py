@@ -9,6 +9,7 @@ that has to be made.
 
 import math
 import sqlite3
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +25,7 @@ from pipeline.live import run_tags
 SCHEMA = "dc11669786a5"
 # Longer values are cut, as the client cuts them.
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000
-LARGEST = 1.7976931348623157e308
+LARGEST = sys.float_info.max
 BUSY_SECONDS = 20.0
 TROUBLE = (sqlite3.Error, OSError)
 
@@ -58,20 +59,17 @@ class SqliteRuns:
     def create(self, identity: Identity, params: dict[str, Any], tags: dict[str, str]) -> str:
         """A new run in status RUNNING; returns its id. Ends runs whose process is gone."""
         run_id = uuid.uuid4().hex
-        row = {
-            "run_uuid": run_id, "name": identity.run_name, "source_type": "UNKNOWN",
-            "source_name": "", "entry_point_name": "", "user_id": "unknown", "status": "RUNNING",
-            "start_time": _now(), "source_version": "", "lifecycle_stage": "active",
-            "artifact_uri": f"{self._artifacts.rstrip('/')}/{run_id}/artifacts",
-            "experiment_id": self._experiment_id,
-        }  # fmt: skip
+        artifacts = f"{self._artifacts.rstrip('/')}/{run_id}/artifacts"
         tags = tags | run_tags(identity, processes.own()) | {"mlflow.runName": identity.run_name}
         values = {key: str(value)[:LONGEST_PARAM] for key, value in params.items()}
         with _transaction(self._file) as database:
             self._end_abandoned(database)
             database.execute(
-                f"INSERT INTO runs ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",  # noqa: S608 - names of columns
-                tuple(row.values()),
+                "INSERT INTO runs (run_uuid, name, start_time, artifact_uri, experiment_id, status,"
+                " source_type, source_name, source_version, entry_point_name, user_id,"
+                " lifecycle_stage) VALUES (?, ?, ?, ?, ?, 'RUNNING', 'UNKNOWN', '', '', '',"
+                " 'unknown', 'active')",
+                (run_id, identity.run_name, _now(), artifacts, self._experiment_id),
             )
             database.executemany(
                 "INSERT INTO params (run_uuid, key, value) VALUES (?, ?, ?)",

@@ -23,8 +23,9 @@ LONG = {"long": "x" * 9000}
 
 
 @pytest.fixture
-def root(tmp_path: Path, store: Store) -> Path:  # noqa: ARG001 - for the file that it makes
-    return tmp_path
+def root(store: Store) -> Path:
+    """Where the store's file is."""
+    return Path(store.uri.removeprefix("sqlite:///")).parent
 
 
 def opened(root: Path, experiment: str = "trials") -> SqliteRuns:
