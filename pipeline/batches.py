@@ -1,4 +1,4 @@
-"""In which order an epoch takes the rows: a matter of seed and epoch alone.
+"""In which order an epoch takes the rows: a matter of seed, epoch and the table's size alone.
 
 A table of up to WINDOW_BLOCKS blocks is shuffled as a whole. A longer one is shuffled
 in windows: the blocks in a new order, and the rows of every WINDOW_BLOCKS of them
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Order = NDArray[np.int32]
 
-BLOCK_ROWS = 65_536
-WINDOW_BLOCKS = 8
+WINDOW_BLOCKS = 16
+# Of a window: 256 MB of float32.
+WINDOW_CELLS = 2**26
+LEAST_BLOCK_ROWS, MOST_BLOCK_ROWS = 1024, 32_768
 
 
 @dataclass(frozen=True)
@@ -32,41 +34,50 @@ class Part:
 
 @dataclass(frozen=True)
 class Stream:
-    """A part that stays on disk: read(block) gives its rows from block * BLOCK_ROWS on,
-    BLOCK_ROWS of them but for the last block."""
+    """A part that stays on disk: read(block) gives its rows from block * block_rows on,
+    block_rows of them but for the last block."""
 
     rows: int
+    block_rows: int
     read: Callable[[int], Part]
 
     def __len__(self) -> int:
         return self.rows
 
 
+def block_rows(inputs: int) -> int:
+    """How many rows of so many inputs make a block: a power of two, less for wide rows, so
+    that a window of them takes no more memory."""
+    fitting = max(1, WINDOW_CELLS // WINDOW_BLOCKS // inputs)
+    power: int = 1 << (fitting.bit_length() - 1)
+    return min(MOST_BLOCK_ROWS, max(LEAST_BLOCK_ROWS, power))
+
+
 def windows(
-    rows: int, seed: int, epoch: int, *, shuffle: bool
+    rows: int, block_rows: int, seed: int, epoch: int, *, shuffle: bool
 ) -> Iterator[tuple[list[int], Order]]:
     """The windows of an epoch (from 0): the blocks of each, and in which order it takes
     their rows, which are counted from 0 through the blocks as listed."""
-    blocks = -(-rows // BLOCK_ROWS)
+    blocks = -(-rows // block_rows)
     if blocks <= WINDOW_BLOCKS:
-        yield list(range(blocks)), order_of_rows(rows, seed, epoch, shuffle=shuffle)
+        yield list(range(blocks)), order_of_rows(rows, block_rows, seed, epoch, shuffle=shuffle)
         return
     random = np.random.default_rng([seed, epoch])
     listed = random.permutation(blocks) if shuffle else np.arange(blocks)
     for start in range(0, blocks, WINDOW_BLOCKS):
         chosen = [int(block) for block in listed[start : start + WINDOW_BLOCKS]]
-        count = sum(min(BLOCK_ROWS, rows - block * BLOCK_ROWS) for block in chosen)
+        count = sum(min(block_rows, rows - block * block_rows) for block in chosen)
         order = random.permutation(count) if shuffle else np.arange(count)
         yield chosen, order.astype(np.int32)
 
 
-def order_of_rows(rows: int, seed: int, epoch: int, *, shuffle: bool) -> Order:
+def order_of_rows(rows: int, block_rows: int, seed: int, epoch: int, *, shuffle: bool) -> Order:
     """In which order an epoch (from 0) takes the rows: a permutation of 0 to rows - 1."""
-    if rows > BLOCK_ROWS * WINDOW_BLOCKS:
+    if rows > block_rows * WINDOW_BLOCKS:
         taken = []
-        for blocks, order in windows(rows, seed, epoch, shuffle=shuffle):
-            starts = [block * BLOCK_ROWS for block in blocks]
-            listed = [np.arange(start, min(rows, start + BLOCK_ROWS)) for start in starts]
+        for blocks, order in windows(rows, block_rows, seed, epoch, shuffle=shuffle):
+            starts = [block * block_rows for block in blocks]
+            listed = [np.arange(start, min(rows, start + block_rows)) for start in starts]
             taken.append(np.concatenate(listed)[order])
         return np.concatenate(taken).astype(np.int32)
     if not shuffle:
@@ -88,7 +99,7 @@ def streamed(
     """The rows of an epoch in its order, a window at a time. Every piece but the last
     has whole batches: rows that fill none wait for the next."""
     waiting: list[Part] = []
-    for blocks, order in windows(len(stream), seed, epoch, shuffle=shuffle):
+    for blocks, order in windows(stream.rows, stream.block_rows, seed, epoch, shuffle=shuffle):
         read = joined([stream.read(block) for block in blocks])
         ready = joined([*waiting, Part(read.x[order], read.y[order])])
         whole = len(ready) // batch_size * batch_size

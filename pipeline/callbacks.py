@@ -1,5 +1,6 @@
 """Keras's own callbacks around a training that Keras does not run itself."""
 
+import hashlib
 from collections.abc import Sequence
 
 from pipeline import weights
@@ -24,6 +25,7 @@ class Callbacks:
         network.optimizer.build(network.trainable_variables)
         network.stop_training = False
         self._given: float | None = None
+        self._trained: list[bytes] = []
         self._list = keras.callbacks.CallbackList(
             list(callbacks), model=network, epochs=epochs, verbose=0
         )
@@ -48,6 +50,7 @@ class Callbacks:
         self._list.on_epoch_end(
             epoch, {name.replace("validation_", "val_"): value for name, value in logs.items()}
         )
+        self._trained.append(_digest(trained))
         return weights.of(self._network)
 
     @property
@@ -55,8 +58,15 @@ class Callbacks:
         """Whether one of them asked to stop."""
         return bool(self._network.stop_training)
 
-    def finish(self, trained: Sequence[weights.Array]) -> list[weights.Array]:
-        """After the last epoch; returns the weights to keep."""
+    def finish(self, trained: Sequence[weights.Array]) -> tuple[list[weights.Array], int]:
+        """After the last epoch; returns the weights to keep, and which epoch (from 1) was
+        trained to them: 0 if none was."""
         weights.assign(self._network, trained)
         self._list.on_train_end()
-        return weights.of(self._network)
+        kept = weights.of(self._network)
+        epochs = [at for at, one in enumerate(self._trained, start=1) if one == _digest(kept)]
+        return kept, max(epochs, default=0)
+
+
+def _digest(arrays: Sequence[weights.Array]) -> bytes:
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).digest()

@@ -39,12 +39,11 @@ class Encoder:
 
     def x(self, table: pd.DataFrame) -> Array:
         """The network's inputs for the rows of a table, (rows, inputs)."""
-        width = len(self.encoding.names)
-        blocks = [np.empty((0, width), np.float32)]
+        x = np.empty((len(table), len(self.encoding.names)), np.float32)
         for start in range(0, len(table), ROWS_AT_ONCE):
             block = table.iloc[start : start + ROWS_AT_ONCE]
-            blocks.append(self._call(inputs(block, self.encoding)).numpy())
-        return np.concatenate(blocks)
+            x[start : start + ROWS_AT_ONCE] = self._call(inputs(block, self.encoding))
+        return x
 
     def part(self, table: pd.DataFrame) -> Part:
         """The rows as training takes them."""

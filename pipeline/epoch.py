@@ -166,8 +166,8 @@ class Group(NamedTuple):
         batch = Rows(tf.gather(rows.x, order), tf.gather(rows.y, order), counts)
         return batch, tf.reduce_sum(counts, axis=[-2, -1])
 
-    def validate(self, weights: Weights, chunks: Rows, own: Own) -> tuple[Tensor, Tensor]:
-        """Loss and MAE over chunks, (chunks, rows, ...)."""
+    def validate(self, weights: Weights, chunks: Rows, own: Own) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums of loss and MAE over chunks, (chunks, rows, ...), and of how many rows."""
 
         def one(i: Tensor, losses: Tensor, maes: Tensor) -> Any:
             y, predicted = chunks.y[i], self.predict(weights, chunks.x[i], own, time=None)
@@ -179,22 +179,22 @@ class Group(NamedTuple):
 
         none = tf.zeros_like(weights[0][..., 0, 0])
         start = (tf.constant(0), none, none)
-        _, loss, mae = tf.while_loop(lambda i, *_: i < tf.shape(chunks.x)[0], one, start)
-        count = tf.reduce_sum(chunks.counts)
-        return loss / count + self.penalty(weights, own), mae / count
+        _, losses, maes = tf.while_loop(lambda i, *_: i < tf.shape(chunks.x)[0], one, start)
+        return losses, maes, tf.reduce_sum(chunks.counts)
 
     def end_epoch(
-        self, state: State, reached: Any, own: Own, validation: Rows | None, *, count: Tensor
+        self, state: State, reached: Any, own: Own, validation: Any, *, count: Tensor
     ) -> tuple[State, Tensor]:
         """The state after an epoch over count rows that reached weights, slots and sums,
-        and TOLD, (TOLD, …)."""
+        and TOLD, (TOLD, …). validation is what `validate` gives of all its rows, or None."""
         weights, slots, sums = reached
         loss, mae = (total / count for total in sums)
         missing = tf.fill(tf.shape(loss), math.nan)
-        validated = missing, missing
+        validated, monitored = (missing, missing), loss
         if validation is not None:
-            validated = self.validate(weights, validation, own)
-        monitored = loss if validation is None else validated[0]
+            losses, maes, rows = validation
+            monitored = losses / rows + self.penalty(weights, own)
+            validated = monitored, maes / rows
         finite = tf.math.is_finite(loss) & tf.math.is_finite(monitored)
         # Whoever is done stays as it was, until it leaves.
         weights = moved(state.training, weights, state.weights)
@@ -225,7 +225,8 @@ class Group(NamedTuple):
                 state, (none, none), own, rows,
                 order=orders[epoch], rates=rates[epoch], first=first + epoch * steps, steps=steps,
             )  # fmt: skip
-            state, values = self.end_epoch(state, reached, own, validation, count=count)
+            validated = None if validation is None else self.validate(reached[0], validation, own)
+            state, values = self.end_epoch(state, reached, own, validated, count=count)
             return epoch + 1, state, told.write(epoch, values)
 
         def going_on(epoch: Tensor, state: State, _told: Any) -> Tensor:
@@ -243,6 +244,7 @@ class Compiled(NamedTuple):
 
     epochs: Callable[..., Any]
     batches: Callable[..., Any]
+    validate: Callable[..., Any]
     end_epoch: Callable[..., Any]
 
 
@@ -256,7 +258,12 @@ def compiled(group: Group) -> Compiled:
         )
         return made
 
-    return Compiled(function(group.epochs), function(group.batches), function(group.end_epoch))
+    return Compiled(
+        epochs=function(group.epochs),
+        batches=function(group.batches),
+        validate=function(group.validate),
+        end_epoch=function(group.end_epoch),
+    )
 
 
 def mean(values: Tensor, counts: Tensor | None) -> Tensor:

@@ -1,5 +1,6 @@
 """How good the predictions are, in the target's units, and against a line."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,13 +25,33 @@ class Line:
         return np.asarray(x @ self.kernel + self.bias, dtype=np.float64)
 
 
-def least_squares(x: Vector, y: Vector) -> Line:
-    """The line with the least mean squared error on x, shape (rows, features),
-    and y, shape (rows,): the optimum of a single linear neuron. Where several
-    lines share it, the one with the shortest kernel (numpy.linalg.lstsq)."""
-    centre_x, centre_y = x.mean(axis=0), y.mean()
-    kernel = np.linalg.lstsq(x - centre_x, y - centre_y, rcond=None)[0]
-    return Line(kernel, float(centre_y - centre_x @ kernel))
+def least_squares(blocks: Iterable[tuple[Vector, Vector]]) -> Line:
+    """The line with the least mean squared error over blocks of x, shape (rows, features),
+    and y, shape (rows,): the optimum of a single linear neuron. Where several lines share
+    it, the one with the shortest kernel (numpy.linalg.lstsq).
+
+    What the rows so far say is kept as the triangle of their QR decomposition, to which
+    each block is added: Demmel et al. (2012), "Communication-optimal parallel and
+    sequential QR and LU factorizations", section 3.
+    """
+    triangle, origin, rows = np.empty((0, 0)), np.empty(0), 0
+    for x, y in blocks:
+        block = np.column_stack([x, y])
+        if not rows:
+            origin = block.mean(axis=0)  # near 0, no digits are lost
+            triangle = np.empty((0, 1 + len(origin)))
+        rows += len(y)
+        ones = np.ones((len(y), 1))
+        added = np.hstack([ones, block - origin])
+        # An array already, but NumPy's types know of no mode.
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, added]), mode="r"))
+    # The ones come first: their row has the means, and what is below is the triangle of
+    # the columns less those.
+    centre = origin + triangle[0, 1:] / triangle[0, 0]
+    x, y = triangle[1:, 1:-1], triangle[1:, -1]
+    least = np.finfo(np.float64).eps * max(rows, len(origin) - 1)
+    kernel = np.linalg.lstsq(x, y, rcond=least)[0]
+    return Line(kernel.astype(np.float64), float(centre[-1] - centre[:-1] @ kernel))
 
 
 def metrics(true: Vector, predicted: Vector) -> dict[str, float]:
@@ -57,33 +78,36 @@ def _unless_rounding(error: float, true: Vector) -> float:
     return 0.0 if error < ROUNDING * float(true.std()) else error
 
 
-def evaluate(
-    parts: dict[str, tuple[Vector, Vector, Vector]], line: Line
-) -> dict[str, dict[str, float]]:
-    """The metrics of each part that has rows, beside the RMSE of line on it.
+def named(answers: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The parts that have rows. Without any part set aside, the training part is all there
+    is, and is called in_sample: it says how well the rows were learned, not how well
+    others will be predicted."""
+    filled = {part: table for part, table in answers.items() if len(table)}
+    return {"in_sample": filled["train"]} if list(filled) == ["train"] else filled
 
-    parts maps a part's name to its x (rows, features), true and predicted (rows,).
-    Without any part set aside, the training part is all there is, and is called
-    in_sample: it says how well the rows were learned, not how well others will be
-    predicted.
-    """
-    filled = {name: part for name, part in parts.items() if len(part[1])}
-    names = {"train": "in_sample"} if list(filled) == ["train"] else {}
+
+def evaluate(answers: dict[str, pd.DataFrame]) -> dict[str, dict[str, float]]:
+    """The metrics of each part, beside the RMSE of the least-squares line on it. A part's
+    table has the columns true, predicted and least_squares."""
     return {
-        names.get(name, name): {
-            **metrics(true, predicted),
-            "least_squares_rmse": metrics(true, line.predict(x))["rmse"],
+        part: {
+            **metrics(*(table[name].to_numpy() for name in ("true", "predicted"))),
+            "least_squares_rmse": metrics(
+                *(table[name].to_numpy() for name in ("true", "least_squares"))
+            )["rmse"],
         }
-        for name, (x, true, predicted) in filled.items()
+        for part, table in answers.items()
     }
 
 
-def prediction_table(part: str, index: pd.Index, true: Vector, predicted: Vector) -> pd.DataFrame:
-    """True and predicted value of each row; row counts from 1 in the raw table."""
+def prediction_table(part: str, answers: pd.DataFrame) -> pd.DataFrame:
+    """True and predicted value of each row, of a table as `evaluate` takes it whose index
+    counts the rows of the raw table from 0; row counts from 1."""
+    true, predicted = answers["true"].to_numpy(), answers["predicted"].to_numpy()
     return pd.DataFrame(
         {
             "part": part,
-            "row": index + 1,
+            "row": answers.index + 1,
             "true": true,
             "predicted": predicted,
             "residual": true - predicted,

@@ -7,16 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.backend import tf
-from pipeline.batches import (
-    BLOCK_ROWS,
-    WINDOW_BLOCKS,
-    Array,
-    Order,
-    Part,
-    Stream,
-    in_batches,
-    streamed,
-)
+from pipeline.batches import WINDOW_BLOCKS, Array, Order, Part, Stream, in_batches, streamed
 from pipeline.epoch import Rows
 
 
@@ -25,11 +16,13 @@ def held(part: Part) -> Rows:
     return Rows(tf.constant(part.x), tf.constant(part.y))
 
 
-def chunks(part: Part, most: int) -> Rows:
-    """x, y and which rows count, (chunks, rows, ...), of at most so many rows a chunk."""
+def chunks(part: Part, most: int, count: int | None = None) -> Rows:
+    """x, y and which rows count, (chunks, rows, ...), of at most so many rows a chunk; of
+    the part's rows the first count do, or all."""
     size = min(len(part), max(1, most))
     order = in_batches(np.arange(len(part), dtype=np.int32), size)
-    counts = (order >= 0).astype(np.float32)[..., np.newaxis]
+    counted = (order >= 0) & (order < (len(part) if count is None else count))
+    counts = counted.astype(np.float32)[..., np.newaxis]
     return Rows(tf.constant(part.x[order]), tf.constant(part.y[order]), tf.constant(counts))
 
 
@@ -42,7 +35,7 @@ def pieces(
     are. All elements have one size, so that one compilation serves them.
     """
     rows = (
-        min(-(-len(stream) // batch_size), BLOCK_ROWS * WINDOW_BLOCKS // batch_size + 1)
+        min(-(-len(stream) // batch_size), stream.block_rows * WINDOW_BLOCKS // batch_size + 1)
         * batch_size
     )
 
@@ -63,6 +56,22 @@ def pieces(
             tf.TensorSpec((rows // batch_size, batch_size), tf.int32),
             tf.TensorSpec((), tf.int32),
         ),
+    ).prefetch(1)
+
+
+def blocks(stream: Stream, most: int) -> tf.data.Dataset:
+    """The rows in their own order, block by block, each as `chunks` of at most so many
+    rows; all elements have one size. The next is read while one is worked on."""
+    size = min(stream.rows, stream.block_rows)
+
+    def read() -> Iterator[Rows]:
+        for block in range(-(-stream.rows // stream.block_rows)):
+            part = stream.read(block)
+            spare = size - len(part)
+            yield chunks(Part(longer(part.x, spare), longer(part.y, spare)), most, len(part))
+
+    return tf.data.Dataset.from_generator(
+        read, output_signature=tf.nest.map_structure(tf.type_spec_from_value, next(read()))
     ).prefetch(1)
 
 

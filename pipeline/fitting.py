@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.backend import keras, tf
-from pipeline.batches import Array, Order, Part, Stream, in_batches, order_of_rows
+from pipeline.batches import Array, Order, Part, Stream, block_rows, in_batches, order_of_rows
 from pipeline.callbacks import Callbacks
 from pipeline.epoch import AS_LEARNED, FLAGS, TOLD, Group, Rows, State, Units, compiled
-from pipeline.feed import chunks, held, longer, pieces
+from pipeline.feed import blocks, chunks, held, longer, pieces
 from pipeline.members import NAMES, Member, own, starts
 from pipeline.updates import number_of_slots
 from pipeline.work import Work
@@ -47,8 +47,9 @@ class Fitted:
     before its step, validation_loss and validation_mae after the epoch (missing values
     without a validation part), learning_rate at the epoch's start and kept, True for the
     epoch whose weights these are: the last one, or with stopping the best one by the
-    validation loss (else the training loss). The epoch in which a member diverged is
-    not among them. A Keras callback that puts other weights back is not seen in kept.
+    validation loss (else the training loss); for none, where a Keras callback leaves
+    weights that no epoch ended with, an average, say. The epoch in which a member
+    diverged is not among them.
     """
 
     weights: list[Array]
@@ -59,7 +60,7 @@ class Fitted:
 def fit(
     members: Sequence[Member],
     train: Part | Stream,
-    validation: Part | None,
+    validation: Part | Stream | None,
     *,
     activations: Sequence[str],
     loss: str,
@@ -85,14 +86,19 @@ def fit(
 
     callbacks are called at each epoch of a single member, as for network, whose Dense
     layers have its weights. The order of the rows follows from seed and epoch alone.
-    Raises ValueError where members are of different shapes, or where a stream's members
-    have different seeds: each would read the file in an order of its own.
+    Raises ValueError where members are of different shapes, where of train and validation
+    one is a stream, or where a stream's members have different seeds: each would read the
+    file in an order of its own.
     """
     shapes = {tuple(weight.shape for weight in member.weights) for member in members}
     if len(shapes) != 1:
         raise ValueError(f"members of {len(shapes)} structures cannot be one group")
     if isinstance(train, Stream) and shuffle and len({member.seed for member in members}) > 1:
         raise ValueError("a stream is read in one order; train members of other seeds apart")
+    if validation is not None and len(validation) == 0:
+        validation = None
+    if validation is not None and type(validation) is not type(train):
+        raise ValueError("train and validation are either both streams or both in memory")
     training = _Training(
         members, train, validation,
         activations=activations, loss=loss, update=update, epochs=epochs,
@@ -126,7 +132,7 @@ class _Training:
     number of each one that is still in them."""
 
     def __init__(
-        self, members: Sequence[Member], train: Part | Stream, validation: Part | None, *,
+        self, members: Sequence[Member], train: Part | Stream, validation: Part | Stream | None, *,
         activations: Sequence[str], loss: str, update: str, epochs: int,
         batch_size: int, shuffle: bool, xla: bool | None, pauses: Sequence[int], units: Units,
     ) -> None:  # fmt: skip
@@ -135,6 +141,7 @@ class _Training:
         self.places = list(range(len(members)))
         self.train = train
         self.rows = len(train)
+        self.block_rows = block_rows(members[0].weights[0].shape[0])
         self.batch_size = min(batch_size, self.rows)
         self.steps = -(-self.rows // self.batch_size)
         self.shuffle = shuffle
@@ -183,10 +190,15 @@ class _Training:
         self.held = None
         if isinstance(train, Part):
             self.held = held(train)
-        self.validation = None
-        if validation is not None and len(validation):
+        self.validation: Rows | None = None
+        self.validation_blocks: Iterable[Rows] = ()
+        if validation is not None:
             widest = max(weight.shape[-1] for weight in members[0].weights)
-            self.validation = chunks(validation, MOST_ACTIVATIONS // (widest * len(members)))
+            most = MOST_ACTIVATIONS // (widest * len(members))
+            if isinstance(validation, Part):
+                self.validation = chunks(validation, most)
+            else:
+                self.validation_blocks = blocks(validation, most)
 
     def going_on(self) -> bool:
         """Whether there is an epoch to go and somebody to train."""
@@ -214,7 +226,7 @@ class _Training:
         """Each member's weights in the end."""
         self._take_out(range(len(self.places)))
         if called is not None:
-            self.weights[0] = called.finish(self.weights[0])
+            self.weights[0], self.kept[0] = called.finish(self.weights[0])
         return self.weights
 
     def _from_memory(self, rates: Values) -> Array:
@@ -247,8 +259,14 @@ class _Training:
                 first=np.int32(self.epoch * self.steps + done), steps=count,
             )  # fmt: skip
             done += steps
+        validated = None
+        for block in self.validation_blocks:
+            sums = self.compiled.validate(reached[0], block, self.own)
+            validated = (
+                sums if validated is None else tf.nest.map_structure(tf.add, validated, sums)
+            )
         self.state, told = self.compiled.end_epoch(
-            self.state, reached, self.own, self.validation, count=np.float32(self.rows)
+            self.state, reached, self.own, validated, count=np.float32(self.rows)
         )
         return np.asarray(told)[np.newaxis]
 
@@ -262,7 +280,8 @@ class _Training:
         """(steps, batch), or (steps, members, batch) where members have orders of their own."""
         orders = {
             seed: in_batches(
-                order_of_rows(self.rows, seed, epoch, shuffle=self.shuffle), self.batch_size
+                order_of_rows(self.rows, self.block_rows, seed, epoch, shuffle=self.shuffle),
+                self.batch_size,
             )
             for seed in self.seeds
         }

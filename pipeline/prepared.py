@@ -1,26 +1,29 @@
 """A prepared part as training takes it: in memory, or block by block from its file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
 import psutil
 import pyarrow.parquet as pq
 
-from pipeline.batches import BLOCK_ROWS, Part, Stream
+from pipeline.batches import Part, Stream, block_rows
 
 Encode = Callable[[pd.DataFrame], Part]
 
 # A cell is a float64 in the table; an input is a float32 in two arrays.
 CELL_BYTES = 8
 INPUT_BYTES = 8
+TABLE_ROWS = 16_384
 
 
-def write(table: pd.DataFrame, path: Path) -> None:
-    """A Parquet file in row groups of BLOCK_ROWS, which `stream` reads one at a time."""
-    # A dictionary of numbers would be as long as they are.
+def write(table: pd.DataFrame, path: Path, inputs: int) -> None:
+    """A Parquet file of rows that become so many inputs, in row groups of block_rows, which
+    `stream` reads one at a time."""
+    # A dictionary of numbers would be as long as they are. The index is a column, because a
+    # block's rows would else be counted from 0.
     texts = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
-    table.to_parquet(path, row_group_size=BLOCK_ROWS, use_dictionary=texts)
+    table.to_parquet(path, index=True, row_group_size=block_rows(inputs), use_dictionary=texts)
 
 
 def read(path: Path, encode: Encode) -> Part:
@@ -31,18 +34,32 @@ def read(path: Path, encode: Encode) -> Part:
 def stream(path: Path, encode: Encode) -> Stream:
     """The rows where they are; a block is read when it is asked for."""
     file = pq.ParquetFile(path)
+    groups = file.metadata.num_row_groups
 
     def block(number: int) -> Part:
         return encode(file.read_row_group(number).to_pandas())
 
-    return Stream(file.metadata.num_rows, block)
+    return Stream(
+        file.metadata.num_rows, file.metadata.row_group(0).num_rows if groups else 1, block
+    )
 
 
-def fits_in_memory(path: Path, inputs: int) -> bool:
+def tables(path: Path) -> Iterator[pd.DataFrame]:
+    """All rows, TABLE_ROWS at a time; one table without rows if there are none."""
+    file = pq.ParquetFile(path)
+    if not file.metadata.num_rows:
+        yield file.read().to_pandas()
+    for batch in file.iter_batches(TABLE_ROWS):
+        yield batch.to_pandas()
+
+
+def fits_in_memory(paths: Iterable[Path], inputs: int) -> bool:
     """Whether the rows, and what so many inputs make of them, fit into the free memory."""
-    metadata = pq.read_metadata(path)
-    bytes_of_row = metadata.num_columns * CELL_BYTES + inputs * INPUT_BYTES
-    return bool(metadata.num_rows * bytes_of_row < psutil.virtual_memory().available)
+    needed = 0
+    for path in paths:
+        metadata = pq.read_metadata(path)
+        needed += metadata.num_rows * (metadata.num_columns * CELL_BYTES + inputs * INPUT_BYTES)
+    return bool(needed < psutil.virtual_memory().available)
 
 
 def rows(path: Path) -> int:

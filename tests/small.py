@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from pipeline import features, schema
+from pipeline.batches import Part, Stream
 from pipeline.config import (
     SGD,
     Activation,
@@ -60,3 +62,26 @@ def experiment(
         training=Training(**(usual | training)),
         sweep=Sweep(seeds=2, ensemble=3),
     )
+
+
+def numbered(rows: int) -> Part:
+    """Each row holds its own number."""
+    numbers = np.arange(rows, dtype=np.float32)[:, np.newaxis]
+    return Part(np.concatenate([numbers, -numbers], axis=1), 10 * numbers)
+
+
+def from_blocks(part: Part, size: int) -> Stream:
+    """The same rows, size of them at a time."""
+
+    def read(block: int) -> Part:
+        taken = slice(block * size, (block + 1) * size)
+        return Part(part.x[taken], part.y[taken])
+
+    return Stream(len(part), size, read)
+
+
+def small_windows(patch: pytest.MonkeyPatch, rows: int, blocks: int) -> None:
+    """A table of more rows than that many blocks of that many rows is a long one."""
+    patch.setattr("pipeline.batches.MOST_BLOCK_ROWS", rows)
+    for module in ("batches", "feed"):
+        patch.setattr(f"pipeline.{module}.WINDOW_BLOCKS", blocks)

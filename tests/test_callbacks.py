@@ -158,12 +158,13 @@ def test_early_stopping_stops_and_restores_the_best_weights() -> None:
     assert len(fitted.history) == len(kept.weights) == 3
     assert_same_weights(fitted.weights, kept.weights[0])
     assert not np.allclose(fitted.weights[0], kept.weights[-1][0])
+    assert fitted.history["kept"].tolist() == [True, False, False]
 
 
 def test_early_stopping_that_is_not_to_restore_leaves_the_last_weights() -> None:
     kept = Kept()
     fitted = fit(kept, keras.callbacks.EarlyStopping(patience=1, min_delta=100.0))
-    assert len(fitted.history) == 2
+    assert fitted.history["kept"].tolist() == [False, True]
     assert_same_weights(fitted.weights, kept.weights[-1])
 
 
@@ -217,6 +218,7 @@ def test_weights_that_a_callback_changes_are_trained_on() -> None:
     )
     (fitted,) = fit_group([member(built, PLAIN)], built, [back])
     assert_same_weights(fitted.weights, before)
+    assert not fitted.history["kept"].any()
     # Every epoch starts anew, and so none comes as far as where each goes on from the last.
     anew, going_on = (one.history["validation_loss"][2:] for one in (fitted, fit()))
     assert (anew > going_on + 0.2).all()

@@ -5,24 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.batches import Part, Stream, order_of_rows
-from pipeline.feed import chunks, held, longer, pieces
+from pipeline.batches import order_of_rows
+from pipeline.feed import blocks, chunks, held, longer, pieces
+from tests.small import from_blocks, numbered, small_windows
 
 BLOCK, WINDOW = 8, 3
-
-
-def numbered(rows: int) -> Part:
-    """Each row holds its own number."""
-    numbers = np.arange(rows, dtype=np.float32)[:, np.newaxis]
-    return Part(np.concatenate([numbers, -numbers], axis=1), 10 * numbers)
-
-
-def from_blocks(part: Part) -> Stream:
-    def read(block: int) -> Part:
-        taken = slice(block * BLOCK, (block + 1) * BLOCK)
-        return Part(part.x[taken], part.y[taken])
-
-    return Stream(len(part), read)
 
 
 def test_all_rows_are_held_in_their_own_order() -> None:
@@ -58,16 +45,14 @@ def test_a_chunk_has_a_row_where_even_one_is_too_many() -> None:
 def test_pieces_of_one_size_have_the_rows_of_an_epoch_in_its_order(
     monkeypatch: pytest.MonkeyPatch, count: int, batch_size: int
 ) -> None:
-    for module in ("batches", "feed"):
-        monkeypatch.setattr(f"pipeline.{module}.BLOCK_ROWS", BLOCK)
-        monkeypatch.setattr(f"pipeline.{module}.WINDOW_BLOCKS", WINDOW)
+    small_windows(monkeypatch, BLOCK, WINDOW)
     part = numbered(count)
     batch_size = min(batch_size, count)
     xs: list[Any] = []
     ys: list[Any] = []
     shapes, batches = set(), 0
     for x, y, order, steps in pieces(
-        from_blocks(part), 3, 1, batch_size=batch_size, shuffle=True
+        from_blocks(part, BLOCK), 3, 1, batch_size=batch_size, shuffle=True
     ).as_numpy_iterator():
         shapes.add((x.shape, y.shape, order.shape))
         batches += int(steps)
@@ -76,11 +61,28 @@ def test_pieces_of_one_size_have_the_rows_of_an_epoch_in_its_order(
         taken = order[order >= 0]
         xs.append(x[taken])
         ys.append(y[taken])
-    expected = order_of_rows(count, 3, 1, shuffle=True)
+    expected = order_of_rows(count, BLOCK, 3, 1, shuffle=True)
     np.testing.assert_array_equal(np.concatenate(xs), part.x[expected])
     np.testing.assert_array_equal(np.concatenate(ys), part.y[expected])
     assert batches == -(-count // batch_size)
     assert len(shapes) == 1
+
+
+@pytest.mark.parametrize("most", [3, 100])
+@pytest.mark.parametrize("count", [5, 24, 29])
+def test_blocks_of_one_size_have_every_row_once_in_order(count: int, most: int) -> None:
+    part = numbered(count)
+    read = list(blocks(from_blocks(part, BLOCK), most))
+    assert len(read) == -(-count // BLOCK)
+    assert len({rows.x.shape for rows in read}) == 1
+    assert read[0].x.shape[1] <= most
+    counts = [np.asarray(rows.counts)[..., 0] > 0 for rows in read]
+    for name in ("x", "y"):
+        taken = [
+            np.asarray(getattr(rows, name))[counted]
+            for rows, counted in zip(read, counts, strict=True)
+        ]
+        np.testing.assert_array_equal(np.concatenate(taken), getattr(part, name))
 
 
 def test_an_array_is_made_longer_by_zeros() -> None:

@@ -35,6 +35,7 @@ from pipeline.epoch import Units, dropped
 from pipeline.fitting import Fitted
 from pipeline.members import NAMES, Member
 from tests.peers import keras_optimizer
+from tests.small import from_blocks, small_windows
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -102,7 +103,7 @@ def fit_all(
     layers: list[Layer],
     optimizer: Optimizer,
     train: Part | Stream = TRAIN,
-    validation: Part | None = VALIDATION,
+    validation: Part | Stream | None = VALIDATION,
     **changed: Any,
 ) -> list[Fitted]:
     usual: dict[str, Any] = {
@@ -244,7 +245,7 @@ def test_an_epoch_takes_the_rows_in_its_order() -> None:
     theirs = network.build(MLP, 2, seed=3)
     theirs.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
     for epoch in range(2):
-        order = order_of_rows(23, 3, epoch, shuffle=True)
+        order = order_of_rows(23, 8192, 3, epoch, shuffle=True)
         expected = theirs.fit(
             TRAIN.x[order], TRAIN.y[order], batch_size=BATCH, shuffle=False, verbose=0
         ).history
@@ -399,30 +400,23 @@ def test_members_of_other_shapes_are_no_group() -> None:
         fit_all(group, MLP, EACH["plain"])
 
 
-def from_blocks(part: Part, size: int) -> Stream:
-    def read(block: int) -> Part:
-        taken = slice(block * size, (block + 1) * size)
-        return Part(part.x[taken], part.y[taken])
-
-    return Stream(len(part), read)
-
-
 @pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
 @pytest.mark.parametrize("count", [23, 40, 101])
 def test_rows_from_disk_give_the_same_numbers(
     monkeypatch: pytest.MonkeyPatch, count: int, *, xla: bool
 ) -> None:
-    for module in ("batches", "feed"):
-        monkeypatch.setattr(f"pipeline.{module}.BLOCK_ROWS", 8)
-        monkeypatch.setattr(f"pipeline.{module}.WINDOW_BLOCKS", 3)
+    small_windows(monkeypatch, 8, 3)
     part = rows(count, 5)
     layers = [replace(MLP[0], dropout=0.2), MLP[1]]
     group = [
         member(layers, Adam(learning_rate=rate), Cosine(), train=part) for rate in (0.01, 0.03)
     ]
     memory, disk = (
-        fit_all(group, layers, EACH["adam"], train, xla=xla)
-        for train in (part, from_blocks(part, 8))
+        fit_all(group, layers, EACH["adam"], train, validation, xla=xla)
+        for train, validation in (
+            (part, VALIDATION),
+            (from_blocks(part, 8), from_blocks(VALIDATION, 3)),
+        )
     )
     for one, other in zip(memory, disk, strict=True):
         assert_same(one, other, rtol=1e-6)
@@ -431,7 +425,15 @@ def test_rows_from_disk_give_the_same_numbers(
 def test_a_stream_has_one_order_for_all() -> None:
     group = [member(MLP, EACH["plain"], seed=seed) for seed in (1, 2)]
     with pytest.raises(ValueError, match="one order"):
-        fit_all(group, MLP, EACH["plain"], from_blocks(TRAIN, 8))
+        fit_all(group, MLP, EACH["plain"], from_blocks(TRAIN, 8), None)
+
+
+@pytest.mark.parametrize("streamed", ["train", "validation"])
+def test_of_two_parts_both_are_streams_or_neither(streamed: str) -> None:
+    both: dict[str, Part | Stream] = {"train": TRAIN, "validation": VALIDATION}
+    both[streamed] = from_blocks(TRAIN, 8)
+    with pytest.raises(ValueError, match="both streams or both in memory"):
+        fit_all([member(MLP, EACH["plain"])], MLP, EACH["plain"], **both)
 
 
 @pytest.mark.parametrize("epochs", [1, 3])

@@ -14,6 +14,7 @@ from pipeline.config import Adam, Constant, Layer, Training
 from pipeline.encoder import Encoder
 from pipeline.features import Category, Date, Encoding, Number, Target
 from pipeline.fitting import fit
+from tests.small import small_windows
 
 ENCODING = Encoding(
     {"b": Number(3.0, False, 3.0, 0.5), "a": Number(0.0, True, -20.0, 40.0)},
@@ -45,8 +46,8 @@ def encoder() -> Encoder:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(prepared, "BLOCK_ROWS", BLOCK)
-    prepared.write(table(), tmp_path / "train.parquet")
+    small_windows(monkeypatch, BLOCK, 2)
+    prepared.write(table(), tmp_path / "train.parquet", inputs=3)
     return tmp_path / "train.parquet"
 
 
@@ -80,6 +81,24 @@ def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path, encoder: Encoder) 
         np.testing.assert_array_equal(part.y, whole.y[taken])
 
 
+@pytest.mark.parametrize("count", [0, 2, 8, ROWS])
+def test_tables_have_all_rows_with_their_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(prepared, "TABLE_ROWS", 4)
+    for rows in (table().head(count), table().head(count).reset_index(drop=True)):
+        prepared.write(rows, tmp_path / "part.parquet", inputs=3)
+        read = list(prepared.tables(tmp_path / "part.parquet"))
+        assert len(read) == max(1, -(-count // 4))
+        assert all(len(one) <= 4 for one in read)
+        pd.testing.assert_frame_equal(pd.concat(read), rows, check_index_type=False)
+
+
+def test_a_part_without_rows_is_a_stream_without_rows(tmp_path: Path, encoder: Encoder) -> None:
+    prepared.write(table().head(0), tmp_path / "part.parquet", inputs=3)
+    assert len(prepared.stream(tmp_path / "part.parquet", encoder.part)) == 0
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_the_first_rows_are_those_of_the_table(path: Path, count: int) -> None:
     pd.testing.assert_frame_equal(prepared.first_rows(path, count), table().head(count))
@@ -92,24 +111,21 @@ def test_rows_are_counted_without_being_read(path: Path) -> None:
 def test_rows_fit_where_memory_is_free_for_them_and_what_is_made_of_them(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Five columns and the numbers of the rows; and three inputs.
-    needed = ROWS * (6 * prepared.CELL_BYTES + 3 * prepared.INPUT_BYTES)
+    # Of two parts, five columns and the numbers of the rows; and three inputs.
+    needed = 2 * ROWS * (6 * prepared.CELL_BYTES + 3 * prepared.INPUT_BYTES)
     for available, fits in ((needed + 1, True), (needed, False), (0, False)):
         memory = SimpleNamespace(available=available)
         monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
-        assert prepared.fits_in_memory(path, inputs=3) is fits
+        assert prepared.fits_in_memory([path, path], inputs=3) is fits
 
 
 def test_a_small_part_fits_into_this_machine_s_memory(path: Path) -> None:
-    assert prepared.fits_in_memory(path, inputs=3)
+    assert prepared.fits_in_memory([path], inputs=3)
 
 
 def test_training_from_the_file_gives_the_numbers_of_training_from_memory(
-    path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+    path: Path, encoder: Encoder
 ) -> None:
-    for module in ("batches", "feed"):
-        monkeypatch.setattr(f"pipeline.{module}.BLOCK_ROWS", BLOCK)
-        monkeypatch.setattr(f"pipeline.{module}.WINDOW_BLOCKS", 2)
     layers = [Layer(units=1)]
     member = recipe.member(
         [np.full((len(ENCODING.names), 1), 0.1, np.float32), np.zeros(1, np.float32)],
@@ -118,10 +134,10 @@ def test_training_from_the_file_gives_the_numbers_of_training_from_memory(
     )  # fmt: skip
     memory, disk = (
         fit(
-            [member], train, None, activations=["linear"], loss="mse", update="adam",
+            [member], rows, rows, activations=["linear"], loss="mse", update="adam",
             epochs=3, batch_size=4, shuffle=True,
         )[0].history
-        for train in (prepared.read(path, encoder.part), prepared.stream(path, encoder.part))
+        for rows in (prepared.read(path, encoder.part), prepared.stream(path, encoder.part))
     )  # fmt: skip
     pd.testing.assert_frame_equal(memory, disk, rtol=1e-6)
     assert memory["loss"].is_monotonic_decreasing

@@ -1,8 +1,11 @@
 """data/model/ + data/prepared/  ->  data/evaluation/, data/metrics.json, the whole run."""
 
 import json
+from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline import identity
 from pipeline.config import Config, read_config
@@ -12,6 +15,8 @@ from pipeline.provenance import process_seconds
 from pipeline.recording import Recorder
 from pipeline.splitting import PARTS
 from pipeline.stages import run_stage
+
+Array = NDArray[np.float64]
 
 
 def main() -> None:
@@ -32,40 +37,39 @@ def main() -> None:
 def evaluate(config: Config) -> dict[str, dict[str, float]]:
     """Writes data/evaluation/; returns the metrics of each part."""
     # Imported here, so that the recorder imports MLflow meanwhile.
-    from pipeline import evaluation, features, figures, network
+    from pipeline import evaluation, features, figures, network, prepared
     from pipeline.encoder import Encoder
     from pipeline.serving import Predictor
 
     predictor = Predictor(MODEL)
     encoding, target = predictor.encoding, predictor.encoding.target
     encode = Encoder(encoding, predictor.model.get_layer("encoder"))
-    tables = {part: pd.read_parquet(PREPARED / f"{part}.parquet") for part in PARTS}
-    parts = {
-        part: (
-            encode.x(table).astype("float64"),
-            table[target.name].to_numpy("float64"),
-            predictor.answers(table)["predicted"].to_numpy("float64"),
-        )
-        for part, table in tables.items()
-    }
-    optimum = evaluation.least_squares(*parts["train"][:2])
-    metrics = evaluation.evaluate(parts, optimum)
-    predictions = pd.concat(
-        [
-            evaluation.prediction_table(
-                "in_sample" if "in_sample" in metrics else part, table.index, *pair
+
+    def encoded(part: str) -> Iterator[tuple[pd.DataFrame, Array, Array]]:
+        """Block by block, so that a table of any length is evaluated."""
+        for table in prepared.tables(PREPARED / f"{part}.parquet"):
+            x = encode.x(table).astype("float64")
+            yield table, x, table[target.name].to_numpy("float64")
+
+    optimum = evaluation.least_squares((x, y) for _, x, y in encoded("train"))
+    answers = evaluation.named(
+        {
+            part: pd.concat(
+                predictor.answers(table).assign(true=y, least_squares=optimum.predict(x))
+                for table, x, y in encoded(part)
             )
-            for part, table in tables.items()
-            if len(table) and (pair := parts[part][1:])
-        ]
+            for part in PARTS
+        }
     )
+    metrics = evaluation.evaluate(answers)
+    predictions = pd.concat(evaluation.prediction_table(*item) for item in answers.items())
     new = pd.read_parquet(PREPARED / "new.parquet")
     line = network.line(predictor.model.get_layer("network"))
     with whole_directory(EVALUATION) as folder:
         predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
         if len(new):
-            answers = pd.concat([new, predictor.answers(new)], axis=1)
-            answers.to_csv(folder / "new_predictions.csv", index=False, float_format="%.9g")
+            answered = pd.concat([new, predictor.answers(new)], axis=1)
+            answered.to_csv(folder / "new_predictions.csv", index=False, float_format="%.9g")
         # The least squares of a logarithm are not those of the target.
         if line is not None and not target.log:
             kernel, bias = line

@@ -35,10 +35,11 @@ def main() -> None:
 def write(made: Prepared, data: Data) -> None:
     """data/prepared/."""
     with whole_directory(PREPARED) as folder:
-        features = list(made.contract.schema.columns)
+        features, inputs = list(made.contract.schema.columns), len(made.encoding.names)
         for name, part in made.parts.items():
-            prepared.write(part[[*features, data.target]], folder / f"{name}.parquet")
-        prepared.write(made.new, folder / "new.parquet")
+            rows = part[[*features, data.target]]
+            prepared.write(rows, folder / f"{name}.parquet", inputs)
+        prepared.write(made.new, folder / "new.parquet", inputs)
         made.contract.write(folder / CONTRACT)
         made.encoding.write(folder / ENCODING)
         profile = profiling.profile(made.parts["train"], made.schema, data.target)

@@ -33,13 +33,14 @@ def train(config: Config, recorder: Recorder) -> None:
     training, layers = config.training, config.model.layers
     encoding = Encoding.read(PREPARED / ENCODING)
     encode = encoder.Encoder(encoding)
-    path = PREPARED / "train.parquet"
+    paths = [PREPARED / f"{part}.parquet" for part in ("train", "validation")]
     inputs, target = len(encoding.names), encoding.target
-    streaming = training.streaming.decided(useful=not prepared.fits_in_memory(path, inputs))
-    rows = (prepared.stream if streaming else prepared.read)(path, encode.part)
+    streaming = training.streaming.decided(useful=not prepared.fits_in_memory(paths, inputs))
+    read = prepared.stream if streaming else prepared.read
+    rows, validation = (read(path, encode.part) for path in paths)
     trained = network.build(layers, inputs, training.seed)
     before = weights.named(trained)
-    row = prepared.first_rows(path, 1)
+    row = prepared.first_rows(paths[0], 1)
     first = dict(row[encoding.columns].iloc[0])
     first |= network.first_prediction(trained, encode.x(row)[0], target)
     parameters = sum(array.size for array in before.values())
@@ -61,7 +62,7 @@ def train(config: Config, recorder: Recorder) -> None:
                 )
             ],
             rows,
-            prepared.read(PREPARED / "validation.parquet", encode.part),
+            validation,
             activations=[layer.activation.value for layer in layers],
             loss=training.loss.value,
             update=config.optimizer.name,
@@ -71,6 +72,8 @@ def train(config: Config, recorder: Recorder) -> None:
             xla=xla,
             units=Units(target.log, target.mean, target.deviation),
             on_epochs=on_epochs,
+            # Keras callbacks of your own.
+            network=trained, callbacks=[],
         )  # fmt: skip
     if fitted.diverged:
         raise UserError(
