@@ -1,7 +1,6 @@
 """Preparing tables: rows a second and memory, against reading the file alone."""
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.csv as arrow_csv
 
+from benchmarks.memory import grown
 from benchmarks.race import show
 
 COLUMNS = 20
@@ -60,26 +60,16 @@ def write(rows: int, path: Path) -> None:
     table.to_csv(path, index=False, float_format="%.6f")
 
 
-def peak() -> float:
-    """The most memory that this process has had in use, in MB."""
-    status = Path("/proc/self/status").read_text("utf-8")
-    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) / 1024
-
-
 def prepared(rows: int) -> None:
     """Prints seconds, seconds of pyarrow's reading alone, and MB, of table.csv here."""
     from pipeline.config import Data, Split
     from pipeline.preparing import prepare as prepare_table
     from pipeline.stages.prepare import write as write_parts
 
-    # The peak so far may be that of the process that started this one: begin anew.
-    Path("/proc/self/clear_refs").write_text("5", "utf-8")
-    before = peak()
     data = Data(path="table.csv", target="y", split=Split(validation=0.2, test=0.2))
     begun = time.perf_counter()
-    write_parts(prepare_table(data), data)
+    memory = grown(lambda: write_parts(prepare_table(data), data))
     seconds = time.perf_counter() - begun
-    memory = peak() - before
     begun = time.perf_counter()
     table = arrow_csv.read_csv("table.csv")
     reading = time.perf_counter() - begun

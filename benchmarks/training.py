@@ -1,6 +1,5 @@
 """Training: the notebook, an epoch of a middling table, many members, many rows."""
 
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.memory import grown
 from benchmarks.peers import BATCH, FEATURES, RATE, ROWS, UNITS, table
 from benchmarks.race import Peer, clocked, race, ratio, show
 from pipeline import epoch, fitting, network, recipe, weights
@@ -160,25 +160,20 @@ def rows_and_memory() -> None:
     """Time and memory with the number of rows, each in a process of its own."""
     lines = []
     for count in (10_000, 100_000, 1_000_000):
-        code = f"from benchmarks.training import grown; grown({count})"
+        code = f"from benchmarks.training import on_rows; on_rows({count})"
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True
         )
         lines.append([f"{count:,}", *(float(word) for word in done.stdout.split())])
     show(
         f"Rows: {FEATURES} features, {UNITS}-{UNITS}, batches of 256, Adam, XLA",
-        ["rows", "table, MB", "seconds an epoch", "µs a row", "memory above the imports, MB"],
+        ["rows", "table, MB", "seconds an epoch", "µs a row", "memory beside it, MB"],
         lines,
     )
 
 
-def grown(count: int) -> None:
+def on_rows(count: int) -> None:
     """Prints one line of rows_and_memory."""
-
-    def peak() -> float:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-    before = peak()
     x = np.random.default_rng(0).normal(size=(count, FEATURES)).astype(np.float32)
     part = Part(x, np.sin(x[:, :1]))
     first = weights.of(network.build(MLP, FEATURES, 1))
@@ -194,7 +189,7 @@ def grown(count: int) -> None:
             update="adam", epochs=epochs, batch_size=256, shuffle=True, xla=True,
         )  # fmt: skip
 
-    train(3)
+    memory = grown(lambda: train(3))
     seconds = clocked(lambda: train(3), 3)
     megabytes = (part.x.nbytes + part.y.nbytes) / 2**20
-    print(megabytes, seconds, seconds / count * 1e6, peak() - before)
+    print(megabytes, seconds, seconds / count * 1e6, memory)

@@ -34,8 +34,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Stream:
-    """A part that stays on disk: read(block) gives its rows from block * block_rows on,
-    block_rows of them but for the last block."""
+    """A part that is not held as training sees it: read(block) gives its rows from
+    block * block_rows on, block_rows of them but for the last block."""
 
     rows: int
     block_rows: int
@@ -43,6 +43,15 @@ class Stream:
 
     def __len__(self) -> int:
         return self.rows
+
+
+def blocks(part: Part | Stream) -> Iterator[Part]:
+    """The rows in their own order: all at once where they are held, else block by block."""
+    if isinstance(part, Part):
+        yield part
+    else:
+        for number in range(-(-part.rows // part.block_rows)):
+            yield part.read(number)
 
 
 def block_rows(inputs: int) -> int:
@@ -58,16 +67,16 @@ def windows(
 ) -> Iterator[tuple[list[int], Order]]:
     """The windows of an epoch (from 0): the blocks of each, and in which order it takes
     their rows, which are counted from 0 through the blocks as listed."""
-    blocks = -(-rows // block_rows)
-    if blocks <= WINDOW_BLOCKS:
-        yield list(range(blocks)), order_of_rows(rows, block_rows, seed, epoch, shuffle=shuffle)
+    count = -(-rows // block_rows)
+    if count <= WINDOW_BLOCKS:
+        yield list(range(count)), order_of_rows(rows, block_rows, seed, epoch, shuffle=shuffle)
         return
     random = np.random.default_rng([seed, epoch])
-    listed = random.permutation(blocks) if shuffle else np.arange(blocks)
-    for start in range(0, blocks, WINDOW_BLOCKS):
+    listed = random.permutation(count) if shuffle else np.arange(count)
+    for start in range(0, count, WINDOW_BLOCKS):
         chosen = [int(block) for block in listed[start : start + WINDOW_BLOCKS]]
-        count = sum(min(block_rows, rows - block * block_rows) for block in chosen)
-        order = random.permutation(count) if shuffle else np.arange(count)
+        within = sum(min(block_rows, rows - block * block_rows) for block in chosen)
+        order = random.permutation(within) if shuffle else np.arange(within)
         yield chosen, order.astype(np.int32)
 
 
@@ -75,8 +84,8 @@ def order_of_rows(rows: int, block_rows: int, seed: int, epoch: int, *, shuffle:
     """In which order an epoch (from 0) takes the rows: a permutation of 0 to rows - 1."""
     if rows > block_rows * WINDOW_BLOCKS:
         taken = []
-        for blocks, order in windows(rows, block_rows, seed, epoch, shuffle=shuffle):
-            starts = [block * block_rows for block in blocks]
+        for chosen, order in windows(rows, block_rows, seed, epoch, shuffle=shuffle):
+            starts = [block * block_rows for block in chosen]
             listed = [np.arange(start, min(rows, start + block_rows)) for start in starts]
             taken.append(np.concatenate(listed)[order])
         return np.concatenate(taken).astype(np.int32)
@@ -99,8 +108,8 @@ def streamed(
     """The rows of an epoch in its order, a window at a time. Every piece but the last
     has whole batches: rows that fill none wait for the next."""
     waiting: list[Part] = []
-    for blocks, order in windows(stream.rows, stream.block_rows, seed, epoch, shuffle=shuffle):
-        read = joined([stream.read(block) for block in blocks])
+    for chosen, order in windows(stream.rows, stream.block_rows, seed, epoch, shuffle=shuffle):
+        read = joined([stream.read(block) for block in chosen])
         ready = joined([*waiting, Part(read.x[order], read.y[order])])
         whole = len(ready) // batch_size * batch_size
         waiting = [Part(ready.x[whole:], ready.y[whole:])]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.backend import tf
-from pipeline.batches import WINDOW_BLOCKS, Array, Order, Part, Stream, in_batches, streamed
+from pipeline.batches import WINDOW_BLOCKS, Array, Order, Part, Stream, blocks, in_batches, streamed
 from pipeline.epoch import Rows
 
 
@@ -59,14 +59,13 @@ def pieces(
     ).prefetch(1)
 
 
-def blocks(stream: Stream, most: int) -> tf.data.Dataset:
+def blocks_of_chunks(stream: Stream, most: int) -> tf.data.Dataset:
     """The rows in their own order, block by block, each as `chunks` of at most so many
     rows; all elements have one size. The next is read while one is worked on."""
     size = min(stream.rows, stream.block_rows)
 
     def read() -> Iterator[Rows]:
-        for block in range(-(-stream.rows // stream.block_rows)):
-            part = stream.read(block)
+        for part in blocks(stream):
             spare = size - len(part)
             yield chunks(Part(longer(part.x, spare), longer(part.y, spare)), most, len(part))
 

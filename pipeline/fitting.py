@@ -17,7 +17,7 @@ from pipeline.backend import keras, tf
 from pipeline.batches import Array, Order, Part, Stream, block_rows, in_batches, order_of_rows
 from pipeline.callbacks import Callbacks
 from pipeline.epoch import AS_LEARNED, FLAGS, TOLD, Group, Rows, State, Units, compiled
-from pipeline.feed import blocks, chunks, held, longer, pieces
+from pipeline.feed import blocks_of_chunks, chunks, held, longer, pieces
 from pipeline.members import NAMES, Member, own, starts
 from pipeline.updates import number_of_slots
 from pipeline.work import Work
@@ -198,7 +198,7 @@ class _Training:
             if isinstance(validation, Part):
                 self.validation = chunks(validation, most)
             else:
-                self.validation_blocks = blocks(validation, most)
+                self.validation_blocks = blocks_of_chunks(validation, most)
 
     def going_on(self) -> bool:
         """Whether there is an epoch to go and somebody to train."""

@@ -45,6 +45,14 @@ def stream(path: Path, encode: Encode) -> Stream:
     )
 
 
+def encoded_block_by_block(table: pd.DataFrame, encode: Encode, inputs: int) -> Stream:
+    """The rows of a table in memory, encoded when they are asked for."""
+    size = block_rows(inputs)
+    return Stream(
+        len(table), size, lambda number: encode(table.iloc[number * size : (number + 1) * size])
+    )
+
+
 def tables(path: Path) -> Iterator[pd.DataFrame]:
     """All rows, TABLE_ROWS at a time; one table without rows if there are none."""
     file = pq.ParquetFile(path)
@@ -56,11 +64,14 @@ def tables(path: Path) -> Iterator[pd.DataFrame]:
 
 def fits_in_memory(paths: Iterable[Path], inputs: int) -> bool:
     """Whether the rows, and what so many inputs make of them, fit into the free memory."""
-    needed = 0
-    for path in paths:
-        metadata = pq.read_metadata(path)
-        needed += metadata.num_rows * (metadata.num_columns * CELL_BYTES + inputs * INPUT_BYTES)
-    return bool(needed < psutil.virtual_memory().available)
+    metadata = [pq.read_metadata(path) for path in paths]
+    tables = sum(one.num_rows * one.num_columns * CELL_BYTES for one in metadata)
+    return inputs_fit_in_memory(sum(one.num_rows for one in metadata), inputs, beside=tables)
+
+
+def inputs_fit_in_memory(rows: int, inputs: int, beside: int = 0) -> bool:
+    """Whether what training makes of so many rows, and so many bytes beside, fits."""
+    return bool(rows * inputs * INPUT_BYTES + beside < psutil.virtual_memory().available)
 
 
 def rows(path: Path) -> int:

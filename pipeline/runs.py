@@ -168,18 +168,19 @@ def log_model(
 def curve_metrics(history: pd.DataFrame) -> dict[str, float]:
     """From fit's table: the last epoch's values (final_...), those of the epoch
     whose monitored loss is least (best_...), that epoch, and the epoch whose
-    weights the model has."""
+    weights the model has, if it has those of one."""
     validated = history["validation_loss"].notna().any()
     monitored = history["validation_loss" if validated else "loss"]
     best = history.iloc[int(monitored.argmin())]
     last = history.iloc[-1]
+    kept = history["epoch"][history["kept"]]
     names = ["loss", "mae", *(["validation_loss", "validation_mae"] if validated else [])]
     return {
         **{f"final_{name}": float(last[name]) for name in names},
         **{f"best_{name}": float(best[name]) for name in names},
         "best_epoch": float(best["epoch"]),
         "epochs": float(last["epoch"]),
-        "model_epoch": float(history["epoch"][history["kept"]].iloc[0]),
+        **({"model_epoch": float(kept.iloc[0])} if len(kept) else {}),
     }
 
 

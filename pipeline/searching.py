@@ -41,7 +41,7 @@ class Search:
     begun: float
 
     def __post_init__(self) -> None:
-        self.table = trials.table(self.prepared)
+        self.table = trials.table(self.prepared, self.config.training.streaming)
         self.folder = SWEEPS / self.study.name
         self.sweep: Sweep = self.config.sweep
         self.best: float | None = None
@@ -78,6 +78,8 @@ class Search:
         over = self.study.over()
         if over:
             print(f"sweep {self.study.name}: {over} trials are there already", flush=True)
+        if self.table.streaming:
+            print("the rows are encoded block by block as training asks for them", flush=True)
         known = self.study.known()
         with Progress(self.sweep.trials, "trial") as progress:
             progress.advance(min(over, self.sweep.trials))
@@ -133,7 +135,7 @@ class Search:
             else:
                 configs[trial.number] = config
         numbers = list(configs)
-        for places in trials.grouped(list(configs.values())):
+        for places in trials.grouped(list(configs.values()), streaming=self.table.streaming):
             group = [numbers[place] for place in places]
             try:
                 results: Sequence[Outcome | Told] = trials.train(

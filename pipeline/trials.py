@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline import network, recipe
+from pipeline import network, prepared, recipe
 from pipeline.backend import keras, tf
-from pipeline.batches import Array, Part
-from pipeline.config import Config, Layer, Pruning, Score, settings
+from pipeline.batches import Array, Part, Stream, blocks
+from pipeline.config import Config, Layer, Pruning, Score, When, settings
 from pipeline.encoder import Encoder
 from pipeline.epoch import Units
 from pipeline.features import Target
@@ -27,15 +27,22 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Table:
-    """The parts as training takes them, and what has encoded them."""
+    """The parts as training takes them, what is true of each, the target as it is learned,
+    (rows,), and what has encoded them."""
 
-    parts: dict[str, Part]
+    parts: dict[str, Part | Stream]
+    true: dict[str, Array]
     encoder: Encoder
 
     @property
     def target(self) -> Target:
         """From the target as it is learned to its own units."""
         return self.encoder.encoding.target
+
+    @property
+    def streaming(self) -> bool:
+        """Whether rows are encoded anew, block by block, whenever they are asked for."""
+        return isinstance(self.parts["train"], Stream)
 
     @property
     def judged(self) -> str:
@@ -61,10 +68,21 @@ class Outcome:
         return np.stack([self.history[name].to_numpy() for name in NAMES], axis=1)
 
 
-def table(prepared: Prepared) -> Table:
-    """The prepared rows, ready to be trained on."""
-    encoder = Encoder(prepared.encoding)
-    return Table({name: encoder.part(part) for name, part in prepared.parts.items()}, encoder)
+def table(made: Prepared, streaming: When = When.auto) -> Table:
+    """The prepared rows, ready to be trained on; they are encoded once, or with streaming
+    whenever they are asked for."""
+    encoder, inputs = Encoder(made.encoding), len(made.encoding.names)
+    true = {name: encoder.y(part)[:, 0] for name, part in made.parts.items()}
+    count = sum(len(part) for part in made.parts.values())
+    streams = streaming.decided(useful=not prepared.inputs_fit_in_memory(count, inputs))
+    parts: dict[str, Part | Stream] = {}
+    for name, part in made.parts.items():
+        parts[name] = (
+            prepared.encoded_block_by_block(part, encoder.part, inputs)
+            if streams
+            else encoder.part(part)
+        )
+    return Table(parts, true, encoder)
 
 
 def fingerprint(config: Config, made_of: dict[str, str]) -> str:
@@ -74,15 +92,16 @@ def fingerprint(config: Config, made_of: dict[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def grouped(configs: Sequence[Config]) -> list[list[int]]:
-    """Which of the experiments can be trained as one group, by their places."""
+def grouped(configs: Sequence[Config], *, streaming: bool) -> list[list[int]]:
+    """Which of the experiments can be trained as one group, by their places; rows that
+    stream come in one order for all of a group."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for place, config in enumerate(configs):
         training, optimizer = config.training, config.optimizer
         layers = tuple((layer.units, layer.activation) for layer in config.model.layers)
         key = (
             layers, optimizer.name, training.loss, training.epochs, training.batch_size,
-            training.shuffle, training.xla,
+            training.shuffle, training.xla, training.seed if streaming else None,
         )  # fmt: skip
         groups.setdefault(key, []).append(place)
     return list(groups.values())
@@ -177,11 +196,16 @@ def answers(weights: Sequence[Array], layers: Sequence[Layer], x: Array) -> Vect
     return np.asarray(x, np.float64)[:, 0]
 
 
-def error(predicted: Vector, part: Part, target: Target, score: Score) -> float:
+def predictions(weights: Sequence[Array], layers: Sequence[Layer], part: Part | Stream) -> Vector:
+    """What a network of those weights predicts for a part that has rows, (rows,)."""
+    return np.concatenate([answers(weights, layers, block.x) for block in blocks(part)])
+
+
+def error(predicted: Vector, true: Array, target: Target, score: Score) -> float:
     """RMSE or MAE of predictions of the target as it is learned, in its own units; infinite
     where the exponential of what should be a logarithm is."""
     with np.errstate(over="ignore"):
-        residual = target.unscaled(part.y[:, 0]) - target.unscaled(predicted)
+        residual = target.unscaled(true) - target.unscaled(predicted)
     if score is Score.mae:
         return float(np.abs(residual).mean())
     return float(np.sqrt(np.square(residual).mean()))
@@ -214,8 +238,8 @@ def _outcome(
     epochs = len(result.history)
     if result.diverged:
         return Outcome("failed", None, epochs, f"diverged: {result.diverged}", result.history, [])
-    part = rows.parts[rows.judged]
-    reached = error(answers(result.weights, layers, part.x), part, rows.target, score)
+    predicted = predictions(result.weights, layers, rows.parts[rows.judged])
+    reached = error(predicted, rows.true[rows.judged], rows.target, score)
     if not np.isfinite(reached):
         reason = f"diverged: the {score.value} became {reached}"
         return Outcome("failed", None, epochs, reason, result.history, [])

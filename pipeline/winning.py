@@ -27,7 +27,7 @@ class Result:
 def errors(predicted: dict[str, Vector], rows: Table, score: Score) -> dict[str, float]:
     """The score of each part that has rows."""
     return {
-        part: trials.error(predicted[part], rows.parts[part], rows.target, score)
+        part: trials.error(predicted[part], rows.true[part], rows.target, score)
         for part in predicted
     }
 
@@ -35,7 +35,7 @@ def errors(predicted: dict[str, Vector], rows: Table, score: Score) -> dict[str,
 def predictions(outcome: Outcome, config: Config, rows: Table) -> dict[str, Vector]:
     """What a trained network predicts for each part that has rows, in units of y."""
     return {
-        name: trials.answers(outcome.weights, config.model.layers, part.x)
+        name: trials.predictions(outcome.weights, config.model.layers, part)
         for name, part in rows.parts.items()
         if len(part)
     }
@@ -44,7 +44,7 @@ def predictions(outcome: Outcome, config: Config, rows: Table) -> dict[str, Vect
 def train_all(configs: Sequence[Config], rows: Table, score: Score) -> list[Outcome]:
     """Each to its end, those of one structure together."""
     outcomes: dict[int, Outcome] = {}
-    for places in trials.grouped(configs):
+    for places in trials.grouped(configs, streaming=rows.streaming):
         group = trials.train([configs[place] for place in places], rows, score=score)
         outcomes |= dict(zip(places, group, strict=True))
     return [outcomes[place] for place in range(len(configs))]
@@ -76,7 +76,7 @@ def best_ensemble(
     if not kept:
         return None, None
     predicted = [predictions(outcomes[place], configs[place], rows) for place in kept]
-    true = rows.parts["validation"].y[:, 0].astype(np.float64)
+    true = rows.true["validation"].astype(np.float64)
     counts = ensemble.greedy(np.stack([one["validation"] for one in predicted]), true)
     taken = np.flatnonzero(counts)
     mean = {

@@ -64,6 +64,12 @@ def experiment(
     )
 
 
+def held(part: Part | Stream) -> Part:
+    """One that is in memory."""
+    assert isinstance(part, Part)
+    return part
+
+
 def numbered(rows: int) -> Part:
     """Each row holds its own number."""
     numbers = np.arange(rows, dtype=np.float32)[:, np.newaxis]

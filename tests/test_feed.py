@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.batches import order_of_rows
-from pipeline.feed import blocks, chunks, held, longer, pieces
+from pipeline.feed import blocks_of_chunks, chunks, held, longer, pieces
 from tests.small import from_blocks, numbered, small_windows
 
 BLOCK, WINDOW = 8, 3
@@ -72,7 +72,7 @@ def test_pieces_of_one_size_have_the_rows_of_an_epoch_in_its_order(
 @pytest.mark.parametrize("count", [5, 24, 29])
 def test_blocks_of_one_size_have_every_row_once_in_order(count: int, most: int) -> None:
     part = numbered(count)
-    read = list(blocks(from_blocks(part, BLOCK), most))
+    read = list(blocks_of_chunks(from_blocks(part, BLOCK), most))
     assert len(read) == -(-count // BLOCK)
     assert len({rows.x.shape for rows in read}) == 1
     assert read[0].x.shape[1] <= most

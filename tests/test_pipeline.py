@@ -195,6 +195,32 @@ def test_a_changed_value_trains_again_and_going_back_restores(clone: Clone) -> N
     assert len(clone.runs()) == trained + 1
 
 
+def test_a_keras_callback_of_ones_own_has_its_place(clone: Clone) -> None:
+    """Where docs/configuration.md says; here a schedule, and weights that no epoch had."""
+    train = "pipeline/stages/train.py"
+    imported = "    from pipeline.work import Work\n"
+    own = """callbacks=[
+                keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.01 / (epoch + 1)),
+                keras.callbacks.LambdaCallback(
+                    on_train_end=lambda logs: trained.set_weights([[[2.0]], [0.5]])
+                ),
+            ]"""
+    with (
+        clone.edited(train, "callbacks=[]", own),
+        clone.edited(train, imported, f"{imported}    from pipeline.backend import keras\n"),
+    ):
+        said = clone.dvc("repro").stdout
+        assert "Running stage 'train'" in said
+        assert "the weights are of no epoch, but a callback's" in said
+        newest = clone.runs()[0]
+        points = clone.client().get_metric_history(newest.info.run_id, "learning_rate")
+        assert [point.value for point in points[:3]] == pytest.approx([0.01, 0.005, 0.01 / 3])
+        assert "model_epoch" not in newest.data.metrics
+        saved = artifact(clone, newest, "training/weights_after.npz")
+        assert sorted(array.item() for array in np.load(saved).values()) == [0.5, 2.0]
+    assert clone.repro() == ["evaluate"]
+
+
 def test_an_empty_store_is_filled_from_the_files(clone: Clone, run: Run) -> None:
     (clone.root / "data/tracked.json").unlink()
     store = f"sqlite:///{clone.root / 'empty.db'}"

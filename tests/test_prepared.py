@@ -71,14 +71,18 @@ def test_the_rows_are_encoded(path: Path, encoder: Encoder) -> None:
 
 
 def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path, encoder: Encoder) -> None:
-    whole, stream = prepared.read(path, encoder.part), prepared.stream(path, encoder.part)
-    assert len(stream) == len(whole) == ROWS
-    # In any order, and again: an epoch takes the blocks as it likes.
-    for block in (4, 0, 2, 1, 3, 0):
-        part = stream.read(block)
-        taken = slice(block * BLOCK, (block + 1) * BLOCK)
-        np.testing.assert_array_equal(part.x, whole.x[taken])
-        np.testing.assert_array_equal(part.y, whole.y[taken])
+    whole = prepared.read(path, encoder.part)
+    of_the_file = prepared.stream(path, encoder.part)
+    of_the_table = prepared.encoded_block_by_block(table(), encoder.part, inputs=3)
+    for stream in (of_the_file, of_the_table):
+        assert len(stream) == len(whole) == ROWS
+        assert stream.block_rows == BLOCK
+        # In any order, and again: an epoch takes the blocks as it likes.
+        for block in (4, 0, 2, 1, 3, 0):
+            part = stream.read(block)
+            taken = slice(block * BLOCK, (block + 1) * BLOCK)
+            np.testing.assert_array_equal(part.x, whole.x[taken])
+            np.testing.assert_array_equal(part.y, whole.y[taken])
 
 
 @pytest.mark.parametrize("count", [0, 2, 8, ROWS])
@@ -112,11 +116,15 @@ def test_rows_fit_where_memory_is_free_for_them_and_what_is_made_of_them(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Of two parts, five columns and the numbers of the rows; and three inputs.
-    needed = 2 * ROWS * (6 * prepared.CELL_BYTES + 3 * prepared.INPUT_BYTES)
-    for available, fits in ((needed + 1, True), (needed, False), (0, False)):
+    inputs = 2 * ROWS * 3 * prepared.INPUT_BYTES
+    needed = 2 * ROWS * 6 * prepared.CELL_BYTES + inputs
+    for available, whole, alone in (
+        (needed + 1, True, True), (needed, False, True), (inputs, False, False), (0, False, False),
+    ):  # fmt: skip
         memory = SimpleNamespace(available=available)
         monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
-        assert prepared.fits_in_memory([path, path], inputs=3) is fits
+        assert prepared.fits_in_memory([path, path], inputs=3) is whole
+        assert prepared.inputs_fit_in_memory(2 * ROWS, inputs=3) is alone
 
 
 def test_a_small_part_fits_into_this_machine_s_memory(path: Path) -> None:

@@ -25,7 +25,7 @@ def history(
             "validation_loss": validations,
             "validation_mae": validations / 10,
             "learning_rate": 0.01,
-            "kept": epochs == (kept or len(loss)),
+            "kept": epochs == (len(loss) if kept is None else kept),
         }
     )
 
@@ -64,6 +64,13 @@ def test_the_model_s_epoch_is_the_one_that_was_kept() -> None:
     # min_delta can keep an epoch that is not quite the best.
     metrics = curve_metrics(history([3.0, 2.0, 1.9], [3.0, 2.0, 1.9], kept=2))
     assert (metrics["model_epoch"], metrics["best_epoch"], metrics["epochs"]) == (2.0, 3.0, 3.0)
+
+
+def test_weights_of_no_epoch_have_none() -> None:
+    # What a callback leaves may be an average of several.
+    metrics = curve_metrics(history([3.0, 2.0, 1.9], kept=0))
+    assert "model_epoch" not in metrics
+    assert metrics["final_loss"] == 1.9
 
 
 def test_of_equal_epochs_the_first_is_the_best() -> None:

@@ -26,7 +26,7 @@ from pipeline.config import (
 )
 from pipeline.preparing import Prepared
 from pipeline.trials import Outcome, Table
-from tests.small import MLP, experiment, prepared
+from tests.small import MLP, experiment, held, prepared, small_windows
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -57,9 +57,9 @@ def test_the_table_is_standardised_and_knows_the_target_s_unit(rows: Table) -> N
     target = PREPARED.parts["train"]["y"]
     assert rows.target == PREPARED.encoding.target
     assert rows.target.deviation == pytest.approx(target.std(ddof=0))
-    assert rows.parts["train"].y.std() == pytest.approx(1, rel=1e-5)
-    np.testing.assert_allclose(rows.parts["train"].x.mean(axis=0), [0, 0], atol=1e-6)
-    np.testing.assert_allclose(rows.parts["train"].x.std(axis=0), [1, 1], rtol=1e-5)
+    assert held(rows.parts["train"]).y.std() == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(held(rows.parts["train"]).x.mean(axis=0), [0, 0], atol=1e-6)
+    np.testing.assert_allclose(held(rows.parts["train"]).x.std(axis=0), [1, 1], rtol=1e-5)
     assert rows.judged == "validation"
     assert trials.table(prepared(validation=0)).judged == "train"
 
@@ -97,7 +97,7 @@ def test_a_score_is_that_of_the_saved_model_in_the_target_s_units(
 def test_answers_are_those_of_the_network(activation: Activation, rows: Table) -> None:
     layers = [Layer(units=4, activation=activation), Layer(units=1)]
     built = network.build(layers, 2, seed=5)
-    x = rows.parts["train"].x
+    x = held(rows.parts["train"]).x
     expected = built.predict(x, verbose=0)[:, 0]
     answers = trials.answers(weights.of(built), layers, x)
     np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-5)
@@ -122,7 +122,7 @@ def test_a_trial_is_trained_as_if_it_were_alone(rows: Table) -> None:
         experiment(layers=[replace(MLP[0], dropout=0.3, l2=0.01), MLP[1]]),
         experiment(FASTER, early_stopping=EarlyStopping(enabled=True, patience=1)),
     ]
-    assert trials.grouped(configs) == [[0, 1, 2, 3]]
+    assert trials.grouped(configs, streaming=False) == [[0, 1, 2, 3]]
     for config, together in zip(configs, train(configs, rows), strict=True):
         (alone,) = train([config], rows)
         assert together.score == pytest.approx(alone.score, rel=1e-4)
@@ -146,8 +146,11 @@ def test_a_structure_is_a_group() -> None:
         experiment(FASTER, seed=5),
         experiment(Adam(learning_rate=0.2, beta_1=0.5)),
     ]
-    assert trials.grouped(configs) == [[0, 10], [1, 11], *([place] for place in range(2, 10))]
-    assert trials.grouped([]) == []
+    others = [[place] for place in range(2, 10)]
+    assert trials.grouped(configs, streaming=False) == [[0, 10], [1, 11], *others]
+    # One reading of the rows serves one seed.
+    assert trials.grouped(configs, streaming=True) == [[0], [1, 11], *others, [10]]
+    assert trials.grouped([], streaming=False) == []
 
 
 @pytest.mark.parametrize(
@@ -177,6 +180,33 @@ def test_rungs_are_before_the_last_epoch(
 ) -> None:
     pruning = Pruning(first_epoch=first, factor=factor)
     assert list(trials.rungs_of(pruning, epochs)) == expected
+
+
+@pytest.mark.parametrize("validation", [0.25, 0.0])
+def test_rows_encoded_when_they_are_asked_for_give_the_same_outcomes(
+    monkeypatch: pytest.MonkeyPatch, validation: float
+) -> None:
+    small_windows(monkeypatch, rows=4, blocks=2)
+    monkeypatch.setattr("pipeline.batches.LEAST_BLOCK_ROWS", 4)
+    made = prepared(validation=validation)
+    whole, streamed = (trials.table(made, when) for when in (When.never, When.always))
+    assert (whole.streaming, streamed.streaming) == (False, True)
+    assert streamed.judged == whole.judged
+    stopping = EarlyStopping(enabled=True, patience=1)
+    configs = [experiment(FASTER), experiment(WILD), experiment(SLOWER, early_stopping=stopping)]
+    pruning = Pruning(first_epoch=2, factor=2)
+    pairs = zip(*(train(configs, rows, pruning=pruning) for rows in (whole, streamed)), strict=True)
+    for one, other in pairs:
+        assert (one.state, one.reason, one.epochs) == (other.state, other.reason, other.epochs)
+        np.testing.assert_allclose(one.curves, other.curves, rtol=1e-5)
+        assert one.score == (None if other.score is None else pytest.approx(other.score, rel=1e-5))
+
+
+def test_rows_are_held_where_there_is_memory_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not trials.table(PREPARED, When.auto).streaming
+    monkeypatch.setattr("pipeline.prepared.inputs_fit_in_memory", lambda _rows, _inputs: False)
+    assert trials.table(PREPARED, When.auto).streaming
+    assert not trials.table(PREPARED, When.never).streaming
 
 
 def test_pruning_gives_up_all_but_the_best_one_in_factor(rows: Table) -> None:
@@ -302,7 +332,7 @@ def test_early_stopping_keeps_the_best_epoch_s_weights(rows: Table) -> None:
     (outcome,) = train([config], rows)
     losses = outcome.history["validation_loss"]
     assert losses.argmin() < len(losses) - 1
-    part = rows.parts["validation"]
+    part = held(rows.parts["validation"])
     predicted = trials.answers(outcome.weights, MLP, part.x)
     loss = float(keras.losses.MeanSquaredError()(part.y[:, 0], predicted))
     assert loss == pytest.approx(losses.min(), rel=1e-4)

@@ -10,11 +10,11 @@ import pytest
 
 from pipeline import encoder, trials, winning
 from pipeline.backend import keras
-from pipeline.config import SGD, Config, Score, Sweep
+from pipeline.config import SGD, Config, Score, Sweep, When
 from pipeline.serving import Predictor
 from pipeline.trials import Outcome, Table
 from pipeline.winning import Result
-from tests.small import MLP, experiment, prepared
+from tests.small import MLP, experiment, held, prepared, small_windows
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -104,10 +104,28 @@ def test_without_a_validation_part_there_is_no_ensemble() -> None:
     assert winning.best_ensemble(candidates(), whole, Score.rmse) == (None, None)
 
 
+def test_rows_that_stream_make_the_same_winner_and_ensemble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small_windows(monkeypatch, rows=4, blocks=2)
+    monkeypatch.setattr("pipeline.batches.LEAST_BLOCK_ROWS", 4)
+    streamed, again = (trials.table(PREPARED, when) for when in (When.always, When.never))
+    for score in Score:
+        made = []
+        for one in (streamed, again):
+            model, joined = winning.best_ensemble(candidates(), one, score)
+            assert model is not None
+            assert joined is not None
+            made.append([joined, *winning.with_other_seeds(CONFIG, one, Sweep(seeds=2))])
+        for result, other in zip(*made, strict=True):
+            assert result.what == other.what
+            assert result.errors == pytest.approx(other.errors, rel=1e-5)
+
+
 def test_the_built_network_is_the_trained_one(rows: Table, outcome: Outcome) -> None:
     built = winning.built(CONFIG, outcome, rows)
     part = PREPARED.parts["test"]
-    learned = built.predict(rows.parts["test"].x, verbose=0)[:, 0]
+    learned = built.predict(held(rows.parts["test"]).x, verbose=0)[:, 0]
     predicted = learned * rows.target.deviation + rows.target.mean
     rmse = np.sqrt(np.square(part["y"] - predicted).mean())
     reached = winning.errors(winning.predictions(outcome, CONFIG, rows), rows, Score.rmse)
@@ -121,7 +139,7 @@ def test_the_winner_s_folder_is_what_train_writes(
     winning.write_model(tmp_path / "model", CONFIG, outcome, rows, PREPARED)
     predictor = Predictor(tmp_path / "model")
     assert (predictor.contract, predictor.encoding) == (PREPARED.contract, PREPARED.encoding)
-    learned = winning.built(CONFIG, outcome, rows).predict(rows.parts["train"].x, verbose=0)
+    learned = winning.built(CONFIG, outcome, rows).predict(held(rows.parts["train"]).x, verbose=0)
     expected = learned[:, 0] * rows.target.deviation + rows.target.mean
     answers = predictor.predict(table)["predicted"].to_numpy()
     assert answers == pytest.approx(expected, rel=1e-5)
@@ -144,7 +162,7 @@ def test_the_ensemble_s_folder_serves(tmp_path: Path, rows: Table) -> None:
     assert isinstance(model, keras.Model)
     winning.write_ensemble(tmp_path / "ensemble", model, rows, PREPARED)
     table = PREPARED.parts["test"][["a", "b"]]
-    learned = model.predict(rows.parts["test"].x, verbose=0)[:, 0]
+    learned = model.predict(held(rows.parts["test"]).x, verbose=0)[:, 0]
     expected = learned * rows.target.deviation + rows.target.mean
     answers = Predictor(tmp_path / "ensemble").predict(table)["predicted"].to_numpy()
     assert answers == pytest.approx(expected, rel=1e-5)

@@ -88,8 +88,9 @@ def train(config: Config, recorder: Recorder) -> None:
             before=before, after=weights.named(trained), first=first,
         )  # fmt: skip
     last = fitted.history.iloc[-1]
-    kept = int(fitted.history["epoch"][fitted.history["kept"]].iloc[0])
-    back = "" if kept == last.epoch else f"; the weights are those of epoch {kept}"
+    kept = fitted.history["epoch"][fitted.history["kept"]]
+    whose = f"those of epoch {kept.iloc[0]}" if len(kept) else "of no epoch, but a callback's"
+    back = "" if last.kept else f"; the weights are {whose}"
     print(f"trained {len(fitted.history)} epochs: loss {last.loss:.6g}, mae {last.mae:.6g}{back}")
 
 
