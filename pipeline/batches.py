@@ -46,12 +46,14 @@ class Stream:
 
 
 def blocks(part: Part | Stream) -> Iterator[Part]:
-    """The rows in their own order: all at once where they are held, else block by block."""
-    if isinstance(part, Part):
-        yield part
-    else:
+    """The rows in their own order, block by block."""
+    if isinstance(part, Stream):
         for number in range(-(-part.rows // part.block_rows)):
             yield part.read(number)
+    else:
+        size = block_rows(part.x.shape[1])
+        for start in range(0, len(part), size):
+            yield Part(part.x[start : start + size], part.y[start : start + size])
 
 
 def block_rows(inputs: int) -> int:

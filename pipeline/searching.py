@@ -241,7 +241,9 @@ class Search:
         seeds = winning.with_other_seeds(config, self.table, self.sweep)
         candidates = [self.space.config(one) for _, one, _ in ranked[: self.sweep.ensemble]]
         model, joined = winning.best_ensemble(candidates, self.table, self.sweep.score)
-        results = [winner, *([joined] if joined else [])]
+        start = winning.start(self.config, self.table, self.sweep.score)
+        line = winning.least_squares(self.table, self.prepared, self.sweep.score)
+        results = [one for one in (winner, joined, start, line) if one is not None]
         winning.table([*results, *seeds]).to_csv(draft / "winner.csv", index=False)
         winning.write_model(self.folder / "model", config, alone, self.table, self.prepared)
         models["model"] = str((self.folder / "model").resolve())
@@ -254,39 +256,38 @@ class Search:
         written = {"trial": number, "overrides": promoted, "fixed": fixed}
         write_text(self.folder / "winner.json", json.dumps(written, indent=2) + "\n")
         numbers = winning.summary(results, seeds, self.table.judged)
-        self.say(winner, seeds, joined, told=told, numbers=numbers)
+        self.say({one.name: one for one in results}, len(seeds), told, numbers)
         return numbers
 
     def say(
-        self,
-        winner: Result,
-        seeds: Sequence[Result],
-        joined: Result | None,
-        *,
-        told: Told,
-        numbers: dict[str, float],
+        self, results: dict[str, Result], seeds: int, told: Told, numbers: dict[str, float]
     ) -> None:
-        """How good the winner is, and how much of that is luck."""
-        score = self.sweep.score.value
-
-        def parts(errors: dict[str, float]) -> str:
-            return ", ".join(f"{part} {value:.6g}" for part, value in errors.items())
-
+        """How good the winner is, how much of that is luck, and what it is better than."""
+        reached = results["winner"].errors
         print(
-            f"trained again, alone: {score} of {parts(winner.errors)} (as a trial {told.score:.6g})"
+            f"trained again, alone: {self.sweep.score.value} of {by_part(reached)}"
+            f" (as a trial {told.score:.6g})"
         )
         if seeds:
-            mean = {part: numbers[f"seeds_{part}_mean"] for part in winner.errors}
-            luck = numbers["optimism"]
+            mean = {part: numbers[f"seeds_{part}_mean"] for part in reached}
             print(
-                f"its values with {len(seeds)} other seeds, on average: {parts(mean)}; so"
-                f" {luck:.6g} of {self.table.judged} is luck (optimism)"
+                f"its values with {seeds} other seeds, on average: {by_part(mean)}; so"
+                f" {numbers['optimism']:.6g} of {self.table.judged} is luck (optimism)"
             )
-        if joined is not None:
-            print(f"{joined.what} networks: {parts(joined.errors)}: {self.folder}/ensemble")
+        if "ensemble" in results:
+            joined = results["ensemble"]
+            print(f"{joined.what} networks: {by_part(joined.errors)}: {self.folder}/ensemble")
         elif self.sweep.ensemble:
             print("no ensemble of the best trials beats the best of them on the validation part")
+        start = by_part(results["start"].errors) if "start" in results else "diverges"
+        print(f"the experiment it began from: {start}")
+        print(f"the least-squares line: {by_part(results['least_squares'].errors)}")
         print(f"its model: {self.folder}/model; into params.yaml: python -m pipeline.sweep promote")
+
+
+def by_part(errors: dict[str, float]) -> str:
+    """In words."""
+    return ", ".join(f"{part} {value:.6g}" for part, value in errors.items())
 
 
 def as_told(record: Record) -> Told:

@@ -19,7 +19,7 @@ DESCRIPTION = """\
 | sweep/parallel_coordinates.png | which values led to which score |
 | sweep/importance.png | how much each key mattered |
 | sweep/history.png | the score of each trial, and the best so far |
-| sweep/winner.csv | the best trial against itself with other seeds, and the ensemble |
+| sweep/winner.csv | the best trial, and other seeds, an ensemble, the start, a line beside it |
 | model | the best trial's network, or the ensemble where that is better |
 
 The runs below this one are its trials: score is what they are compared by.

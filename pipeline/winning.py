@@ -1,14 +1,15 @@
 """What comes out of a sweep: its winner, how much of its lead is luck, an ensemble."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline import encoder, ensemble, model_folder, network, trials, weights
+from pipeline import encoder, ensemble, evaluation, model_folder, network, trials, weights
 from pipeline.backend import keras
+from pipeline.batches import blocks
 from pipeline.config import Config, Score, Sweep
 from pipeline.files import whole_directory
 from pipeline.places import CONTRACT, ENCODING
@@ -18,10 +19,15 @@ from pipeline.trials import Outcome, Table, Vector
 
 @dataclass(frozen=True)
 class Result:
-    """A row of winner.csv: a network, or several, and their errors by part."""
+    """A row of winner.csv: a network, several, or a line, and their errors by part."""
 
     what: str
     errors: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """What its numbers are called after: ensemble, say, of how many it may be."""
+        return self.what.partition(" ")[0]
 
 
 def errors(predicted: dict[str, Vector], rows: Table, score: Score) -> dict[str, float]:
@@ -62,6 +68,39 @@ def with_other_seeds(config: Config, rows: Table, sweep: Sweep) -> list[Result]:
         for one, outcome in zip(configs, outcomes, strict=True)
         if outcome.score is not None
     ]
+
+
+def start(config: Config, rows: Table, score: Score) -> Result | None:
+    """The experiment that a sweep varies, as it stands; None if it diverges."""
+    (outcome,) = train_all([config], rows, score)
+    if outcome.score is None:
+        return None
+    return Result("start", errors(predictions(outcome, config, rows), rows, score))
+
+
+def least_squares(rows: Table, prepared: Prepared, score: Score) -> Result:
+    """The straight line through the training part, as the evaluation has it."""
+    target = rows.target.name
+    true = {name: part[target].to_numpy(np.float64) for name, part in prepared.parts.items()}
+
+    def inputs(part: str) -> Iterator[Vector]:
+        return (block.x.astype(np.float64) for block in blocks(rows.parts[part]))
+
+    def with_true(part: str) -> Iterator[tuple[Vector, Vector]]:
+        done = 0
+        for x in inputs(part):
+            yield x, true[part][done : done + len(x)]
+            done += len(x)
+
+    line = evaluation.least_squares(with_true("train"))
+    reached = {
+        part: evaluation.metrics(values, np.concatenate([line.predict(x) for x in inputs(part)]))[
+            score.value
+        ]
+        for part, values in true.items()
+        if len(values)
+    }
+    return Result("least_squares", reached)
 
 
 def best_ensemble(
@@ -134,13 +173,12 @@ def table(results: Sequence[Result]) -> pd.DataFrame:
 
 
 def summary(results: Sequence[Result], seeds: Sequence[Result], judged: str) -> dict[str, float]:
-    """The numbers of the sweep's run: of the winner (winner_...), of its values with other
-    seeds (seeds_..., mean and deviation), of the ensemble, and how much better the winner
+    """The numbers of the sweep's run: those of results (winner_..., say), of the winner's
+    values with other seeds (seeds_..., mean and deviation), and how much better the winner
     looked than its values are with other seeds (optimism, in the target's units)."""
     numbers: dict[str, float] = {}
     for one in results:
-        name = one.what.partition(" ")[0]
-        numbers |= {f"{name}_{part}": value for part, value in one.errors.items()}
+        numbers |= {f"{one.name}_{part}": value for part, value in one.errors.items()}
     for part in seeds[0].errors if seeds else ():
         values = [one.errors[part] for one in seeds]
         numbers[f"seeds_{part}_mean"] = float(np.mean(values))

@@ -1,5 +1,6 @@
 """A small table, and experiments on it, for what trains in seconds."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.config import (
     Layer,
     Model,
     Optimizer,
+    ScaleTarget,
     Split,
     Sweep,
     Training,
@@ -62,6 +64,14 @@ def experiment(
         training=Training(**(usual | training)),
         sweep=Sweep(seeds=2, ensemble=3),
     )
+
+
+def learning_the_logarithm(table: Prepared) -> Prepared:
+    """The same table, but its target is positive and learned as its logarithm."""
+    parts = {name: part.assign(y=part["y"].abs() + 1) for name, part in table.parts.items()}
+    data = replace(experiment().data, scale_target=ScaleTarget.log)
+    encoding = features.fit(parts["train"], table.schema, FEATURES, data)
+    return replace(table, parts=parts, encoding=encoding)
 
 
 def held(part: Part | Stream) -> Part:

@@ -61,6 +61,8 @@ def test_every_point_of_a_grid_is_trained_and_summed_up(capsys: pytest.CaptureFi
     assert "best of 4 trials: trial" in said
     assert "its values with 2 other seeds" in said
     assert " of train is luck (optimism)" in said
+    assert "the experiment it began from: train " in said
+    assert "the least-squares line: train 0\n" in said
     for name in ("results/trials.csv", "results/winner.csv", "model/model.keras", "winner.json"):
         assert (Path("data/sweeps/four") / name).is_file()
 

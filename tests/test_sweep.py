@@ -106,12 +106,16 @@ def test_what_came_out_is_said_and_in_the_run(clone: Clone) -> None:
     whole = parent(clone, "first")
     names = {item.path for item in clone.client().list_artifacts(whole.info.run_id, "sweep")}
     assert {"sweep/trials.csv", "sweep/winner.csv", "sweep/history.png"} <= names
-    assert {"winner_train", "seeds_train_mean", "optimism"} <= set(whole.data.metrics)
+    told = {"winner_train", "seeds_train_mean", "optimism", "start_train", "least_squares_train"}
+    assert told <= set(whole.data.metrics)
     trials = pd.read_csv(clone.root / "data/sweeps/first/results/trials.csv")
     assert len(trials) == 32
     best = trials[trials["state"] == "complete"]["score"].min()
     winner = pd.read_csv(clone.root / "data/sweeps/first/results/winner.csv").set_index("what")
     assert winner["train"]["winner"] == pytest.approx(best, rel=1e-3)
+    # The notebook's experiment, which this sweep varies, and the proportion that it looks for.
+    assert winner["train"]["start"] == pytest.approx(0.1962, abs=1e-4)
+    assert winner["train"]["least_squares"] == 0
 
 
 def test_a_killed_sweep_goes_on_with_exactly_the_trials_that_were_asked_for(clone: Clone) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import encoder, features, network, trials, weights
+from pipeline import encoder, network, trials, weights
 from pipeline.backend import keras
 from pipeline.config import (
     SGD,
@@ -20,13 +20,18 @@ from pipeline.config import (
     Layer,
     Loss,
     Pruning,
-    ScaleTarget,
     Score,
     When,
 )
-from pipeline.preparing import Prepared
 from pipeline.trials import Outcome, Table
-from tests.small import MLP, experiment, held, prepared, small_windows
+from tests.small import (
+    MLP,
+    experiment,
+    held,
+    learning_the_logarithm,
+    prepared,
+    small_windows,
+)
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -62,14 +67,6 @@ def test_the_table_is_standardised_and_knows_the_target_s_unit(rows: Table) -> N
     np.testing.assert_allclose(held(rows.parts["train"]).x.std(axis=0), [1, 1], rtol=1e-5)
     assert rows.judged == "validation"
     assert trials.table(prepared(validation=0)).judged == "train"
-
-
-def learning_the_logarithm(table: Prepared) -> Prepared:
-    """The same table, but its target is positive and learned as its logarithm."""
-    parts = {name: part.assign(y=part["y"].abs() + 1) for name, part in table.parts.items()}
-    data = replace(experiment().data, scale_target=ScaleTarget.log)
-    encoding = features.fit(parts["train"], table.schema, ["a", "b"], data)
-    return replace(table, parts=parts, encoding=encoding)
 
 
 @pytest.mark.parametrize("layers", [MLP, [Layer(units=1)]], ids=["mlp", "linear"])

@@ -14,7 +14,14 @@ from pipeline.config import SGD, Config, Score, Sweep, When
 from pipeline.serving import Predictor
 from pipeline.trials import Outcome, Table
 from pipeline.winning import Result
-from tests.small import MLP, experiment, held, prepared, small_windows
+from tests.small import (
+    MLP,
+    experiment,
+    held,
+    learning_the_logarithm,
+    prepared,
+    small_windows,
+)
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -122,6 +129,36 @@ def test_rows_that_stream_make_the_same_winner_and_ensemble(
             assert result.errors == pytest.approx(other.errors, rel=1e-5)
 
 
+@pytest.mark.parametrize("log", [False, True], ids=["plain", "log"])
+@pytest.mark.parametrize("score", Score)
+def test_the_line_is_that_of_least_squares_in_the_target_s_units(
+    monkeypatch: pytest.MonkeyPatch, score: Score, *, log: bool
+) -> None:
+    monkeypatch.setattr("pipeline.batches.MOST_BLOCK_ROWS", 8)
+    made = learning_the_logarithm(PREPARED) if log else PREPARED
+    true = {name: part["y"].to_numpy() for name, part in made.parts.items()}
+    columns = {
+        name: np.column_stack([part[["a", "b"]], np.ones(len(part))])
+        for name, part in made.parts.items()
+    }
+    line = np.linalg.lstsq(columns["train"], true["train"])[0]
+    for when in (When.never, When.always):
+        result = winning.least_squares(trials.table(made, when), made, score)
+        assert list(result.errors) == PARTS
+        for part in PARTS:
+            residual = true[part] - columns[part] @ line
+            rmse, mae = np.sqrt(np.square(residual).mean()), np.abs(residual).mean()
+            expected = {Score.rmse: rmse, Score.mae: mae}[score]
+            assert result.errors[part] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_sweep_begins_from_the_experiment_as_it_stands(rows: Table, outcome: Outcome) -> None:
+    begun = winning.start(CONFIG, rows, Score.rmse)
+    assert begun is not None
+    assert (begun.what, begun.errors["validation"]) == ("start", outcome.score)
+    assert winning.start(WILD, rows, Score.rmse) is None
+
+
 def test_the_built_network_is_the_trained_one(rows: Table, outcome: Outcome) -> None:
     built = winning.built(CONFIG, outcome, rows)
     part = PREPARED.parts["test"]
@@ -180,6 +217,7 @@ def test_the_summary_says_how_much_of_the_lead_was_luck() -> None:
     results = [
         Result("winner", {"train": 1.0, "validation": 2.0}),
         Result("ensemble of 3", {"train": 0.5, "validation": 1.5}),
+        Result("least_squares", {"train": 6.0, "validation": 7.0}),
     ]
     seeds = [
         Result("seed 4", {"train": 1.0, "validation": 2.0}),
@@ -190,6 +228,8 @@ def test_the_summary_says_how_much_of_the_lead_was_luck() -> None:
         "winner_validation": 2.0,
         "ensemble_train": 0.5,
         "ensemble_validation": 1.5,
+        "least_squares_train": 6.0,
+        "least_squares_validation": 7.0,
         "seeds_train_mean": 2.0,
         "seeds_train_deviation": 1.0,
         "seeds_validation_mean": 3.0,
