@@ -1,6 +1,7 @@
 """By what a tracked run is known, and what is written beside its name."""
 
 import os
+import re
 from dataclasses import dataclass, field
 
 from pipeline import provenance
@@ -24,8 +25,16 @@ class Identity:
 def of_training(config: Config) -> Identity:
     """That of the run of the training that the files stand for now."""
     choices = config.conf
-    name = f"{choices.data}-{choices.model}-{choices.optimizer}"
+    name = f"{table_name(config.data.path)}-{choices.model}-{choices.optimizer}"
     return Identity(provenance.of_stage("train").hash, name)
+
+
+def table_name(path: str) -> str:
+    """What a table is called for short: as its file, its folder, or as scikit-learn calls it."""
+    parts = [
+        re.sub(r"[^\w-]+", "-", part.split(".")[0]).strip("-") for part in re.split("[/:]", path)
+    ]
+    return next((part for part in reversed(parts) if part), "table")
 
 
 def tags() -> dict[str, str]:

@@ -23,6 +23,7 @@ from pipeline import provenance, schema, space
 from pipeline.command import UserError, leave, run
 from pipeline.composing import compose
 from pipeline.config import Config, settings, typed
+from pipeline.identity import table_name
 from pipeline.preparing import prepare
 from pipeline.promoting import promote
 from pipeline.recording import Recorder
@@ -82,7 +83,7 @@ def sweep_command(given: Sequence[str]) -> None:
     prepared = prepare(config.data, schema.known(config.data.path))
     made_of = code_and_data() | {"contract": hashed(asdict(prepared.contract))}
     identity = hashed([sorted(searched.fixed), axes(searched), base_settings(config), made_of])
-    name = settled.name or f"{config.conf.data}-{identity[:8]}"
+    name = settled.name or f"{table_name(config.data.path)}-{identity[:8]}"
     if not re.fullmatch(r"[\w.-]+", name):
         raise UserError(f"sweep.name: {name!r} names a folder too: letters, digits, . _ - only")
     searched.check_all()
