@@ -83,7 +83,7 @@ def _diabetes(path: str) -> Raw:
 
 def _frame(path: str, table: pa.Table) -> pd.DataFrame:
     if not table.num_rows:
-        raise UserError(f"{path}: the table has columns but no rows; add rows or set data.path")
+        raise UserError(f"{path}: the table has columns but no rows; add rows or mend the path")
     # Each column of its own leaves Arrow's memory as it is copied; of very many columns
     # pandas is quicker with one block.
     frame = table.to_pandas(self_destruct=True, split_blocks=table.num_columns < _WIDE)

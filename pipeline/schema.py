@@ -430,7 +430,9 @@ def deviations(
         }
         if found:
             policy = getattr(policies, kind)
-            lines[policy].append(f"{_told(table, found, place)} (data.deviations.{kind})")
+            key = f"data.deviations.{kind}"
+            mend = f"; mend it or set {key}=warn" if policy is Policy.error else f" ({key})"
+            lines[policy].append(f"{_told(table, found, place)}{mend}")
     if lines[Policy.error]:
         raise UserError("\n".join(lines[Policy.error]))
     return lines[Policy.warn]

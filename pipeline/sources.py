@@ -29,13 +29,13 @@ def files_of(path: str) -> list[Path]:
         files = _tables(place.iterdir())
         if not files:
             raise UserError(
-                f"{path}: the folder has no CSV or Parquet files; put the table there or set"
-                " data.path"
+                f"{path}: the folder has no CSV or Parquet files; put the table there or mend"
+                " the path"
             )
     elif re.search(r"[*?[]", path) and not place.exists():
         files = _tables(map(Path, glob(path, recursive=True)))  # noqa: PTH207 - Path.glob takes no absolute one
         if not files:
-            raise UserError(f"{path}: matches no CSV or Parquet file; set data.path")
+            raise UserError(f"{path}: matches no CSV or Parquet file; mend the path")
     else:
         files = [place]
     for file in files:
@@ -64,7 +64,7 @@ def explained(file: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise UserError(f"{file}: no such file; put the table there or set data.path") from error
+        raise UserError(f"{file}: no such file; put the table there or mend the path") from error
     except PermissionError as error:
         raise UserError(f"{file}: may not be read; change the file's permissions") from error
     except UnicodeError as error:

@@ -72,7 +72,7 @@ def refusal(*arguments: Any, **changed: Any) -> str:
     [
         ("", "t.csv: the file is empty; it needs a header and rows"),
         ("\n\n", "t.csv: the file is empty; it needs a header and rows"),
-        ("a,b,y\n", "t.csv: the table has columns but no rows; add rows or set data.path"),
+        ("a,b,y\n", "t.csv: the table has columns but no rows; add rows or mend the path"),
         ("a,b,y\n1,2,3\n", "data.split.validation: 0.2 of 1 rows is no row; raise it or set"),
         (text(2), "data.split.validation: 0.2 of 2 rows is no row; raise it or set it to 0"),
         ("a,a,y\n1,2,3\n", "t.csv: the name 'a' stands twice, at columns 1 and 2; rename one"),
@@ -195,13 +195,13 @@ def cut_short() -> None:
 @pytest.mark.parametrize(
     ("path", "make", "said"),
     [
-        ("none.csv", Path, "none.csv: no such file; put the table there or set data.path"),
+        ("none.csv", Path, "none.csv: no such file; put the table there or mend the path"),
         (
             "folder",
             lambda: Path("folder").mkdir(),
-            "folder: the folder has no CSV or Parquet files; put the table there or set data.path",
+            "folder: the folder has no CSV or Parquet files; put the table there or mend the path",
         ),
-        ("*.csv", Path, "*.csv: matches no CSV or Parquet file; set data.path"),
+        ("*.csv", Path, "*.csv: matches no CSV or Parquet file; mend the path"),
         (
             "link.csv",
             lambda: Path("link.csv").symlink_to("nowhere.csv"),
@@ -292,7 +292,8 @@ def test_a_category_that_only_the_test_part_has_is_named() -> None:
     assert prepared.warnings.count(said) == 1
     assert prepared.encoding.names == ["a", "b", "c = u", "c = v"]
     strict = Deviations(unseen_category=Policy.error)
-    assert refusal(content, deviations=strict) == said
+    mended = "; mend it or set data.deviations.unseen_category=warn"
+    assert refusal(content, deviations=strict) == said.partition(" (data")[0] + mended
 
 
 @pytest.mark.parametrize(

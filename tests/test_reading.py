@@ -351,8 +351,8 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
     [
         ("", {}, "t.csv: the file is empty; it needs a header and rows"),
         ("\n \n", {}, "t.csv: the file is empty; it needs a header and rows"),
-        ("a,b", {}, "t.csv: the table has columns but no rows; add rows or set data.path"),
-        ("a,b\n", {}, "t.csv: the table has columns but no rows; add rows or set data.path"),
+        ("a,b", {}, "t.csv: the table has columns but no rows; add rows or mend the path"),
+        ("a,b\n", {}, "t.csv: the table has columns but no rows; add rows or mend the path"),
         (
             "a,b,c\n1,2,3\n\n1,2\n",
             {},
@@ -545,14 +545,14 @@ DAMAGED = "; the file is damaged or not what its name says"
 @pytest.mark.parametrize(
     ("path", "make", "message"),
     [
-        ("t.csv", lambda: None, "t.csv: no such file; put the table there or set data.path"),
+        ("t.csv", lambda: None, "t.csv: no such file; put the table there or mend the path"),
         ("t.csv", dangling, "t.csv: is a link to nowhere, gone.csv; mend it or run dvc checkout"),
         (
             "many",
             lambda: Path("many").mkdir(),
-            "many: the folder has no CSV or Parquet files; put the table there or set data.path",
+            "many: the folder has no CSV or Parquet files; put the table there or mend the path",
         ),
-        ("*.csv", lambda: None, "*.csv: matches no CSV or Parquet file; set data.path"),
+        ("*.csv", lambda: None, "*.csv: matches no CSV or Parquet file; mend the path"),
         (
             "many",
             both_kinds,
@@ -616,7 +616,7 @@ DAMAGED = "; the file is damaged or not what its name says"
         (
             "t.parquet",
             lambda: write_parquet("t.parquet", a=pa.array([], pa.int64())),
-            "t.parquet: the table has columns but no rows; add rows or set data.path",
+            "t.parquet: the table has columns but no rows; add rows or mend the path",
         ),
         (
             "t.parquet",

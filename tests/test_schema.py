@@ -419,7 +419,9 @@ def told(table: pd.DataFrame, kind: str, columns: Schema = EXPECTED) -> list[str
     warned = judged(Policy.warn)
     assert judged(Policy.accept) == []
     if warned:
-        with fails("\n".join(warned)):
+        (line,) = warned
+        key = f"data.deviations.{kind}"
+        with fails(line.replace(f" ({key})", f"; mend it or set {key}=warn")):
             judged(Policy.error)
     else:
         assert judged(Policy.error) == []
@@ -509,9 +511,9 @@ def test_all_errors_are_told_at_once() -> None:
     with pytest.raises(UserError) as caught:
         schema.deviations(table, EXPECTED, policies, place)
     lines = str(caught.value).splitlines()
-    assert [line.rpartition("(")[2] for line in lines] == [
-        "data.deviations.missing_value)", "data.deviations.out_of_range)",
-    ]  # fmt: skip
+    assert [line.rpartition("; ")[2] for line in lines] == [
+        f"mend it or set data.deviations.{kind}=warn" for kind in ("missing_value", "out_of_range")
+    ]
 
 
 def test_where_values_may_be_missing_none_is_told() -> None:
@@ -730,7 +732,7 @@ def test_rows_that_keep_to_a_contract_come_conformed_and_the_others_are_told() -
         )
     ]
     with fails(
-        "table.csv, row 1 below the header, column 'a': the value is missing"
-        " (data.deviations.missing_value)"
+        "table.csv, row 1 below the header, column 'a': the value is missing;"
+        " mend it or set data.deviations.missing_value=warn"
     ):
         contract.kept(pd.DataFrame({"a": ["-999"], "b": ["red"]}), place)
