@@ -211,16 +211,13 @@ def test_a_keras_callback_of_ones_own_has_its_place(clone: Clone) -> None:
         clone.edited(train, "callbacks=[]", own),
         clone.edited(train, imported, f"{imported}    from pipeline.backend import keras\n"),
     ):
-        said = clone.dvc("repro").stdout
-        assert "Running stage 'train'" in said
-        assert "the weights are of no epoch, but a callback's" in said
-        newest = clone.runs()[0]
-        points = clone.client().get_metric_history(newest.info.run_id, "learning_rate")
-        assert [point.value for point in points[:3]] == pytest.approx([0.01, 0.005, 0.01 / 3])
-        assert "model_epoch" not in newest.data.metrics
-        saved = artifact(clone, newest, "training/weights_after.npz")
-        assert sorted(array.item() for array in np.load(saved).values()) == [2.0, 2.0]
-    assert clone.repro() == ["evaluate"]
+        said = clone.python("-m", "pipeline.stages.train").stdout
+    assert "the weights are of no epoch, but a callback's" in said
+    rates = pd.read_csv(clone.root / "data/model/history.csv")["learning_rate"]
+    assert rates.head(3).tolist() == pytest.approx([0.01, 0.005, 0.01 / 3])
+    saved = np.load(clone.root / "data/model/weights_after.npz")
+    assert [array.item() for array in saved.values()] == [2.0, 2.0]
+    clone.dvc("checkout", "--force")
 
 
 def test_an_empty_store_is_filled_from_the_files(clone: Clone, run: Run) -> None:

@@ -116,17 +116,16 @@ def test_rows_that_stream_make_the_same_winner_and_ensemble(
 ) -> None:
     small_windows(monkeypatch, rows=4, blocks=2)
     monkeypatch.setattr("pipeline.batches.LEAST_BLOCK_ROWS", 4)
-    streamed, again = (trials.table(PREPARED, when) for when in (When.always, When.never))
-    for score in Score:
-        made = []
-        for one in (streamed, again):
-            model, joined = winning.best_ensemble(candidates(), one, score)
-            assert model is not None
-            assert joined is not None
-            made.append([joined, *winning.with_other_seeds(CONFIG, one, Sweep(seeds=2))])
-        for result, other in zip(*made, strict=True):
-            assert result.what == other.what
-            assert result.errors == pytest.approx(other.errors, rel=1e-5)
+    made = []
+    for when in (When.always, When.never):
+        rows = trials.table(PREPARED, when)
+        model, joined = winning.best_ensemble(candidates(), rows, Score.mae)
+        assert model is not None
+        assert joined is not None
+        made.append([joined, *winning.with_other_seeds(CONFIG, rows, Sweep(seeds=1))])
+    for result, other in zip(*made, strict=True):
+        assert result.what == other.what
+        assert result.errors == pytest.approx(other.errors, rel=1e-5)
 
 
 @pytest.mark.parametrize("log", [False, True], ids=["plain", "log"])
