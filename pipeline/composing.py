@@ -21,14 +21,28 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from pipeline import config
 from pipeline.command import UserError
-from pipeline.config import GROUPS, OPTIMIZERS, SCHEDULES, Config, Layer, check, typed
+from pipeline.config import (
+    GROUPS,
+    OPTIMIZERS,
+    SCHEDULES,
+    Config,
+    Layer,
+    Optimizer,
+    Schedule,
+    check,
+    typed,
+)
 
 CONF = "conf"
 PARAMS = "params.yaml"
 
 _store = ConfigStore.instance()
 _store.store(name="schema", node=Config)
-for _group, _kinds in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+KINDS: dict[str, dict[str, type[Optimizer]] | dict[str, type[Schedule]]] = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+}
+for _group, _kinds in KINDS.items():
     for _name, _schema in _kinds.items():
         _store.store(group=_group, name=f"{_name}_schema", node=_schema)
 
@@ -36,9 +50,11 @@ for _group, _kinds in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
 def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """The resolved configuration of the experiment in root/params.yaml.
 
-    overrides are in Hydra's grammar and win over params.yaml. Raises UserError,
-    naming file and key, for anything that the schema does not allow.
+    overrides are in Hydra's grammar, in which conf.model may be called so too, and win
+    over params.yaml. Raises UserError, naming file and key, for anything that the schema
+    does not allow.
     """
+    overrides = [re.sub(r"^\+*conf\.", "", override) for override in overrides]
     params = _read_params(root)
     choices = [f"{group}={option}" for group, option in params.get("conf", {}).items()]
     conf = (root / CONF).resolve()
@@ -173,7 +189,9 @@ def _explain(
         owner = getattr(config, _first_match(r"object_type=(\w+)", text) or "", Config)
         known = [item.name for item in fields(owner)]
         key = f"model.layers[...].{key}" if owner is Layer and "." not in key else key
-        return f"{place}: unknown key {key}; {_suggest(key.rpartition('.')[2], known)}"
+        group, _, name = key.rpartition(".")
+        advice = _choose(group, name) or _suggest(name, known)
+        return f"{place}: unknown key {key}; {advice}"
     if isinstance(error, MissingMandatoryValue):
         return f"{place}: {key} has no value; set it there or in {PARAMS}"
     return f"{place}: {key}: {first}" if key else f"{place}: {first}"
@@ -185,6 +203,13 @@ def _explain_yaml(error: yaml.MarkedYAMLError, root: Path) -> str:
     if mark:
         place = f"{Path(mark.name).resolve().relative_to(root.resolve())}, line {mark.line + 1}"
     return f"{place}: not YAML: {error.problem}"
+
+
+def _choose(group: str, name: str) -> str | None:
+    """Which options of a group have a key that the chosen one has not."""
+    kinds = KINDS.get(group, {})
+    having = [kind for kind, schema in kinds.items() if name in schema.__dataclass_fields__]
+    return f"it is one of conf.{group}={' or '.join(having)}" if having else None
 
 
 def _suggest(name: str, known: Sequence[str]) -> str:

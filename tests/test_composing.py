@@ -189,6 +189,15 @@ def test_the_experiment_is_the_root_s_wherever_it_is_composed(
     assert compose(Path("..") / name)["training"]["epochs"] == 3
 
 
+@pytest.mark.parametrize("prefix", ["", "conf.", "+conf."])
+def test_a_group_may_be_called_as_in_params_yaml(prefix: str) -> None:
+    made = composed("conf: {optimizer: sgd}", f"{prefix}optimizer=adamw", "model=linear")
+    assert made["conf"]["optimizer"] == made["optimizer"]["name"] == "adamw"
+    assert mistake("{}", f"{prefix}optimizer=adan").startswith(
+        "command line: conf/optimizer/ has no option 'adan'; it has adam, "
+    )
+
+
 # What is doubtful
 
 
@@ -298,7 +307,15 @@ def test_a_kind_for_a_column_is_added_by_the_command_line_to_those_of_params() -
         ),
         (
             "conf: {schedule: exponential}\nschedule: {final_fraction: 0.1}",
-            "schedule.final_fraction; known are name, decay_rate, decay_epochs",
+            "schedule.final_fraction; it is one of conf.schedule=cosine",
+        ),
+        (
+            "conf: {schedule: exponential}\nschedule: {least: 0.1}",
+            "schedule.least; known are name, decay_rate, decay_epochs",
+        ),
+        (
+            "conf: {optimizer: sgd}\noptimizer: {beta_1: 0.9}",
+            "optimizer.beta_1; it is one of conf.optimizer=adam or adamw",
         ),
     ],
 )
