@@ -21,27 +21,15 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from pipeline import config
 from pipeline.command import UserError
-from pipeline.config import (
-    GROUPS,
-    OPTIMIZERS,
-    SCHEDULES,
-    Config,
-    Layer,
-    Optimizer,
-    Schedule,
-    check,
-    typed,
-)
+from pipeline.config import GROUPS, OPTIMIZERS, SCHEDULES, Config, Layer, check, typed
 
 CONF = "conf"
 PARAMS = "params.yaml"
 
 _store = ConfigStore.instance()
 _store.store(name="schema", node=Config)
-KINDS: dict[str, dict[str, type[Optimizer]] | dict[str, type[Schedule]]] = {
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-}
+# Groups whose options differ in their keys.
+KINDS: dict[str, Mapping[str, type[Any]]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 for _group, _kinds in KINDS.items():
     for _name, _schema in _kinds.items():
         _store.store(group=_group, name=f"{_name}_schema", node=_schema)
@@ -54,7 +42,7 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     over params.yaml. Raises UserError, naming file and key, for anything that the schema
     does not allow.
     """
-    overrides = [re.sub(r"^\+*conf\.", "", override) for override in overrides]
+    overrides = [as_hydra_calls_it(override) for override in overrides]
     params = _read_params(root)
     choices = [f"{group}={option}" for group, option in params.get("conf", {}).items()]
     conf = (root / CONF).resolve()
@@ -78,7 +66,7 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
             del composed["hydra"]
             plain = OmegaConf.to_container(composed, resolve=True, enum_to_str=True)
         resolved = cast("dict[str, Any]", plain)
-        for section in ("optimizer", "schedule"):
+        for section in KINDS:
             if resolved[section]["name"] != getattr(
                 OmegaConf.get_type(composed[section]), "name", None
             ):
@@ -99,6 +87,11 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     if problems:
         raise UserError("\n".join(problems))
     return resolved
+
+
+def as_hydra_calls_it(override: str) -> str:
+    """What is conf.model as a key of params.yaml is model to Hydra."""
+    return re.sub(r"^\+*conf\.", "", override)
 
 
 def _adding(override: str) -> str:

@@ -47,12 +47,8 @@ class Encoder:
 
     def part(self, table: pd.DataFrame) -> Part:
         """The rows as training takes them."""
-        return Part(self.x(table), self.y(table))
-
-    def y(self, table: pd.DataFrame) -> Array:
-        """The target as it is learned, (rows, 1)."""
         target = self.encoding.target
-        return target.scaled(table[target.name].to_numpy(np.float64))
+        return Part(self.x(table), target.scaled(table[target.name].to_numpy(np.float64)))
 
 
 def feed(table: pd.DataFrame, encoding: Encoding) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def write_figures(
     axis.plot(ends, ends, color="grey", linewidth=1, label="predicted = true")
     _scatter(axis, predictions, "true", "predicted")
     axis.set(xlabel=f"true {target}", ylabel=f"predicted {target}", title="Predicted against true")
-    axis.legend()
+    # Outside, because to look for the best place among many rows takes long.
+    figure.legend(loc="outside lower center", ncols=4)
     figure.savefig(folder / "predicted_against_true.png", dpi=110)
     plt.close(figure)
 
@@ -43,7 +44,7 @@ def write_figures(
     axis.axhline(0, color="grey", linewidth=1)
     _scatter(axis, predictions, "predicted", "residual")
     axis.set(xlabel=f"predicted {target}", ylabel="residual (true - predicted)", title="Residuals")
-    axis.legend()
+    figure.legend(loc="outside lower center", ncols=4)
     figure.savefig(folder / "residuals.png", dpi=110)
     plt.close(figure)
 
@@ -58,7 +59,7 @@ def _curve(axis: Axes, history: pd.DataFrame, name: str, label: str) -> None:
         axis.set_yscale("log")
     axis.set(xlabel="epoch", ylabel=label)
     axis.grid(alpha=0.3)
-    axis.legend()
+    axis.legend(loc="upper right")
 
 
 def _scatter(axis: Axes, predictions: pd.DataFrame, x: str, y: str) -> None:

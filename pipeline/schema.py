@@ -431,7 +431,8 @@ def deviations(
         if found:
             policy = getattr(policies, kind)
             key = f"data.deviations.{kind}"
-            mend = f"; mend it or set {key}=warn" if policy is Policy.error else f" ({key})"
+            mend = f"; mend it, or set {key}=warn in params.yaml and run dvc repro"
+            mend = mend if policy is Policy.error else f" ({key})"
             lines[policy].append(f"{_told(table, found, place)}{mend}")
     if lines[Policy.error]:
         raise UserError("\n".join(lines[Policy.error]))

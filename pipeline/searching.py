@@ -242,7 +242,7 @@ class Search:
         candidates = [self.space.config(one) for _, one, _ in ranked[: self.sweep.ensemble]]
         model, joined = winning.best_ensemble(candidates, self.table, self.sweep.score)
         start = winning.start(self.config, self.table, self.sweep.score)
-        line = winning.least_squares(self.table, self.prepared, self.sweep.score)
+        line = winning.least_squares(self.table, self.sweep.score)
         results = [one for one in (winner, joined, start, line) if one is not None]
         winning.table([*results, *seeds]).to_csv(draft / "winner.csv", index=False)
         winning.write_model(self.folder / "model", config, alone, self.table, self.prepared)

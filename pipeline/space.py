@@ -20,7 +20,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.command import UserError
-from pipeline.composing import compose
+from pipeline.composing import as_hydra_calls_it, compose
 from pipeline.config import GROUPS, Config, check, typed
 
 # Scores of trials compare only where the rows are the same; the others train nothing.
@@ -173,7 +173,7 @@ def parse(root: Path, configured: Mapping[str, str], given: Sequence[str]) -> Sp
     for text in [*stated, *given]:
         place = "conf.sweep" if text in stated else "command line"
         override = _override(text, place)
-        key = (override.key_or_group or "").removeprefix("conf.")
+        key = as_hydra_calls_it(override.key_or_group or "")
         if not override.is_sweep_override():
             if text in stated:
                 raise UserError(f"sweep.space: {text}: one value is no choice; set {key} instead")

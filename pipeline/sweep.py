@@ -21,7 +21,7 @@ from typing import Any
 
 from pipeline import provenance, schema, space
 from pipeline.command import UserError, leave, run
-from pipeline.composing import compose
+from pipeline.composing import as_hydra_calls_it, compose
 from pipeline.config import Config, settings, typed
 from pipeline.identity import table_name
 from pipeline.preparing import prepare
@@ -108,8 +108,7 @@ def sweep_command(given: Sequence[str]) -> None:
 
 def understood(given: Sequence[str]) -> tuple[Space, Config]:
     """The space and the experiment that it varies. Raises UserError."""
-    # As a key of params.yaml, conf.model is the option that Hydra calls model.
-    given = [text.removeprefix("conf.") for text in given]
+    given = [as_hydra_calls_it(text) for text in given]
     single = [text for text in given if not space.varies(text)]
     plain = compose(ROOT, single)
     searched = space.parse(ROOT, plain["sweep"]["space"], given)

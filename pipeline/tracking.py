@@ -340,7 +340,7 @@ def load_model(uri: str) -> Any:
     try:
         predictor = model.get_raw_model()
     except NotImplementedError:
-        predictor = None
+        predictor = None  # so MLflow says that a model of another kind has none
     if not hasattr(predictor, "contract"):
         raise UserError(f"{uri}: is not a model of this pipeline")
     return predictor
@@ -359,7 +359,7 @@ def _insert(store: Any, parent: str, children: Sequence[Child]) -> None:
     from mlflow.store.tracking.dbmodels import models
     from mlflow.utils import validation
 
-    checked: Callable[[str, str], Param] = validation._validate_param  # noqa: SLF001 - cuts long values
+    checked: Callable[[str, str], Param] = validation._validate_param  # noqa: SLF001 - none that is public cuts long values as the client does
     tables = (
         models.SqlRun, models.SqlParam, models.SqlTag, models.SqlMetric, models.SqlLatestMetric,
     )  # fmt: skip

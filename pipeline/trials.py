@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,16 @@ from numpy.typing import NDArray
 from pipeline import network, prepared, recipe
 from pipeline.backend import keras, tf
 from pipeline.batches import Array, Part, Stream, blocks
-from pipeline.config import Config, Layer, Pruning, Score, When, settings
+from pipeline.config import (
+    BiasInitializer,
+    Config,
+    KernelInitializer,
+    Layer,
+    Pruning,
+    Score,
+    When,
+    settings,
+)
 from pipeline.encoder import Encoder
 from pipeline.epoch import Units
 from pipeline.features import Target
@@ -27,11 +37,11 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Table:
-    """The parts as training takes them, what is true of each, the target as it is learned,
-    (rows,), and what has encoded them."""
+    """The parts as training takes them, the target of each in its own units, (rows,), and
+    what has encoded them."""
 
     parts: dict[str, Part | Stream]
-    true: dict[str, Array]
+    true: dict[str, Vector]
     encoder: Encoder
 
     @property
@@ -72,7 +82,8 @@ def table(made: Prepared, streaming: When = When.auto) -> Table:
     """The prepared rows, ready to be trained on; they are encoded once, or with streaming
     whenever they are asked for."""
     encoder, inputs = Encoder(made.encoding), len(made.encoding.names)
-    true = {name: encoder.y(part)[:, 0] for name, part in made.parts.items()}
+    target = made.encoding.target.name
+    true = {name: part[target].to_numpy(np.float64) for name, part in made.parts.items()}
     count = sum(len(part) for part in made.parts.values())
     streams = streaming.decided(useful=not prepared.inputs_fit_in_memory(count, inputs))
     parts: dict[str, Part | Stream] = {}
@@ -201,11 +212,11 @@ def predictions(weights: Sequence[Array], layers: Sequence[Layer], part: Part | 
     return np.concatenate([answers(weights, layers, block.x) for block in blocks(part)])
 
 
-def error(predicted: Vector, true: Array, target: Target, score: Score) -> float:
-    """RMSE or MAE of predictions of the target as it is learned, in its own units; infinite
-    where the exponential of what should be a logarithm is."""
+def error(predicted: Vector, true: Vector, target: Target, score: Score) -> float:
+    """RMSE or MAE of predictions of the target as it is learned against the true ones in
+    its own units; infinite where the exponential of what should be a logarithm is."""
     with np.errstate(over="ignore"):
-        residual = target.unscaled(true) - target.unscaled(predicted)
+        residual = true - target.unscaled(predicted)
     if score is Score.mae:
         return float(np.abs(residual).mean())
     return float(np.sqrt(np.square(residual).mean()))
@@ -218,18 +229,27 @@ def with_seed(config: Config, seed: int) -> Config:
 
 def initial_weights(layers: Sequence[Layer], inputs: int, seed: int) -> list[Array]:
     """As network.build would begin; the same for all that differ in nothing of it."""
-    shapes = tuple(
-        (layer.units, layer.kernel_initializer, layer.kernel_value, layer.bias_initializer)
+    starts = tuple(
+        _Start(
+            layer.units, layer.kernel_initializer, layer.kernel_value, layer.bias_initializer
+        )
         for layer in layers
-    )
-    return _initial_weights(shapes, inputs, seed)
+    )  # fmt: skip
+    return _initial_weights(starts, inputs, seed)
+
+
+class _Start(NamedTuple):
+    """What a layer's initial weights hang on; its fields are those of Layer."""
+
+    units: int
+    kernel_initializer: KernelInitializer
+    kernel_value: float | None
+    bias_initializer: BiasInitializer
 
 
 @lru_cache(maxsize=1024)
-def _initial_weights(shapes: tuple[tuple[object, ...], ...], inputs: int, seed: int) -> list[Array]:
-    names = ("units", "kernel_initializer", "kernel_value", "bias_initializer")
-    layers = [Layer(**dict(zip(names, shape, strict=True))) for shape in shapes]  # type: ignore[arg-type] # as they were taken from one
-    return network.initial_weights(layers, inputs, seed)
+def _initial_weights(starts: tuple[_Start, ...], inputs: int, seed: int) -> list[Array]:
+    return network.initial_weights([Layer(**start._asdict()) for start in starts], inputs, seed)
 
 
 def _outcome(

@@ -78,29 +78,25 @@ def start(config: Config, rows: Table, score: Score) -> Result | None:
     return Result("start", errors(predictions(outcome, config, rows), rows, score))
 
 
-def least_squares(rows: Table, prepared: Prepared, score: Score) -> Result:
+def least_squares(rows: Table, score: Score) -> Result:
     """The straight line through the training part, as the evaluation has it."""
-    target = rows.target.name
-    true = {name: part[target].to_numpy(np.float64) for name, part in prepared.parts.items()}
 
     def inputs(part: str) -> Iterator[Vector]:
         return (block.x.astype(np.float64) for block in blocks(rows.parts[part]))
 
-    def with_true(part: str) -> Iterator[tuple[Vector, Vector]]:
+    def examples() -> Iterator[tuple[Vector, Vector]]:
         done = 0
-        for x in inputs(part):
-            yield x, true[part][done : done + len(x)]
+        for x in inputs("train"):
+            yield x, rows.true["train"][done : done + len(x)]
             done += len(x)
 
-    line = evaluation.least_squares(with_true("train"))
+    line = evaluation.least_squares(examples())
     reached = {
-        part: evaluation.metrics(values, np.concatenate([line.predict(x) for x in inputs(part)]))[
-            score.value
-        ]
-        for part, values in true.items()
-        if len(values)
+        part: evaluation.metrics(true, np.concatenate([line.predict(x) for x in inputs(part)]))
+        for part, true in rows.true.items()
+        if len(true)
     }
-    return Result("least_squares", reached)
+    return Result("least_squares", {part: one[score.value] for part, one in reached.items()})
 
 
 def best_ensemble(
@@ -115,7 +111,7 @@ def best_ensemble(
     if not kept:
         return None, None
     predicted = [predictions(outcomes[place], configs[place], rows) for place in kept]
-    true = rows.true["validation"].astype(np.float64)
+    true = rows.target.scaled(rows.true["validation"])[:, 0].astype(np.float64)
     counts = ensemble.greedy(np.stack([one["validation"] for one in predicted]), true)
     taken = np.flatnonzero(counts)
     mean = {

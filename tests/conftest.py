@@ -46,7 +46,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def store(tmp_path: Path, empty_store: Path, own_environment: None) -> "Store":  # noqa: ARG001 - for what it does
+def store(tmp_path: Path, empty_store: Path, own_environment: None) -> "Store":  # noqa: ARG001 - for what it does; usefixtures is for tests alone
     """A store of the test's own, at tmp_path, and in it the experiment trials."""
     from pipeline.tracking import Store  # MLflow, which few tests need
 
@@ -60,9 +60,11 @@ def postgresql() -> Iterator[str]:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not found:
         pytest.skip("PostgreSQL's server is not installed (Debian: postgresql)")
-    if os.geteuid() == 0 and not shutil.which("runuser"):
+    # It stands where the PATH of a plain shell may not look.
+    runuser = shutil.which("runuser", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if os.geteuid() == 0 and runuser is None:
         pytest.skip("PostgreSQL does not run as root, and there is no runuser")
-    as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    as_user = [runuser, "-u", "postgres", "--"] if os.geteuid() == 0 and runuser else []
     # Its user has to reach every folder above, which a test's own are closed to.
     folder = Path(tempfile.mkdtemp(prefix="sweep-test-"))
     if as_user:

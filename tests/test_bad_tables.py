@@ -292,8 +292,8 @@ def test_a_category_that_only_the_test_part_has_is_named() -> None:
     assert prepared.warnings.count(said) == 1
     assert prepared.encoding.names == ["a", "b", "c = u", "c = v"]
     strict = Deviations(unseen_category=Policy.error)
-    mended = "; mend it or set data.deviations.unseen_category=warn"
-    assert refusal(content, deviations=strict) == said.partition(" (data")[0] + mended
+    mend = "; mend it, or set data.deviations.unseen_category=warn in params.yaml and run dvc repro"
+    assert refusal(content, deviations=strict) == said.partition(" (data")[0] + mend
 
 
 @pytest.mark.parametrize(

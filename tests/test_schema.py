@@ -421,7 +421,8 @@ def told(table: pd.DataFrame, kind: str, columns: Schema = EXPECTED) -> list[str
     if warned:
         (line,) = warned
         key = f"data.deviations.{kind}"
-        with fails(line.replace(f" ({key})", f"; mend it or set {key}=warn")):
+        mend = f"; mend it, or set {key}=warn in params.yaml and run dvc repro"
+        with fails(line.replace(f" ({key})", mend)):
             judged(Policy.error)
     else:
         assert judged(Policy.error) == []
@@ -512,7 +513,8 @@ def test_all_errors_are_told_at_once() -> None:
         schema.deviations(table, EXPECTED, policies, place)
     lines = str(caught.value).splitlines()
     assert [line.rpartition("; ")[2] for line in lines] == [
-        f"mend it or set data.deviations.{kind}=warn" for kind in ("missing_value", "out_of_range")
+        f"mend it, or set data.deviations.{kind}=warn in params.yaml and run dvc repro"
+        for kind in ("missing_value", "out_of_range")
     ]
 
 
@@ -733,6 +735,6 @@ def test_rows_that_keep_to_a_contract_come_conformed_and_the_others_are_told() -
     ]
     with fails(
         "table.csv, row 1 below the header, column 'a': the value is missing;"
-        " mend it or set data.deviations.missing_value=warn"
+        " mend it, or set data.deviations.missing_value=warn in params.yaml and run dvc repro"
     ):
         contract.kept(pd.DataFrame({"a": ["-999"], "b": ["red"]}), place)

@@ -57,6 +57,7 @@ CSV = """a,b/c,smokes,home town,seen
 """
 TABLE = pd.read_csv(io.StringIO(CSV))
 ANSWERS = [240.0, 352.0, 142.0]
+MEND = "; mend it, or set data.deviations.{}=warn in params.yaml and run dvc repro"
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +182,7 @@ def test_a_missing_column_is_named_with_the_file(predictor: Predictor, rows: int
         ("b/c", "many", "'many' is no finite number of float32; mend it"),
         ("b/c", "inf", "'inf' is no finite number of float32; mend it"),
         ("a", 1e39, "'1e+39' is no finite number of float32; mend it"),
-        ("a", None, "the value is missing; mend it or set data.deviations.missing_value=warn"),
+        ("a", None, "the value is missing" + MEND.format("missing_value")),
         ("smokes", "perhaps", "'perhaps' is neither true nor false; mend it"),
         ("smokes", 2, "'2' is neither true nor false; mend it"),
         ("seen", "soon", "'soon' is no date of the format ISO8601; mend it"),
@@ -263,7 +264,7 @@ def test_what_becomes_of_unexpected_values_is_a_matter_of_policy(
         with pytest.raises(UserError) as caught:
             predictor.predict(table, "rows.csv")
         told = said.replace(f" (data.deviations.{kind})", "")
-        assert str(caught.value) == f"rows.csv, {told}; mend it or set data.deviations.{kind}=warn"
+        assert str(caught.value) == f"rows.csv, {told}{MEND.format(kind)}"
     else:
         assert len(predictor.predict(table, "rows.csv")) == 3
         told = f"warning: rows.csv, {said}\n" if policy is Policy.warn else ""

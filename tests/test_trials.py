@@ -24,14 +24,7 @@ from pipeline.config import (
     When,
 )
 from pipeline.trials import Outcome, Table
-from tests.small import (
-    MLP,
-    experiment,
-    held,
-    learning_the_logarithm,
-    prepared,
-    small_windows,
-)
+from tests.small import MLP, experiment, held, learning_the_logarithm, prepared, small_windows
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -184,7 +177,6 @@ def test_rows_encoded_when_they_are_asked_for_give_the_same_outcomes(
     monkeypatch: pytest.MonkeyPatch, validation: float
 ) -> None:
     small_windows(monkeypatch, rows=4, blocks=2)
-    monkeypatch.setattr("pipeline.batches.LEAST_BLOCK_ROWS", 4)
     made = prepared(validation=validation)
     whole, streamed = (trials.table(made, when) for when in (When.never, When.always))
     assert (whole.streaming, streamed.streaming) == (False, True)

@@ -14,14 +14,7 @@ from pipeline.config import SGD, Config, Score, Sweep, When
 from pipeline.serving import Predictor
 from pipeline.trials import Outcome, Table
 from pipeline.winning import Result
-from tests.small import (
-    MLP,
-    experiment,
-    held,
-    learning_the_logarithm,
-    prepared,
-    small_windows,
-)
+from tests.small import MLP, experiment, held, learning_the_logarithm, prepared, small_windows
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -115,7 +108,6 @@ def test_rows_that_stream_make_the_same_winner_and_ensemble(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     small_windows(monkeypatch, rows=4, blocks=2)
-    monkeypatch.setattr("pipeline.batches.LEAST_BLOCK_ROWS", 4)
     made = []
     for when in (When.always, When.never):
         rows = trials.table(PREPARED, when)
@@ -142,7 +134,7 @@ def test_the_line_is_that_of_least_squares_in_the_target_s_units(
     }
     line = np.linalg.lstsq(columns["train"], true["train"])[0]
     for when in (When.never, When.always):
-        result = winning.least_squares(trials.table(made, when), made, score)
+        result = winning.least_squares(trials.table(made, when), score)
         assert list(result.errors) == PARTS
         for part in PARTS:
             residual = true[part] - columns[part] @ line
