@@ -37,7 +37,7 @@ def the_usual_loop(trials: int, epochs: int, layers: int, *, tracked: bool) -> f
     import mlflow
     import optuna
 
-    from pipeline.backend import keras
+    from pipeline.network.backend import keras
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     x, y = table() if layers else (np.array([[1], [3], [2], [10], [4], [7], [8]], np.float32),) * 2
@@ -110,7 +110,7 @@ def notebook() -> None:
     for trials in (256, 1024):
         with tempfile.TemporaryDirectory() as folder:
             seconds, _ = sweep(
-                cloned(folder), RATE, f"sweep.trials={trials}", "sweep.together=256", *PLAIN
+                cloned(folder), RATE, f"sweep.trials={trials}", "sweep.parallel_trials=256", *PLAIN
             )
         goal = "1,500 a minute" if trials == 256 else ""
         lines.append(
@@ -169,9 +169,10 @@ def quality() -> None:
     from sklearn.ensemble import HistGradientBoostingRegressor
     from sklearn.linear_model import RidgeCV
 
-    from pipeline.composing import compose
-    from pipeline.config import typed
-    from pipeline.preparing import prepare
+    from pipeline.compose.experiment import compose
+    from pipeline.compose.schema import Config
+    from pipeline.config.section import typed
+    from pipeline.tables.preparation import prepare
 
     lines = []
     with tempfile.TemporaryDirectory() as folder:
@@ -180,10 +181,10 @@ def quality() -> None:
         seconds, _ = sweep(clone, *base, "sweep=mlp", "sweep.name=quality", "training.seed=0")
         with (clone / "data/sweeps/quality/results/winner.csv").open() as file:
             winner = {row["what"].split()[0]: row for row in csv.DictReader(file)}
-        default = typed(compose(clone, [*base, "training.seed=0"]))
+        default = typed(Config, compose(clone, [*base, "training.seed=0"]))
         made = prepare(default.data)
     begun = time.perf_counter()
-    from pipeline import trials, winning
+    from pipeline.sweep import trials, winning
 
     rows = trials.table(made)
     (alone,) = winning.train_all([default], rows, default.sweep.score)
@@ -227,8 +228,8 @@ def growth() -> None:
         code = (
             "from benchmarks.sweeps import *\n"
             "with tempfile.TemporaryDirectory() as folder:\n"
-            f"    print(*sweep(cloned(folder), RATE, 'sweep.trials={trials}', 'sweep.together=256',"
-            " *PLAIN))"
+            f"    print(*sweep(cloned(folder), RATE, 'sweep.trials={trials}', "
+            "'sweep.parallel_trials=256', *PLAIN))"
         )
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True

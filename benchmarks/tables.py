@@ -62,9 +62,9 @@ def write(rows: int, path: Path) -> None:
 
 def prepared(rows: int) -> None:
     """Prints seconds, seconds of pyarrow's reading alone, and MB, of table.csv here."""
-    from pipeline.config import Data, Split
-    from pipeline.preparing import prepare as prepare_table
+    from pipeline.config.data import Data, Split
     from pipeline.stages.prepare import write as write_parts
+    from pipeline.tables.preparation import prepare as prepare_table
 
     data = Data(path="table.csv", target="y", split=Split(validation=0.2, test=0.2))
     begun = time.perf_counter()

@@ -10,10 +10,7 @@ import numpy as np
 from benchmarks.memory import grown
 from benchmarks.peers import BATCH, FEATURES, RATE, ROWS, UNITS, table
 from benchmarks.race import Peer, clocked, race, ratio, show
-from pipeline import epoch, fitting, network, recipe, weights
-from pipeline.backend import keras
-from pipeline.batches import Part
-from pipeline.config import (
+from pipeline.config.training import (
     SGD,
     Activation,
     Adam,
@@ -23,6 +20,10 @@ from pipeline.config import (
     Optimizer,
     Training,
 )
+from pipeline.dataset.rows import Part
+from pipeline.network import dense, weights
+from pipeline.network.backend import keras
+from pipeline.training import epoch, fitting, from_config
 
 MLP = [
     Layer(units=UNITS, activation=Activation.relu),
@@ -37,10 +38,10 @@ def fit(
 ) -> None:
     """As the train stage does it; what differs between members is their rate."""
     training = Training(epochs=epochs, batch_size=BATCH, seed=34)
-    first = weights.of(network.build(layers, rows.x.shape[1], training.seed))
+    first = weights.of(dense.build(layers, rows.x.shape[1], training.seed))
     rates = np.geomspace(0.3, 1.0, members) * optimizer.learning_rate
     group = [
-        recipe.member(
+        from_config.member(
             first, layers=layers, optimizer=type(optimizer)(learning_rate=float(rate)),
             schedule=Constant(), training=training, rows=len(rows),
         )
@@ -176,11 +177,11 @@ def on_rows(count: int) -> None:
     """Prints one line of rows_and_memory."""
     x = np.random.default_rng(0).normal(size=(count, FEATURES)).astype(np.float32)
     part = Part(x, np.sin(x[:, :1]))
-    first = weights.of(network.build(MLP, FEATURES, 1))
+    first = weights.of(dense.build(MLP, FEATURES, 1))
 
     def train(epochs: int) -> None:
         training = Training(epochs=epochs, batch_size=256)
-        member = recipe.member(
+        member = from_config.member(
             first, layers=MLP, optimizer=Adam(learning_rate=RATE), schedule=Constant(),
             training=training, rows=count,
         )  # fmt: skip

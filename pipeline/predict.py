@@ -10,12 +10,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipeline.command import UserError, leave, run
-from pipeline.config import Kind
-from pipeline.files import whole_file
-from pipeline.places import CONTRACT
-from pipeline.reading import Raw, read
-from pipeline.schema import Contract
+from pipeline.config.data import Kind
+from pipeline.runtime.entry import leave, run
+from pipeline.runtime.errors import UserError
+from pipeline.runtime.files import whole_file
+from pipeline.runtime.paths import CONTRACT
+from pipeline.schema.contract import Contract
+from pipeline.tables.reading import Raw, read
 
 ROWS_AT_ONCE = 65_536
 
@@ -97,10 +98,10 @@ def rows_of(path: str, contract: Contract) -> Raw:
 def load(model: str) -> Any:
     """The serving.Predictor of a folder or of a URI of MLflow's. The heavy imports are here."""
     if is_folder(model):
-        from pipeline.serving import Predictor
+        from pipeline.evaluation.predictor import Predictor
 
         return Predictor(Path(model))
-    from pipeline.tracking import load_model
+    from pipeline.tracking.mlflow_store import load_model
 
     return load_model(model)
 

@@ -6,10 +6,11 @@ came out and how to look at it.
 
 import json
 
-from pipeline import runs
-from pipeline.command import UserError, leave, run
-from pipeline.config import read_config
-from pipeline.places import EVALUATION, METRICS, MODEL
+from pipeline.compose.schema import read_config
+from pipeline.runtime.entry import leave, run
+from pipeline.runtime.errors import UserError
+from pipeline.runtime.paths import EVALUATION, METRICS, MODEL
+from pipeline.tracking import training_run
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
             raise UserError(
                 f"{path}: no such file; `dvc repro` makes it, `dvc checkout` restores it"
             )
-    outcome = runs.complete(config)
+    outcome = training_run.complete(config)
     print("\nWhat came out")
     for part, values in json.loads(METRICS.read_text("utf-8")).items():
         pairs = ", ".join(f"{name} {value:.6g}" for name, value in values.items())

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from pipeline.tracking import Store
+    from pipeline.tracking.mlflow_store import Store
 
 # The same examples each time, and on a busy machine as well as on an idle one.
 settings.register_profile(
@@ -26,7 +26,7 @@ settings.load_profile("steady")
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An mlflow.db without runs, to be copied: to make one takes MLflow seconds."""
-    from pipeline.tracking import Store  # MLflow, which few tests need
+    from pipeline.tracking.mlflow_store import Store  # MLflow, which few tests need
 
     root = tmp_path_factory.mktemp("store")
     # By name: what the environment says is put aside for single tests only.
@@ -48,7 +48,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def store(tmp_path: Path, empty_store: Path, own_environment: None) -> "Store":  # noqa: ARG001 - for what it does; usefixtures is for tests alone
     """A store of the test's own, at tmp_path, and in it the experiment trials."""
-    from pipeline.tracking import Store  # MLflow, which few tests need
+    from pipeline.tracking.mlflow_store import Store  # MLflow, which few tests need
 
     shutil.copy(empty_store, tmp_path)
     return Store("trials", None, tmp_path)

@@ -2,8 +2,17 @@
 
 from typing import Any
 
-from pipeline.backend import keras
-from pipeline.config import SGD, Adam, AdamW, Cosine, Exponential, Optimizer, RMSprop, Schedule
+from pipeline.config.training import (
+    SGD,
+    Adam,
+    AdamW,
+    Cosine,
+    Exponential,
+    Optimizer,
+    RMSprop,
+    Schedule,
+)
+from pipeline.network.backend import keras
 
 
 def keras_schedule(rate: float, schedule: Schedule, steps: int, epochs: int) -> Any:

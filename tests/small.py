@@ -7,25 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import features, schema
-from pipeline.batches import Part, Stream
-from pipeline.config import (
-    SGD,
-    Activation,
-    Config,
-    Constant,
-    Data,
-    Layer,
-    Model,
-    Optimizer,
-    ScaleTarget,
-    Split,
-    Sweep,
-    Training,
-)
-from pipeline.preparing import Prepared
-from pipeline.schema import Contract
-from pipeline.splitting import split
+from pipeline.compose.schema import Config, Sweep
+from pipeline.config.data import Data, ScaleTarget, Split
+from pipeline.config.training import SGD, Activation, Constant, Layer, Model, Optimizer, Training
+from pipeline.dataset.rows import Part, Stream
+from pipeline.schema import inference
+from pipeline.schema.contract import Contract
+from pipeline.tables import encoding_fit
+from pipeline.tables.preparation import Prepared
+from pipeline.tables.split import split
 
 MLP = [Layer(units=6, activation=Activation.tanh), Layer(units=1)]
 FEATURES = ["a", "b"]
@@ -39,13 +29,13 @@ def prepared(rows: int = 40, validation: float = 0.25, test: float = 0.25) -> Pr
     table = pd.DataFrame({"a": a, "b": b, "y": y})
     data = experiment().data
     parts = split(table, Split(validation=validation, test=test))
-    seen = schema.observed(schema.infer(table, {}), parts["train"], table, FEATURES)
+    seen = inference.observed(inference.infer(table, {}), parts["train"], table, FEATURES)
     return Prepared(
         parts,
         table.iloc[:0][FEATURES],
         schema=seen,
-        contract=Contract("y", seen.only(FEATURES), data.reading, data.deviations),
-        encoding=features.fit(parts["train"], seen, FEATURES, data),
+        contract=Contract("y", seen.only(FEATURES), data.reading, data.violations),
+        encoding=encoding_fit.fit(parts["train"], seen, FEATURES, data),
         done=dict.fromkeys(table.columns, ""),
         warnings=[],
     )
@@ -70,7 +60,7 @@ def learning_the_logarithm(table: Prepared) -> Prepared:
     """The same table, but its target is positive and learned as its logarithm."""
     parts = {name: part.assign(y=part["y"].abs() + 1) for name, part in table.parts.items()}
     data = replace(experiment().data, scale_target=ScaleTarget.log)
-    encoding = features.fit(parts["train"], table.schema, FEATURES, data)
+    encoding = encoding_fit.fit(parts["train"], table.schema, FEATURES, data)
     return replace(table, parts=parts, encoding=encoding)
 
 
@@ -98,6 +88,6 @@ def from_blocks(part: Part, size: int) -> Stream:
 
 def small_windows(patch: pytest.MonkeyPatch, rows: int, blocks: int) -> None:
     """A table of more rows than that many blocks of that many rows is a long one."""
-    patch.setattr("pipeline.batches.MOST_BLOCK_ROWS", rows)
-    for module in ("batches", "feed"):
-        patch.setattr(f"pipeline.{module}.WINDOW_BLOCKS", blocks)
+    patch.setattr("pipeline.dataset.rows.MOST_BLOCK_ROWS", rows)
+    for module in ("shuffle", "feed"):
+        patch.setattr(f"pipeline.training.{module}.WINDOW_BLOCKS", blocks)

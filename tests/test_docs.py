@@ -10,7 +10,8 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from pipeline.config import GROUPS, OPTIMIZERS, SCHEDULES, Config, Layer
+from pipeline.compose.schema import GROUPS, Config
+from pipeline.config.training import OPTIMIZERS, SCHEDULES, Layer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from pipeline import predict
-from pipeline.command import UserError
-from pipeline.config import Deviations, Kind, Reading
-from pipeline.schema import Column, Contract, Place, Schema
+from pipeline.config.data import Kind, Reading, Violations
+from pipeline.runtime.errors import UserError
+from pipeline.schema.columns import Column, Schema
+from pipeline.schema.contract import Contract
+from pipeline.schema.location import Place
 
 Predict = Callable[..., None]
 Answer = Callable[[pd.DataFrame, Place], pd.DataFrame]
@@ -21,9 +23,9 @@ CONTRACT = Contract(
     "y",
     Schema({"x": Column(Kind.numeric), "code": Column(Kind.category, missing=True)}),
     reading=Reading(missing=["", "-99"]),
-    policies=Deviations(),
+    policies=Violations(),
 )
-NUMBER = Contract("y", CONTRACT.schema.only(["x"]), Reading(missing=["?"]), Deviations())
+NUMBER = Contract("y", CONTRACT.schema.only(["x"]), Reading(missing=["?"]), Violations())
 
 
 @dataclass
@@ -224,7 +226,7 @@ def test_a_missing_value_is_what_was_one_in_training(shown: Callable[..., pd.Dat
 
 def test_numbers_and_letters_are_written_as_in_training(shown: Callable[..., pd.DataFrame]) -> None:
     reading = Reading(decimal=",", thousands=".", encoding="latin-1")
-    written = Contract("y", CONTRACT.schema, reading, Deviations())
+    written = Contract("y", CONTRACT.schema, reading, Violations())
     written.write(Path("data/model/contract.json"))
     # Of its own, 1.500 would be one and a half.
     Path("rows.csv").write_text("x;code\n1.500;Köln\n", "latin-1")
@@ -260,8 +262,8 @@ def test_a_model_is_one_in_a_folder_or_in_mlflow(
 ) -> None:
     folders = SimpleNamespace(Predictor=lambda folder: f"Predictor of {folder}")
     uris = SimpleNamespace(load_model=lambda uri: f"MLflow's {uri}")
-    monkeypatch.setitem(sys.modules, "pipeline.serving", folders)
-    monkeypatch.setitem(sys.modules, "pipeline.tracking", uris)
+    monkeypatch.setitem(sys.modules, "pipeline.evaluation.predictor", folders)
+    monkeypatch.setitem(sys.modules, "pipeline.tracking.mlflow_store", uris)
     assert predict.load(model) == loaded
 
 

@@ -1,13 +1,2 @@
-"""One thin file for each stage of dvc.yaml, of the same name."""
-
-from collections.abc import Callable
-
-from pipeline.command import leave, run
-from pipeline.provenance import note_seconds
-
-
-def run_stage(name: str, main: Callable[[], None]) -> None:
-    """Runs a stage as a command, notes how long its process took, and ends it."""
-    run(main)
-    note_seconds(name)
-    leave()
+"""The stages of dvc.yaml, a thin file each: read, call, write. May import runtime, config, compose,
+dataset, schema, tables, network, training, evaluation, tracking."""

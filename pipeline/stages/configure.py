@@ -8,11 +8,11 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.command import warn
-from pipeline.composing import compose, doubts
-from pipeline.config import COMPOSED
-from pipeline.files import write_text
-from pipeline.stages import run_stage
+from pipeline.compose.experiment import compose, doubts
+from pipeline.config.section import COMPOSED
+from pipeline.runtime.errors import warn
+from pipeline.runtime.files import write_text
+from pipeline.tracking.stage_command import run_stage
 
 HEADER = "# Written by the configure stage from conf/ and params.yaml; edit those.\n"
 
@@ -21,7 +21,7 @@ def main() -> None:
     composed = compose(Path(), sys.argv[1:])
     for line in doubts(Path(), composed):
         warn(line)
-    write_text(Path(COMPOSED), HEADER + yaml.safe_dump(composed, sort_keys=False))
+    write_text(COMPOSED, HEADER + yaml.safe_dump(composed, sort_keys=False))
 
 
 if __name__ == "__main__":

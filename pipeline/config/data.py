@@ -1,0 +1,154 @@
+"""The section `data`: which table, which of its columns, what becomes of them."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from omegaconf import MISSING
+
+from pipeline.config.section import bounded
+
+
+class Policy(Enum):
+    """What to do about a finding."""
+
+    error = "error"
+    warn = "warn"
+    accept = "accept"
+
+
+class Kind(Enum):
+    """What a column of a table holds."""
+
+    numeric = "numeric"
+    category = "category"
+    boolean = "boolean"
+    date = "date"
+
+
+class SplitBy(Enum):
+    """What decides in which part a row comes."""
+
+    random = "random"
+    group = "group"
+    time = "time"
+    hash = "hash"
+    column = "column"
+
+
+class ScaleInputs(Enum):
+    """What becomes of a number before the network reads it."""
+
+    none = "none"
+    standardize = "standardize"
+    quantile = "quantile"
+
+
+class ScaleTarget(Enum):
+    """In which units the network learns the target."""
+
+    none = "none"
+    standardize = "standardize"
+    log = "log"
+
+
+class Impute(Enum):
+    """What stands in for a missing number."""
+
+    median = "median"
+    mean = "mean"
+
+
+@dataclass
+class Reading:
+    """How a CSV file is written; what is None is found out from the file."""
+
+    delimiter: str | None = None
+    header: bool | None = None
+    names: list[str] | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    encoding: str = "utf-8"
+    missing: list[str] = field(
+        default_factory=lambda: ["", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
+    )
+
+    def problem(self) -> str | None:
+        for name in ("delimiter", "decimal", "thousands"):
+            value = getattr(self, name)
+            if value is not None and len(value) != 1:
+                return f"{name} is {value!r}, but must be one character"
+        if self.decimal is not None and self.decimal == self.thousands:
+            return f"decimal and thousands are both {self.decimal!r}"
+        if self.names is not None and self.header is True:
+            return "names are for a file without a header; leave names or header out"
+        return None
+
+
+@dataclass
+class Split:
+    """Fractions of the rows that are set aside, and how they are chosen; the rest is
+    trained on. column is what group, time, hash and column go by."""
+
+    by: SplitBy = SplitBy.random
+    column: str | None = None
+    validation: float = bounded(0.0, at_least=0, below=1)
+    test: float = bounded(0.0, at_least=0, below=1)
+    seed: int = bounded(0, at_least=0)
+
+    def problem(self) -> str | None:
+        if self.validation + self.test >= 1:
+            return "validation + test must stay below 1: nothing is left to train on"
+        if (self.column is None) != (self.by is SplitBy.random):
+            return (
+                "column names what to divide by, so it needs by: group, time, hash or column"
+                if self.column is not None
+                else f"by is {self.by.value}, which needs column"
+            )
+        return None
+
+
+@dataclass
+class Violations:
+    """What to do about values that the schema does not expect."""
+
+    missing_value: Policy = Policy.error
+    unseen_category: Policy = Policy.warn
+    out_of_range: Policy = Policy.warn
+
+
+@dataclass
+class Lint:
+    """What to do about each kind of finding in a table. accept has single findings that
+    are all right, each as kind:column."""
+
+    shared_rows: Policy = Policy.warn
+    shared_group: Policy = Policy.error
+    target_copy: Policy = Policy.error
+    target_sum: Policy = Policy.error
+    identifier: Policy = Policy.warn
+    constant: Policy = Policy.warn
+    all_missing: Policy = Policy.warn
+    future_date: Policy = Policy.warn
+    accept: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Data:
+    """Which table, which of its columns, what becomes of them, how the rows are divided."""
+
+    path: str = MISSING
+    target: str = MISSING
+    features: list[str] | None = None
+    leave_out: list[str] = field(default_factory=list)
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    group: str | None = None
+    new_rows: str | None = None
+    reading: Reading = field(default_factory=Reading)
+    split: Split = field(default_factory=Split)
+    violations: Violations = field(default_factory=Violations)
+    lint: Lint = field(default_factory=Lint)
+    scale_inputs: ScaleInputs = ScaleInputs.standardize
+    scale_target: ScaleTarget = ScaleTarget.standardize
+    impute: Impute = Impute.median
+    min_category_count: int = bounded(10, at_least=1)
+    max_categories: int = bounded(50, at_least=1)

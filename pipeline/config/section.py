@@ -1,0 +1,85 @@
+"""A section of the configuration: its bounds, its checks, and how a stage reads it."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import yaml
+from omegaconf import MISSING, OmegaConf
+
+from pipeline.runtime.errors import UserError
+
+COMPOSED = Path("data/config.yaml")
+T = TypeVar("T")
+
+
+def read_section(name: str, schema: type[T], path: Path = COMPOSED) -> T:
+    """One section of the composed configuration, typed. dvc.yaml names for each stage the
+    sections that it reads. Raises UserError where the file is missing."""
+    return typed(schema, read_composed(path)[name])
+
+
+def read_composed(path: Path = COMPOSED) -> dict[str, Any]:
+    """The composed configuration as plain mappings. Raises UserError where it is missing."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; the configure stage writes it") from error
+    return cast("dict[str, Any]", yaml.safe_load(text))
+
+
+def typed(schema: type[T], plain: Mapping[str, Any]) -> T:
+    """The dataclass of a schema with resolved values. A schema that has `variants` stands
+    for the one of them that is called plain["name"]."""
+    structured = OmegaConf.structured(_variant(schema, plain))
+    for item in fields(cast("Any", schema)):
+        if hasattr(item.type, "variants"):
+            structured[item.name] = _variant(item.type, plain[item.name])
+    merged = OmegaConf.merge(structured, OmegaConf.create(dict(plain)))
+    return cast("T", OmegaConf.to_object(merged))
+
+
+def _variant(schema: Any, plain: Mapping[str, Any]) -> Any:
+    return schema.variants[plain["name"]] if hasattr(schema, "variants") else schema
+
+
+def bounded(
+    default: Any = MISSING,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+) -> Any:
+    """A field and the range that its value must lie in."""
+    bounds = {
+        "at least": (at_least, lambda value, limit: value >= limit),
+        "above": (above, lambda value, limit: value > limit),
+        "below": (below, lambda value, limit: value < limit),
+        "at most": (at_most, lambda value, limit: value <= limit),
+    }
+    stated = {name: pair for name, pair in bounds.items() if pair[0] is not None}
+    return field(default=default, metadata={"bounds": stated})
+
+
+def check(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each key whose value is out of range, with what is wrong with it."""
+    for item in fields(config):
+        key = f"{prefix}{item.name}"
+        value = getattr(config, item.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            yield key, f"{key} is {value}, but must be a finite number"
+            continue
+        for name, (limit, holds) in item.metadata.get("bounds", {}).items():
+            if value is not None and not holds(value, limit):
+                yield key, f"{key} is {value}, but must be {name} {limit}"
+        parts = value if isinstance(value, list) else [value]
+        for index, part in enumerate(parts):
+            if is_dataclass(part):
+                place = f"{key}[{index}]." if isinstance(value, list) else f"{key}."
+                yield from check(part, place)
+    problem = config.problem() if hasattr(config, "problem") else None
+    if problem:
+        yield prefix.rstrip("."), f"{prefix.rstrip('.')}: {problem}"

@@ -1,0 +1,246 @@
+"""The sections that a training reads: model, optimizer, schedule, training."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import ClassVar
+
+from omegaconf import MISSING
+
+from pipeline.config.section import bounded, read_section
+
+
+class Activation(Enum):
+    """Names that Keras knows an elementwise activation by."""
+
+    linear = "linear"
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+    elu = "elu"
+    selu = "selu"
+    gelu = "gelu"
+    silu = "silu"
+    softplus = "softplus"
+    tanh = "tanh"
+    sigmoid = "sigmoid"
+
+
+class KernelInitializer(Enum):
+    """Names that Keras knows an initializer by."""
+
+    constant = "constant"
+    glorot_uniform = "glorot_uniform"
+    glorot_normal = "glorot_normal"
+    he_uniform = "he_uniform"
+    he_normal = "he_normal"
+    lecun_uniform = "lecun_uniform"
+    lecun_normal = "lecun_normal"
+    zeros = "zeros"
+
+
+class BiasInitializer(Enum):
+    """How a bias may begin."""
+
+    zeros = "zeros"
+    ones = "ones"
+
+
+class Loss(Enum):
+    """What training minimises."""
+
+    mse = "mse"
+    mae = "mae"
+    huber = "huber"
+
+
+class When(Enum):
+    """Whether to do a thing that is of use only sometimes."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+    def decided(self, *, useful: bool) -> bool:
+        """What auto comes to, if the thing is useful or is not."""
+        return useful if self is When.auto else self is When.always
+
+
+@dataclass
+class Layer:
+    """One Dense layer, and the dropout after it."""
+
+    units: int = bounded(at_least=1)
+    activation: Activation = Activation.linear
+    kernel_initializer: KernelInitializer = KernelInitializer.glorot_uniform
+    kernel_value: float | None = None
+    bias_initializer: BiasInitializer = BiasInitializer.zeros
+    dropout: float = bounded(0.0, at_least=0, below=1)
+    l1: float = bounded(0.0, at_least=0)
+    l2: float = bounded(0.0, at_least=0)
+
+    def problem(self) -> str | None:
+        constant = self.kernel_initializer is KernelInitializer.constant
+        if constant and self.kernel_value is None:
+            return "kernel_initializer is constant, so kernel_value must be a number"
+        if not constant and self.kernel_value is not None:
+            return "kernel_value only means something with kernel_initializer: constant"
+        return None
+
+
+@dataclass
+class Model:
+    """A Dense network of any depth, first layer first."""
+
+    layers: list[Layer] = MISSING
+
+    def problem(self) -> str | None:
+        if not self.layers:
+            return "layers is empty; a network needs at least one layer of 1 unit"
+        last = self.layers[-1]
+        if last.units != 1:
+            return f"the last of layers has {last.units} units; one target needs units: 1"
+        if last.dropout > 0:
+            return "the last of layers has dropout, which would blank out predictions"
+        return None
+
+
+@dataclass
+class Optimizer:
+    """What all optimizers share."""
+
+    variants: ClassVar[dict[str, type["Optimizer"]]]
+
+    name: str = MISSING
+    learning_rate: float = bounded(above=0)
+    clipnorm: float | None = bounded(None, above=0)
+    clipvalue: float | None = bounded(None, above=0)
+
+    def problem(self) -> str | None:
+        if self.clipnorm is not None and self.clipvalue is not None:
+            return "set clipnorm or clipvalue, not both: one would undo the other"
+        return None
+
+
+@dataclass
+class SGD(Optimizer):
+    name: str = "sgd"
+    momentum: float = bounded(0.0, at_least=0, below=1)
+    nesterov: bool = False
+
+    def problem(self) -> str | None:
+        if self.nesterov and self.momentum == 0:
+            return "nesterov needs a momentum above 0"
+        return super().problem()
+
+
+@dataclass
+class Adam(Optimizer):
+    name: str = "adam"
+    beta_1: float = bounded(0.9, at_least=0, below=1)
+    beta_2: float = bounded(0.999, at_least=0, below=1)
+    epsilon: float = bounded(1e-7, above=0)
+
+
+@dataclass
+class AdamW(Adam):
+    name: str = "adamw"
+    weight_decay: float = bounded(0.004, at_least=0)
+
+
+@dataclass
+class RMSprop(Optimizer):
+    name: str = "rmsprop"
+    rho: float = bounded(0.9, at_least=0, below=1)
+    momentum: float = bounded(0.0, at_least=0, below=1)
+    epsilon: float = bounded(1e-7, above=0)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+}
+Optimizer.variants = OPTIMIZERS
+
+
+@dataclass
+class Schedule:
+    """How the learning rate changes over the epochs."""
+
+    variants: ClassVar[dict[str, type["Schedule"]]]
+
+    name: str = MISSING
+
+
+@dataclass
+class Constant(Schedule):
+    name: str = "constant"
+
+
+@dataclass
+class Exponential(Schedule):
+    """Times decay_rate every decay_epochs epochs, smoothly."""
+
+    name: str = "exponential"
+    decay_rate: float = bounded(0.5, above=0, at_most=1)
+    decay_epochs: int = bounded(50, at_least=1)
+
+
+@dataclass
+class Cosine(Schedule):
+    """Half a cosine from the learning rate to final_fraction of it, over all epochs."""
+
+    name: str = "cosine"
+    final_fraction: float = bounded(0.0, at_least=0, at_most=1)
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "constant": Constant,
+    "exponential": Exponential,
+    "cosine": Cosine,
+}
+Schedule.variants = SCHEDULES
+
+
+@dataclass
+class EarlyStopping:
+    """Stop when the validation loss (else the training loss) has not improved
+    by more than min_delta for patience epochs; the best weights are kept."""
+
+    enabled: bool = False
+    patience: int = bounded(20, at_least=1)
+    min_delta: float = bounded(0.0, at_least=0)
+
+
+@dataclass
+class Training:
+    """How the network is fitted."""
+
+    loss: Loss = Loss.mse
+    epochs: int = bounded(100, at_least=1)
+    batch_size: int = bounded(32, at_least=1)
+    shuffle: bool = True
+    seed: int = bounded(0, at_least=0, below=2**32)
+    xla: When = When.auto
+    streaming: When = When.auto
+    early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+
+
+@dataclass
+class TrainingConfig:
+    """All that a training depends on besides its rows."""
+
+    model: Model = field(default_factory=Model)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    schedule: Schedule = field(default_factory=Schedule)
+    training: Training = field(default_factory=Training)
+
+
+def read_training_config() -> TrainingConfig:
+    """The four sections of the composed configuration."""
+    return TrainingConfig(
+        model=read_section("model", Model),
+        optimizer=read_section("optimizer", Optimizer),
+        schedule=read_section("schedule", Schedule),
+        training=read_section("training", Training),
+    )

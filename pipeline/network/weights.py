@@ -1,0 +1,76 @@
+"""The weights of a network's Dense layers: as arrays, as a table, as a file."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.network.backend import keras
+
+Array = NDArray[np.float32]
+# A table of more rows is no longer read by anybody; the arrays hold them all.
+MOST_TABLE_ROWS = 1000
+
+
+def of(network: keras.Sequential) -> list[Array]:
+    """Kernel (inputs, units) and bias (units,) of each Dense layer in turn."""
+    return [
+        np.array(weight) for layer in dense_layers(network) for weight in (layer.kernel, layer.bias)
+    ]
+
+
+def assign(network: keras.Sequential, arrays: Sequence[Array]) -> None:
+    """Gives the Dense layers the weights of `of`'s form."""
+    for layer, kernel, bias in zip(dense_layers(network), arrays[::2], arrays[1::2], strict=True):
+        layer.kernel.assign(kernel)
+        layer.bias.assign(bias)
+
+
+def dense_layers(network: keras.Sequential) -> list[keras.layers.Dense]:
+    """The layers that are trained, first to last."""
+    return [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+
+
+def named(network: keras.Sequential) -> dict[str, Array]:
+    """The same arrays by name: dense_1/kernel, dense_1/bias and so on."""
+    names = [
+        f"{layer.name}/{kind}" for layer in dense_layers(network) for kind in ("kernel", "bias")
+    ]
+    return dict(zip(names, of(network), strict=True))
+
+
+def table(before: dict[str, Array], after: dict[str, Array]) -> pd.DataFrame:
+    """The weights before and after training, one row for each number; for a
+    network of more than MOST_TABLE_ROWS, a row for each array with its mean and
+    standard deviation."""
+    rows: list[dict[str, Any]] = []
+    many = sum(array.size for array in after.values()) > MOST_TABLE_ROWS
+    for name, array in after.items():
+        layer, weight = name.split("/")
+        if many:
+            rows.append(
+                {"layer": layer, "weight": weight, "shape": " x ".join(map(str, array.shape))}
+                | {"mean_before": before[name].mean(), "mean_after": array.mean()}
+                | {"std_before": before[name].std(), "std_after": array.std()}
+            )
+            continue
+        rows.extend(
+            {"layer": layer, "weight": weight}
+            | {"input": place[0] + 1 if weight == "kernel" else None, "unit": place[-1] + 1}
+            | {"before": before[name][place], "after": array[place]}
+            for place in np.ndindex(array.shape)
+        )
+    listed = pd.DataFrame(rows)
+    return listed if many else listed.astype({"input": "Int64"})
+
+
+def save(arrays: dict[str, Array], path: Path) -> None:
+    """arrays as an .npz file; its bytes depend on nothing but them."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)

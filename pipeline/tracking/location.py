@@ -1,0 +1,27 @@
+"""Where the runs are kept: an MLflow store, by default a SQLite file at the root."""
+
+import os
+from pathlib import Path
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "mlruns"
+
+
+def project_root() -> Path:
+    """The repository that the user works in. DVC runs queued experiments in
+    folders that it deletes; DVC_ROOT still names the real one."""
+    return Path(os.environ.get("DVC_ROOT") or Path(__file__).parents[2]).resolve()
+
+
+def store_uri(uri: str | None, root: Path) -> str:
+    """uri, else the environment's MLFLOW_TRACKING_URI, else root/mlflow.db. The path
+    of a SQLite file is relative to root, whatever the working directory."""
+    given = uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DATABASE}"
+    file = given.removeprefix("sqlite:///")
+    return given if file == given else f"sqlite:///{root / file}"
+
+
+def own_database(uri: str | None, root: Path) -> Path | None:
+    """root/mlflow.db, if that is the store; it need not be there yet."""
+    file = root / DATABASE
+    return file if store_uri(uri, root) == f"sqlite:///{file}" else None

@@ -1,0 +1,76 @@
+"""How an experiment says to train: its configuration, as a member to be fitted."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config.training import (
+    AdamW,
+    Cosine,
+    Exponential,
+    Layer,
+    Optimizer,
+    Schedule,
+    Training,
+)
+from pipeline.dataset.rows import Array
+from pipeline.training.members import Member, Rates, Stopping
+
+# What belongs to every optimizer, or is not a setting of its update rule.
+SHARED = {item.name for item in fields(Optimizer)} | {"weight_decay"}
+
+
+def settings(optimizer: Optimizer) -> dict[str, float]:
+    """What the optimizer's update rule computes with, by Keras's names."""
+    names = (item.name for item in fields(optimizer) if item.name not in SHARED)
+    return {name: float(getattr(optimizer, name)) for name in names}
+
+
+def rates(rate: float, schedule: Schedule, steps_per_epoch: int, epochs: int) -> Rates:
+    """The learning rate of each step, counted from 0.
+
+    Schedules are configured in epochs. Exponential: rate * decay_rate ** (step /
+    decay_steps). Cosine: Loshchilov and Hutter (2017), "SGDR", without restarts.
+    """
+
+    def factor(steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        match schedule:
+            case Exponential():
+                decays = steps / (schedule.decay_epochs * steps_per_epoch)
+                return np.asarray(schedule.decay_rate**decays)
+            case Cosine():
+                done = np.minimum(steps / (epochs * steps_per_epoch), 1)
+                least = schedule.final_fraction
+                return np.asarray(least + (1 - least) * (1 + np.cos(np.pi * done)) / 2)
+        return np.ones(len(steps))
+
+    return lambda steps: rate * factor(steps)
+
+
+def member(
+    weights: Sequence[Array],
+    *,
+    layers: Sequence[Layer],
+    optimizer: Optimizer,
+    schedule: Schedule,
+    training: Training,
+    rows: int,
+) -> Member:
+    """The member that starts from weights (see weights.of) and is trained on so many rows."""
+    stopping = training.early_stopping
+    steps = -(-rows // training.batch_size)
+    return Member(
+        weights=weights,
+        dropout=[layer.dropout for layer in layers],
+        l1=[layer.l1 for layer in layers],
+        l2=[layer.l2 for layer in layers],
+        learning_rate=rates(optimizer.learning_rate, schedule, steps, training.epochs),
+        settings=settings(optimizer),
+        seed=training.seed,
+        clipnorm=optimizer.clipnorm,
+        clipvalue=optimizer.clipvalue,
+        weight_decay=optimizer.weight_decay if isinstance(optimizer, AdamW) else 0.0,
+        stopping=Stopping(stopping.patience, stopping.min_delta) if stopping.enabled else None,
+    )

@@ -1,0 +1,152 @@
+"""A prepared part gives the same rows from memory and from its file."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config.training import Adam, Constant, Layer, Training
+from pipeline.dataset import prepared
+from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
+from pipeline.network.encoder import Encoder
+from pipeline.training import from_config
+from pipeline.training.fitting import fit
+from tests.small import small_windows
+
+ENCODING = Encoding(
+    {"b": Number(3.0, False, 3.0, 0.5), "a": Number(0.0, True, -20.0, 40.0)},
+    {"town": Category(["Bonn", "Köln"], other=True)},
+    {"seen": Date(19_000.0, True, 19_000.0, 300.0, clock=False)},
+    Target("y", mean=100.0, std=7.0),
+)
+ROWS, BLOCK = 23, 5
+
+
+def table() -> pd.DataFrame:
+    """As a split leaves it: the numbers of the rows have gaps and no order."""
+    random = np.random.default_rng(1)
+    columns = {
+        "b": random.integers(0, 9, ROWS).astype(float),
+        "a": np.where(np.arange(ROWS) % 6, random.normal(size=ROWS), np.nan),
+        "town": pd.Series([None, "Bonn", "Köln", "Ulm"] * 6, dtype="str")[:ROWS].to_numpy(),
+        "seen": pd.Timestamp(2024, 3, 1) + pd.to_timedelta(random.integers(0, 99, ROWS), "D"),
+        "y": random.normal(size=ROWS),
+    }
+    rows = pd.DataFrame(columns, index=random.permutation(100)[:ROWS])
+    return rows.astype({"town": "str", "seen": "datetime64[us]"})
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder(ENCODING)
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    small_windows(monkeypatch, BLOCK, 2)
+    prepared.write(table(), tmp_path / "train.parquet", inputs=3)
+    return tmp_path / "train.parquet"
+
+
+def test_a_part_is_read_as_it_was_written(path: Path) -> None:
+    pd.testing.assert_frame_equal(pd.read_parquet(path), table())
+
+
+def test_a_file_has_a_row_group_for_each_block(path: Path) -> None:
+    metadata = pq.read_metadata(path)
+    groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    assert groups == [BLOCK] * 4 + [3]
+
+
+def test_the_rows_are_encoded(path: Path, encoder: Encoder) -> None:
+    part = prepared.read(path, encoder.part)
+    np.testing.assert_array_equal(part.x, encoder.x(table()))
+    np.testing.assert_allclose(part.x[:, 0], (table()["b"] - 3) / 0.5, rtol=1e-6)
+    np.testing.assert_allclose(part.y, (table()[["y"]].to_numpy() - 100) / 7, rtol=1e-6)
+    assert part.x.shape == (ROWS, len(ENCODING.names))
+    assert {part.x.dtype, part.y.dtype} == {np.dtype("float32")}
+
+
+def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path, encoder: Encoder) -> None:
+    whole = prepared.read(path, encoder.part)
+    of_the_file = prepared.stream(path, encoder.part)
+    of_the_table = prepared.encoded_block_by_block(table(), encoder.part, inputs=3)
+    for stream in (of_the_file, of_the_table):
+        assert len(stream) == len(whole) == ROWS
+        assert stream.block_rows == BLOCK
+        # In any order, and again: an epoch takes the blocks as it likes.
+        for block in (4, 0, 2, 1, 3, 0):
+            part = stream.read(block)
+            taken = slice(block * BLOCK, (block + 1) * BLOCK)
+            np.testing.assert_array_equal(part.x, whole.x[taken])
+            np.testing.assert_array_equal(part.y, whole.y[taken])
+
+
+@pytest.mark.parametrize("count", [0, 2, 8, ROWS])
+def test_tables_have_all_rows_with_their_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr(prepared, "TABLE_ROWS", 4)
+    for rows in (table().head(count), table().head(count).reset_index(drop=True)):
+        prepared.write(rows, tmp_path / "part.parquet", inputs=3)
+        read = list(prepared.tables(tmp_path / "part.parquet"))
+        assert len(read) == max(1, -(-count // 4))
+        assert all(len(one) <= 4 for one in read)
+        pd.testing.assert_frame_equal(pd.concat(read), rows, check_index_type=False)
+
+
+def test_a_part_without_rows_is_a_stream_without_rows(tmp_path: Path, encoder: Encoder) -> None:
+    prepared.write(table().head(0), tmp_path / "part.parquet", inputs=3)
+    assert len(prepared.stream(tmp_path / "part.parquet", encoder.part)) == 0
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_first_rows_are_those_of_the_table(path: Path, count: int) -> None:
+    pd.testing.assert_frame_equal(prepared.first_rows(path, count), table().head(count))
+
+
+def test_rows_are_counted_without_being_read(path: Path) -> None:
+    assert prepared.rows(path) == len(table())
+
+
+def test_rows_fit_where_memory_is_free_for_them_and_what_is_made_of_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of two parts, five columns and the numbers of the rows; and three inputs.
+    inputs = 2 * ROWS * 3 * prepared.INPUT_BYTES
+    needed = 2 * ROWS * 6 * prepared.CELL_BYTES + inputs
+    for available, whole, alone in (
+        (needed + 1, True, True), (needed, False, True), (inputs, False, False), (0, False, False),
+    ):  # fmt: skip
+        memory = SimpleNamespace(available=available)
+        monkeypatch.setattr(psutil, "virtual_memory", lambda memory=memory: memory)
+        assert prepared.fits_in_memory([path, path], inputs=3) is whole
+        assert prepared.inputs_fit_in_memory(2 * ROWS, inputs=3) is alone
+
+
+def test_a_small_part_fits_into_this_machine_s_memory(path: Path) -> None:
+    assert prepared.fits_in_memory([path], inputs=3)
+
+
+def test_training_from_the_file_gives_the_numbers_of_training_from_memory(
+    path: Path, encoder: Encoder
+) -> None:
+    layers = [Layer(units=1)]
+    member = from_config.member(
+        [np.full((len(ENCODING.names), 1), 0.1, np.float32), np.zeros(1, np.float32)],
+        layers=layers, optimizer=Adam(learning_rate=0.1), schedule=Constant(),
+        training=Training(batch_size=4), rows=ROWS,
+    )  # fmt: skip
+    memory, disk = (
+        fit(
+            [member], rows, rows, activations=["linear"], loss="mse", update="adam",
+            epochs=3, batch_size=4, shuffle=True,
+        )[0].history
+        for rows in (prepared.read(path, encoder.part), prepared.stream(path, encoder.part))
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(memory, disk, rtol=1e-6)
+    assert memory["loss"].is_monotonic_decreasing

@@ -1,0 +1,360 @@
+"""A model folder takes tables as people have them and answers in the target's units."""
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.config.data import Kind, Policy, Reading, Violations
+from pipeline.config.training import Layer
+from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
+from pipeline.evaluation import predictor as module
+from pipeline.evaluation.predictor import Predictor
+from pipeline.network import archive, dense, encoder
+from pipeline.network.backend import keras
+from pipeline.runtime.errors import UserError
+from pipeline.schema.columns import Column, Schema
+from pipeline.schema.contract import Contract
+from pipeline.tables.encoding_fit import EPOCH
+
+# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+MARCH = float((pd.Timestamp(2024, 3, 21) - EPOCH).days)
+ENCODING = Encoding(
+    {
+        "a": Number(3.0, False, 3.0, 0.5),
+        "b/c": Number(-20.0, True, -20.0, 40.0),
+        "smokes": Number(0.0, False),
+    },
+    {"home town": Category(["Bonn", "Köln"], other=True)},
+    {"seen": Date(MARCH, False, MARCH, 10.0, clock=False)},
+    Target("y", mean=100.0, std=7.0),
+)
+# The parts of year and week say nothing to it.
+WEIGHTS = {"a": 1, "b/c": 1, "smokes": 2, "b/c is missing": 3, "home town = (other)": 10,
+           "home town = Bonn": 20, "home town = Köln": 30, "seen days": 1}  # fmt: skip
+CONTRACT = Contract(
+    "y",
+    Schema(
+        {
+            "a": Column(Kind.numeric, least=-5.0, most=5.0),
+            "b/c": Column(Kind.numeric, missing=True),
+            "smokes": Column(Kind.boolean),
+            "home town": Column(Kind.category, missing=True, categories=["Bonn", "Köln"]),
+            "seen": Column(Kind.date),
+        }
+    ),
+    reading=Reading(missing=["", "?", "-99"]),
+    policies=Violations(),
+)
+CSV = """a,b/c,smokes,home town,seen
+3,-20,false,Bonn,2024-03-21
+3.5,60,true,Köln,2024-03-31
+0,?,false,,2024-03-11
+"""
+TABLE = pd.read_csv(io.StringIO(CSV))
+ANSWERS = [240.0, 352.0, 142.0]
+MEND = "; mend it, or set data.violations.{}=warn in params.yaml and run dvc repro"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose answers one can work out."""
+    folder = tmp_path_factory.mktemp("model")
+    built = dense.build([Layer(units=1)], len(ENCODING.names), seed=1)
+    kernel = np.array([[WEIGHTS.get(name, 0)] for name in ENCODING.names], np.float32)
+    built.set_weights([kernel, np.zeros(1, np.float32)])
+    whole = encoder.whole(encoder.layers(ENCODING), built, ENCODING.target)
+    archive.save(whole, folder / "model.keras")
+    CONTRACT.write(folder / "contract.json")
+    ENCODING.write(folder / "encoding.json")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predictor(folder: Path) -> Predictor:
+    return Predictor(folder)
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """A model folder to spoil."""
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def damage(folder: Path) -> str:
+    """What a Predictor says of a damaged folder; one line."""
+    with pytest.raises(UserError) as caught:
+        Predictor(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_predictions_are_in_the_target_s_units(predictor: Predictor) -> None:
+    assert {str(kind) for kind in TABLE.dtypes} == {"float64", "str", "bool"}
+    answers = predictor.predict(TABLE)
+    assert list(answers.columns) == ["predicted"]
+    assert answers["predicted"].tolist() == pytest.approx(ANSWERS)
+
+
+def test_conformed_rows_have_the_same_predictions(predictor: Predictor) -> None:
+    rows, warnings = CONTRACT.kept(TABLE, "row {}".format)
+    pd.testing.assert_frame_equal(predictor.answers(rows), predictor.predict(TABLE))
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("a", pd.Series([3, 3.5, 0], dtype="Float64")),
+        ("a", np.array(["3", 3.5, 0], object)),
+        ("b/c", [-20, 60, None]),
+        ("b/c", np.array([-20, "60", ""], object)),
+        ("b/c", pd.Series([-20, 60, None], dtype="Int64")),
+        ("b/c", [-20, 60, -99]),
+        ("b/c", [-20.0, 60.0, -99.0]),
+        ("b/c", np.array([-20, 60, "-99"], object)),
+        ("smokes", [0, 1, 0]),
+        ("smokes", [0.0, 1.0, 0.0]),
+        ("smokes", ["False", "TRUE", "false"]),
+        ("smokes", np.array([False, True, "false"], object)),
+        ("home town", np.array(["Bonn", "Köln", np.nan], object)),
+        ("home town", ["Bonn", "Köln", "?"]),
+        ("home town", pd.Categorical(["Bonn", "Köln", None])),
+        ("seen", pd.to_datetime(TABLE["seen"])),
+        ("seen", pd.to_datetime(TABLE["seen"], utc=True)),
+        ("seen", pd.to_datetime(TABLE["seen"]).dt.date),
+        ("seen", ["2024-03-21", "2024-03-31T00:00:00", "2024-03-11 00:00"]),
+    ],
+)
+def test_a_column_may_be_of_any_type_that_says_the_same(
+    predictor: Predictor, name: str, cells: Any
+) -> None:
+    answers = predictor.predict(TABLE.assign(**{name: cells}))
+    assert answers["predicted"].tolist() == pytest.approx(ANSWERS)
+
+
+def test_columns_may_stand_in_any_order_among_others(predictor: Predictor) -> None:
+    table = TABLE.assign(name=["x", "y", "z"], y=None)
+    table = table[["name", *TABLE.columns[::-1], "y"]]
+    pd.testing.assert_frame_equal(predictor.predict(table), predictor.predict(TABLE))
+
+
+def test_the_index_is_the_table_s(predictor: Predictor) -> None:
+    table = TABLE.set_axis(["third", "first", "first"])
+    answers = predictor.predict(table)
+    assert list(answers.index) == ["third", "first", "first"]
+    assert answers["predicted"].tolist() == predictor.predict(TABLE)["predicted"].tolist()
+
+
+def test_no_rows_have_no_predictions(predictor: Predictor) -> None:
+    answers = predictor.predict(TABLE.iloc[:0])
+    assert list(answers.columns) == ["predicted"]
+    assert answers.empty
+    assert answers.dtypes.equals(predictor.predict(TABLE).dtypes)
+
+
+def test_a_row_s_prediction_does_not_depend_on_the_rows_beside_it(predictor: Predictor) -> None:
+    # More rows than are predicted at once.
+    many = pd.concat([TABLE] * 2000, ignore_index=True)
+    expected = np.tile(predictor.predict(TABLE)["predicted"].to_numpy(), 2000)
+    np.testing.assert_array_equal(predictor.predict(many)["predicted"].to_numpy(), expected)
+
+
+@pytest.mark.parametrize("rows", [3, 0])
+def test_a_missing_column_is_named_with_the_file(predictor: Predictor, rows: int) -> None:
+    with pytest.raises(UserError) as caught:
+        predictor.predict(TABLE[["a", "seen"]].head(rows), "rows.csv")
+    assert (
+        str(caught.value) == "rows.csv: has no column 'b/c', which the model reads; it has a, seen"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "reason"),
+    [
+        ("b/c", "many", "'many' is no finite number of float32; mend it"),
+        ("b/c", "inf", "'inf' is no finite number of float32; mend it"),
+        ("a", 1e39, "'1e+39' is no finite number of float32; mend it"),
+        ("a", None, "the value is missing" + MEND.format("missing_value")),
+        ("smokes", "perhaps", "'perhaps' is neither true nor false; mend it"),
+        ("smokes", 2, "'2' is neither true nor false; mend it"),
+        ("seen", "soon", "'soon' is no date of the format ISO8601; mend it"),
+    ],
+)
+def test_a_cell_that_is_not_what_its_column_holds_is_named(
+    predictor: Predictor, name: str, cell: Any, reason: str
+) -> None:
+    table = TABLE.astype(object)
+    table.loc[1, name] = cell
+    with pytest.raises(UserError) as caught:
+        predictor.predict(table, "rows.csv")
+    place = f"rows.csv, row 2 below the header, column {name!r}: "
+    assert str(caught.value) == place + reason
+
+
+def test_a_row_of_a_table_with_names_is_named_by_its_own(predictor: Predictor) -> None:
+    table = TABLE.set_index(pd.Index(["x", "y", "z"])).assign(a=["1", "?", "3"])
+    with pytest.raises(UserError, match=r"^the table, row 'y', column 'a': the value is missing"):
+        predictor.predict(table)
+
+
+def test_a_row_is_named_as_the_caller_finds_it(
+    predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def where(position: int) -> str:
+        return f"2.parquet, row {position + 7}"
+
+    table = TABLE.set_index(pd.Index(["x", "y", "z"]))
+    with pytest.raises(UserError, match=r"^2\.parquet, row 8, column 'a': the value is missing"):
+        predictor.predict(table.assign(a=["1", "?", "3"]), where=where)
+    with pytest.raises(
+        UserError, match=r"^2\.parquet: has no column 'b/c', which the model reads; it has a$"
+    ):
+        predictor.predict(table[["a"]], where=where)
+    predictor.predict(table.assign(a=[0, 1, 9]), where=where)
+    warning = capsys.readouterr().err
+    assert warning.startswith("warning: 2.parquet, row 9, column 'a': the value '9.0' is not ")
+
+
+def test_mlflow_hands_out_the_predictor_that_it_wraps(folder: Path) -> None:
+    wrapped = module._load_pyfunc(str(folder))
+    assert wrapped.get_raw_model() is wrapped
+    assert wrapped.contract == CONTRACT
+
+
+UNEXPECTED = [
+    (
+        {"home town": ["Bonn", "Ulm", "Trier"]},
+        "unseen_category",
+        (
+            "row 2 below the header, column 'home town': the value 'Ulm' is none of the"
+            " categories, and 1 more (data.violations.unseen_category)"
+        ),
+    ),
+    (
+        {"a": [0, 1, 9]},
+        "out_of_range",
+        (
+            "row 3 below the header, column 'a': the value '9.0' is not within -5.0 to 5.0"
+            " (data.violations.out_of_range)"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize(("columns", "kind", "said"), UNEXPECTED)
+def test_what_becomes_of_unexpected_values_is_a_matter_of_policy(
+    copy: Path, capsys: pytest.CaptureFixture[str], *,
+    policy: Policy, columns: dict[str, Any], kind: str, said: str,
+) -> None:  # fmt: skip
+    policies = Violations()
+    setattr(policies, kind, policy)
+    replace(CONTRACT, policies=policies).write(copy / "contract.json")
+    predictor = Predictor(copy)
+    table = TABLE.assign(**columns)
+    if policy is Policy.error:
+        with pytest.raises(UserError) as caught:
+            predictor.predict(table, "rows.csv")
+        told = said.replace(f" (data.violations.{kind})", "")
+        assert str(caught.value) == f"rows.csv, {told}{MEND.format(kind)}"
+    else:
+        assert len(predictor.predict(table, "rows.csv")) == 3
+        told = f"warning: rows.csv, {said}\n" if policy is Policy.warn else ""
+        assert capsys.readouterr() == ("", told)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "contract.json", "encoding.json"])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(UserError, match=f"holds no {name}; the train stage writes"):
+        Predictor(copy)
+
+
+def test_a_file_that_is_no_model_is_named(copy: Path) -> None:
+    (copy / "model.keras").write_text("not a model\n", "utf-8")
+    assert damage(copy) == f"{copy / 'model.keras'}: is not a Keras model"
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_a_model_that_lacks_a_part_is_named_with_what_it_lacks(copy: Path, name: str) -> None:
+    model = copy / "model.keras"
+    with zipfile.ZipFile(model) as archive:
+        rest = {part: archive.read(part) for part in archive.namelist() if part != name}
+    with zipfile.ZipFile(model, "w") as archive:
+        for part, content in rest.items():
+            archive.writestr(part, content)
+    message = damage(copy)
+    assert message.startswith(f"{model}: cannot be loaded by Keras: ")
+    assert name in message
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
+def test_a_model_with_a_flipped_byte_is_named_with_the_part(copy: Path, name: str) -> None:
+    model = copy / "model.keras"
+    content = bytearray(model.read_bytes())
+    with zipfile.ZipFile(model) as archive:
+        place = content.index(archive.read(name)) + 100
+    content[place] ^= 0xFF
+    model.write_bytes(content)
+    assert damage(copy) == f"{model}: cannot be loaded by Keras: Bad CRC-32 for file {name!r}"
+
+
+def test_a_model_that_was_cut_short_is_named(copy: Path) -> None:
+    content = (copy / "model.keras").read_bytes()
+    (copy / "model.keras").write_bytes(content[: len(content) // 2])
+    assert damage(copy) == f"{copy / 'model.keras'}: is not a Keras model"
+
+
+@pytest.mark.parametrize("name", ["contract.json", "encoding.json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"{}", b"[]", b"null", b"\xff",
+        b'{"target": "y", "missing": [], "deviations": {}, "columns": {}}',
+        b'{"target": "y", "reading": {}, "deviations": null, "columns": {}}',
+        b'{"target": "y", "reading": {}, "deviations": {"size": "warn"}, "columns": {}}',
+        b'{"target": "y", "reading": {}, "deviations": {"out_of_range": 1}, "columns": {}}',
+        b'{"target": "y", "reading": [], "deviations": {}, "columns": {}}',
+        b'{"target": "y", "reading": null, "deviations": {}, "columns": {}}',
+        b'{"target": "y", "reading": {"size": "warn"}, "deviations": {}, "columns": {}}',
+        b'{"numbers": null, "categories": {}, "dates": {}, "target": {"name": "y"}}',
+        b'{"numbers": {"a": {"fill": 0}}, "categories": {}, "dates": {}, "target": {"name": "y"}}',
+        b'{"numbers": {}, "categories": {}, "dates": {}, "target": null}',
+    ],
+)  # fmt: skip
+def test_a_contract_or_an_encoding_that_cannot_be_read_is_named(
+    copy: Path, name: str, content: bytes
+) -> None:
+    (copy / name).write_bytes(content)
+    assert damage(copy) == f"{copy / name}: is not what the train stage writes"
+
+
+def test_a_contract_that_names_no_kind_is_named_with_the_column(copy: Path) -> None:
+    plain = json.loads((copy / "contract.json").read_text("utf-8"))
+    plain["columns"]["a"] = {}
+    (copy / "contract.json").write_text(json.dumps(plain), "utf-8")
+    assert damage(copy).startswith(f"{copy / 'contract.json'}, column 'a': has no kind; ")
+
+
+def test_a_model_that_would_run_code_is_refused(copy: Path) -> None:
+    harmful = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2)])
+    harmful.save(copy / "model.keras")
+    with pytest.raises(UserError, match=r"model\.keras: cannot be loaded by Keras: .*Lambda"):
+        Predictor(copy)
+
+
+def test_an_encoding_of_another_training_is_refused(copy: Path) -> None:
+    Encoding({"a": Number(0.0, False)}, {}, {}, Target("y")).write(copy / "encoding.json")
+    assert "model.keras reads 5 columns, but encoding.json names 1" in damage(copy)

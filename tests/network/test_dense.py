@@ -1,0 +1,310 @@
+"""What a network is made of, what it computes, and how it is kept."""
+
+import re
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from pipeline.config.training import Activation, BiasInitializer, KernelInitializer, Layer
+from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
+from pipeline.network import archive, dense, encoder, weights
+from pipeline.network.backend import keras
+
+# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+Array = NDArray[np.float32]
+
+PLAIN = Target("y")
+SCALED = Target("y", mean=100.0, std=7.0)
+LOG = replace(SCALED, log=True, mean=2.0, std=0.3)
+TARGETS = pytest.mark.parametrize("target", [PLAIN, SCALED, LOG], ids=["plain", "scaled", "log"])
+NUMBERS = {"a": Number(3.0, False, 3.0, 0.5), "b": Number(0.0, False, -20.0, 40.0)}
+# One column of each kind: eleven inputs.
+OF_EACH_KIND = Encoding(
+    {
+        "a": NUMBERS["a"],
+        "b": Number(0.0, True, quantiles=[-20.0, 0.0, 30.0], levels=[-1.0, 0.0, 1.0]),
+    },
+    {"colour": Category(["blue", "red"], other=True)},
+    {"day": Date(19_000.0, False, 19_000.0, 300.0, clock=False)},
+    SCALED,
+)
+ROWS = np.array([[3.0, -20.0], [3.7, 25.0], [-1.0, 4.5], [0.0, 0.0]], np.float32)
+DEEP = [
+    Layer(units=5, activation=Activation.relu, dropout=0.4, l1=0.01, l2=0.02),
+    Layer(units=3, activation=Activation.tanh, bias_initializer=BiasInitializer.ones),
+    Layer(units=1),
+]
+
+
+def ones(units: int = 1) -> Layer:
+    """A linear layer that adds its inputs up."""
+    return Layer(units=units, kernel_initializer=KernelInitializer.constant, kernel_value=1.0)
+
+
+def answers(built: keras.Sequential, rows: Array = ROWS) -> Array:
+    return np.asarray(built.predict(rows, verbose=0))[:, 0]
+
+
+def whole(built: keras.Sequential, target: Target) -> keras.Model:
+    """The model that is saved for the columns a and b."""
+    encoding = Encoding(NUMBERS, {}, {}, target)
+    return encoder.whole(encoder.layers(encoding), built, target)
+
+
+def answers_of_whole(model: keras.Model, rows: Array = ROWS) -> NDArray[np.float64]:
+    return np.asarray(model([rows[:, :1], rows[:, 1:]]))[:, 0]
+
+
+def encoded(rows: Array = ROWS) -> Array:
+    return ((rows - [3.0, -20.0]) / [0.5, 40.0]).astype(np.float32)
+
+
+def test_each_layer_has_its_units_in_order() -> None:
+    built = dense.build(DEEP, 2, seed=1)
+    assert [layer.units for layer in weights.dense_layers(built)] == [5, 3, 1]
+    assert built.input_shape == (None, 2)
+    assert built.output_shape == (None, 1)
+
+
+@pytest.mark.parametrize("activation", Activation)
+def test_a_layer_has_its_activation(activation: Activation) -> None:
+    built = dense.build([replace(ones(), activation=activation)], 2, seed=1)
+    expected = keras.activations.get(activation.value)(ROWS.sum(axis=1))
+    np.testing.assert_allclose(answers(built), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "initializer", [kind for kind in KernelInitializer if kind is not KernelInitializer.constant]
+)
+def test_a_kernel_is_drawn_as_configured(initializer: KernelInitializer) -> None:
+    layers = [Layer(units=100, kernel_initializer=initializer), Layer(units=1)]
+    kernel = weights.named(dense.build(layers, 300, seed=1))["dense_1/kernel"]
+    known = keras.initializers.get(initializer.value)
+    expected = np.asarray(known((300, 100)))
+    # Their deviations tell the scales apart, their extremes uniform from normal.
+    assert kernel.std() == pytest.approx(expected.std(), rel=0.05)
+    assert np.abs(kernel).max() == pytest.approx(np.abs(expected).max(), rel=0.1)
+
+
+def test_a_constant_kernel_has_its_value_everywhere() -> None:
+    layer = replace(ones(3), kernel_value=-0.5196631)
+    kernel = weights.named(dense.build([layer, ones()], 2, seed=1))["dense_1/kernel"]
+    np.testing.assert_array_equal(kernel, np.full((2, 3), np.float32(-0.5196631)))
+
+
+@pytest.mark.parametrize(
+    ("initializer", "value"), [(BiasInitializer.zeros, 0.0), (BiasInitializer.ones, 1.0)]
+)
+def test_a_bias_begins_as_configured(initializer: BiasInitializer, value: float) -> None:
+    built = dense.build([Layer(units=1, bias_initializer=initializer)], 2, seed=1)
+    assert weights.named(built)["dense_1/bias"].tolist() == [value]
+
+
+def test_penalties_are_those_of_l1_and_l2() -> None:
+    built = dense.build([Layer(units=4, l1=0.3), Layer(units=1, l2=0.7)], 2, seed=1)
+    arrays = weights.named(built)
+    expected = 0.3 * np.abs(arrays["dense_1/kernel"]).sum()
+    expected += 0.7 * np.square(arrays["dense_2/kernel"]).sum()
+    assert float(sum(built.losses)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_without_l1_and_l2_nothing_is_penalised() -> None:
+    assert dense.build([Layer(units=4), Layer(units=1)], 2, seed=1).losses == []
+
+
+def test_dropout_blanks_its_fraction_while_training_and_nothing_after() -> None:
+    layers = [Layer(units=2000, dropout=0.3), ones()]
+    built = dense.build(layers, 2, seed=1)
+    hidden = keras.Sequential([keras.Input((2,)), *built.layers[:-1]])
+    blank = np.asarray(hidden(ROWS[:1], training=True)) == 0
+    assert blank.mean() == pytest.approx(0.3, abs=0.05)
+    assert not (np.asarray(hidden(ROWS[:1], training=False)) == 0).any()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    first, same, other = (weights.named(dense.build(DEEP, 2, seed)) for seed in (7, 7, 8))
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, same[name])
+        if name.endswith("kernel"):
+            assert not np.isin(array, other[name]).any()
+
+
+def test_the_same_seed_gives_the_same_dropout_and_another_seed_another() -> None:
+    layers = [replace(ones(200), dropout=0.5), ones()]
+    draws = []
+    for seed in (7, 7, 8):
+        built = dense.build(layers, 2, seed)
+        draws.append([float(built(ROWS[1:2], training=True)[0, 0]) for _ in range(4)])
+    assert draws[0] == draws[1]
+    assert draws[0] != draws[2]
+    assert len(set(draws[0])) > 1
+
+
+def test_layers_of_one_shape_begin_with_different_weights() -> None:
+    layers = [Layer(units=2), Layer(units=2), Layer(units=1)]
+    arrays = weights.named(dense.build(layers, 2, seed=7))
+    assert not np.isin(arrays["dense_1/kernel"], arrays["dense_2/kernel"]).any()
+
+
+def test_the_greatest_seed_of_the_configuration_works() -> None:
+    built = dense.build(DEEP, 2, seed=2**32 - 1)
+    assert np.isfinite(np.asarray(built(ROWS, training=True))).all()
+
+
+def test_inputs_are_standardised_inside_the_saved_model() -> None:
+    model = whole(dense.build([ones()], 2, seed=1), PLAIN)
+    np.testing.assert_allclose(answers_of_whole(model), encoded().sum(axis=1), rtol=1e-5)
+
+
+def test_only_kernels_and_biases_are_trained() -> None:
+    model = encoder.whole(
+        encoder.layers(OF_EACH_KIND), dense.build(DEEP, len(OF_EACH_KIND.names), seed=1), SCALED
+    )
+    shapes = [tuple(variable.shape) for variable in model.trainable_variables]
+    assert shapes == [(11, 5), (5,), (5, 3), (3,), (3, 1), (1,)]
+
+
+def test_the_target_is_put_back_into_its_units() -> None:
+    built = dense.build(DEEP, 2, seed=1)
+    learned = answers(built, encoded()).astype(np.float64)
+    in_units = answers_of_whole(whole(built, SCALED))
+    np.testing.assert_allclose(in_units, 100 + 7 * learned, rtol=1e-5)
+    in_units = answers_of_whole(whole(built, LOG))
+    np.testing.assert_allclose(in_units, np.exp(2 + 0.3 * learned), rtol=1e-5)
+
+
+def test_a_target_that_is_not_standardised_stays_as_it_is() -> None:
+    built = dense.build(DEEP, 2, seed=1)
+    in_units = answers_of_whole(whole(built, PLAIN))
+    np.testing.assert_array_equal(in_units, np.asarray(built(encoded()))[:, 0])
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize("activation", Activation)
+def test_by_hand_is_what_keras_predicts(activation: Activation, depth: int) -> None:
+    hidden = Layer(units=6, activation=activation, bias_initializer=BiasInitializer.ones)
+    layers = [*[hidden] * (depth - 1), Layer(units=1, activation=activation)]
+    built = dense.build(layers, 2, seed=depth)
+    for scale in (1e-3, 1.0, 1e4):
+        rows = (ROWS * scale).astype(np.float32)
+        predicted = np.asarray(built(rows))[:, 0]
+        expected = [dense.by_hand(built, row) for row in rows]
+        np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-5 * max(scale, 1))
+
+
+@TARGETS
+def test_the_first_prediction_stands_beside_the_one_by_hand(target: Target) -> None:
+    built = dense.build(DEEP, 2, seed=1)
+    first = dense.first_prediction(built, encoded()[1], target)
+    expected = answers_of_whole(whole(built, target))[1]
+    assert first["predicted"] == pytest.approx(expected, rel=1e-6)
+    assert first["by_hand"] == pytest.approx(first["predicted"], rel=1e-4)
+    assert first["difference"] == first["predicted"] - first["by_hand"]
+
+
+def test_a_network_that_is_not_as_configured_is_refused() -> None:
+    built = dense.build([ones()], 2, seed=1)
+    tampered = keras.Sequential([*built.layers, keras.layers.Activation("relu")])
+    with pytest.raises(RuntimeError, match=r"predicts 0\.0, by hand -17\.0"):
+        dense.first_prediction(tampered, ROWS[0], PLAIN)
+
+
+def test_the_line_of_a_linear_neuron_gives_its_predictions() -> None:
+    neuron = Layer(units=1, bias_initializer=BiasInitializer.ones)
+    built = dense.build([neuron], 2, seed=1)
+    found = dense.line(built)
+    assert found is not None
+    kernel, bias = found
+    assert kernel.shape == (2,)
+    np.testing.assert_allclose(ROWS @ kernel + bias, answers(built), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [DEEP, [Layer(units=1), Layer(units=1)], [Layer(units=1, activation=Activation.relu)]],
+    ids=["deep", "two linear layers", "relu"],
+)
+def test_any_other_network_has_no_line(layers: list[Layer]) -> None:
+    assert dense.line(dense.build(layers, 2, seed=1)) is None
+
+
+def test_one_network_is_always_saved_as_the_same_bytes(tmp_path: Path) -> None:
+    contents = []
+    for name in ("first", "again", "anew"):
+        if name != "again":
+            built = dense.build(DEEP, 11, seed=1)
+            model = encoder.whole(encoder.layers(OF_EACH_KIND), built, SCALED)
+        archive.save(model, tmp_path / f"{name}.keras")
+        contents.append((tmp_path / f"{name}.keras").read_bytes())
+    assert contents[0] == contents[1]
+    assert contents[0] == contents[2]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_saved_network_holds_no_date(tmp_path: Path) -> None:
+    # Two networks saved within one second would be alike with one, too.
+    archive.save(dense.build(DEEP, 2, seed=1), tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as held:
+        assert {entry.date_time for entry in held.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        for entry in held.infolist():
+            assert not re.search(rb"20\d\d-\d\d-\d\d", held.read(entry))
+
+
+def test_different_networks_are_saved_as_different_bytes(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        archive.save(dense.build(DEEP, 2, seed), tmp_path / f"{seed}.keras")
+    assert (tmp_path / "1.keras").read_bytes() != (tmp_path / "2.keras").read_bytes()
+
+
+def test_plain_keras_loads_a_saved_network_in_safe_mode(tmp_path: Path) -> None:
+    built = dense.build(DEEP, 11, seed=1)
+    model = encoder.whole(encoder.layers(OF_EACH_KIND), built, LOG)
+    archive.save(model, tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    table = pd.DataFrame(
+        {
+            "a": [3.0, 3.7, -1.0],
+            "b": [-20.0, 25.0, np.nan],
+            "colour": ["red", "green", "blue"],
+            "day": pd.to_datetime(["2021-03-04", "2022-12-31", "1999-01-01"]),
+        }
+    )
+    columns = encoder.inputs(table, OF_EACH_KIND)
+    np.testing.assert_array_equal(loaded(columns), model(columns))
+
+
+def test_saving_leaves_columns_and_layers_their_names(tmp_path: Path) -> None:
+    columns = ["input_layer_7", "cast_2", "subtract", "column cast_1"]
+    encoding = Encoding({name: Number(0.0, True) for name in columns}, {}, {}, SCALED)
+    built = dense.build(DEEP, 8, seed=1)
+    archive.save(encoder.whole(encoder.layers(encoding), built, SCALED), tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert [one.name for one in loaded.inputs] == columns
+    assert [layer.name for layer in loaded.get_layer("network").layers] == [
+        "dense_1", "dropout_1", "dense_2", "dense_3",
+    ]  # fmt: skip
+
+
+def test_the_summary_counts_parameters_layer_by_layer() -> None:
+    text = archive.summary(dense.build(DEEP, 2, seed=1))
+    assert "Total params: 37" in text
+    for name in ("dense_1", "dropout_1", "dense_2", "dense_3"):
+        assert name in text
+
+
+def test_layers_and_neighbouring_seeds_share_no_draws() -> None:
+    layers = [Layer(units=2), Layer(units=2), Layer(units=2), Layer(units=1)]
+    kernels = [
+        array.tobytes()
+        for seed in (0, 1, 2)
+        for name, array in weights.named(dense.build(layers, 2, seed)).items()
+        if name.endswith("kernel") and array.shape == (2, 2)
+    ]
+    assert len(set(kernels)) == len(kernels) > 6

@@ -1,0 +1,328 @@
+"""A search space is Hydra's grammar: what it says is varied, and each mistake is named."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.compose.experiment import CONF, PARAMS, compose
+from pipeline.compose.schema import Config
+from pipeline.config.section import typed
+from pipeline.config.training import Activation
+from pipeline.runtime.errors import UserError
+from pipeline.sweep import space
+from pipeline.sweep.command import understood
+from pipeline.sweep.space import Choice, Interval, Space
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENT = "conf: {data: diabetes, model: linear, optimizer: sgd}\ntraining: {epochs: 5}\n"
+
+
+@pytest.fixture(autouse=True)
+def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory is a copy of the configuration, with an experiment of its own."""
+    shutil.copytree(ROOT / CONF, tmp_path / CONF)
+    (tmp_path / PARAMS).write_text(EXPERIMENT, "utf-8")
+    monkeypatch.chdir(tmp_path)
+
+
+def searched(*given: str) -> Space:
+    """The space of a command line, checked as the sweep checks it before its first trial."""
+    found, _ = understood(given)
+    found.check_all()
+    return found
+
+
+def mistake(*given: str) -> str:
+    """What is wrong with a command line; a mistake is one line."""
+    with pytest.raises(UserError) as caught:
+        searched(*given)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    ("given", "axis"),
+    [
+        ("training.batch_size=32,128", Choice(("32", "128"))),
+        ("training.batch_size=choice(32,128)", Choice(("32", "128"))),
+        ("training.batch_size=32,128,32", Choice(("32", "128"))),
+        ("training.loss=mse,huber", Choice(("mse", "huber"))),
+        ("optimizer.clipnorm=null,1", Choice(("null", "1"))),
+        ("model=linear,mlp", Choice(("linear", "mlp"))),
+        ("conf.model=linear,mlp", Choice(("linear", "mlp"))),
+        ("training.epochs=range(50,200,50)", Choice(("50", "100", "150"))),
+        ("training.epochs=range(3)", Choice(("0", "1", "2"))),
+        ("optimizer.momentum=interval(0, 0.5)", Interval(0.0, 0.5)),
+        (
+            "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))",
+            Interval(1e-4, 1e-1, log=True),
+        ),
+        ("training.epochs=tag(int, interval(8, 64))", Interval(8, 64)),
+        ("training.epochs=tag(int, log, interval(8, 64))", Interval(8, 64, log=True)),
+    ],
+)
+def test_an_override_with_several_values_is_an_axis(given: str, axis: Choice | Interval) -> None:
+    found, _ = understood([given])
+    key = given.partition("=")[0].removeprefix("conf.")
+    assert found.axes == {key: axis}
+    assert found.fixed == []
+    if isinstance(axis, Interval):
+        assert axis.whole == ("tag(int" in given)
+
+
+def test_an_override_with_a_single_value_fixes_its_key() -> None:
+    found = searched("training.epochs=7", "training.batch_size=8,16", "model=mlp")
+    assert found.fixed == ["training.epochs=7", "model=mlp"]
+    assert list(found.axes) == ["training.batch_size"]
+    config = found.config({"training.batch_size": "16"})
+    assert (config.training.epochs, config.training.batch_size) == (7, 16)
+    assert len(config.model.layers) == 3
+
+
+def test_an_option_can_be_fixed_by_the_name_that_params_has_for_it() -> None:
+    found, config = understood(["conf.model=mlp", "conf.sweep=learning_rate"])
+    assert config.conf.model == "mlp"
+    assert list(found.axes) == ["optimizer.learning_rate"]
+
+
+def test_the_command_line_adds_to_the_space_of_conf_and_wins() -> None:
+    kept = searched("sweep=learning_rate", "training.batch_size=8,16")
+    assert list(kept.axes) == ["optimizer.learning_rate", "training.batch_size"]
+    other = searched("sweep=learning_rate", "optimizer.learning_rate=0.1,0.2")
+    assert other.axes == {"optimizer.learning_rate": Choice(("0.1", "0.2"))}
+    fixed = searched(
+        "sweep=learning_rate", "training.batch_size=8,16", "optimizer.learning_rate=0.1"
+    )
+    assert list(fixed.axes) == ["training.batch_size"]
+    assert fixed.config({"training.batch_size": "8"}).optimizer.learning_rate == 0.1
+
+
+def test_every_space_of_conf_is_sound() -> None:
+    searched("sweep=learning_rate")
+    searched("sweep=mlp", "model=mlp", "optimizer=adamw")
+
+
+@pytest.mark.parametrize(
+    ("given", "values"),
+    [
+        (["training.batch_size=32,128"], {"training.batch_size": "128"}),
+        (["optimizer.learning_rate=interval(0,1)", "training.seed=9"],
+         {"optimizer.learning_rate": 0.12345678901234567}),
+        (["optimizer.learning_rate=tag(log,interval(1e-6,1))"],
+         {"optimizer.learning_rate": 1.2345678e-05}),
+        (["training.epochs=tag(int,interval(1,9))"], {"training.epochs": 4}),
+        (["optimizer.clipnorm=null,1", "training.shuffle=true,false"],
+         {"optimizer.clipnorm": "null", "training.shuffle": "false"}),
+        (["model=linear,mlp", "optimizer=sgd,adam", "optimizer.learning_rate=0.1,0.2"],
+         {"model": "mlp", "optimizer": "adam", "optimizer.learning_rate": "0.2"}),
+        (["model.layers.0.dropout=interval(0,0.5)", "model.layers.1.activation=relu,tanh",
+          "model=mlp"],
+         {"model.layers.0.dropout": 0.25, "model.layers.1.activation": "tanh"}),
+        (["training=default,early_stopping"], {"training": "early_stopping"}),
+        (["training.early_stopping.enabled=true,false"],
+         {"training.early_stopping.enabled": "true"}),
+    ],
+)  # fmt: skip
+def test_a_trial_is_the_experiment_that_its_overrides_compose_to(
+    given: list[str], values: dict[str, Any]
+) -> None:
+    found, _ = understood(given)
+    expected = typed(Config, compose(Path(), [*found.fixed, *found.overrides(values)]))
+    assert found.config(values) == expected
+
+
+def test_a_trial_is_nobody_else_s() -> None:
+    found = searched("model=mlp", "model.layers.0.activation=relu,tanh")
+    one, other = (found.config({"model.layers.0.activation": name}) for name in ("relu", "tanh"))
+    assert one.model.layers[0].activation is Activation.relu
+    assert other.model.layers[0].activation is Activation.tanh
+
+
+def test_the_points_of_a_grid_are_all_combinations() -> None:
+    found = searched("training.batch_size=8,16", "training.epochs=tag(int,interval(2,4))")
+    points = [tuple(point.values()) for point in found.points()]
+    assert points == [("8", 2), ("8", 3), ("8", 4), ("16", 2), ("16", 3), ("16", 4)]
+
+
+def test_the_axes_are_told_in_words() -> None:
+    found = searched(
+        "training.batch_size=8,16",
+        "optimizer.momentum=interval(0, 0.5)",
+        "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))",
+    )
+    assert list(space.described(found)) == [
+        "training.batch_size: 8, 16",
+        "optimizer.momentum: 0 to 0.5",
+        "optimizer.learning_rate: 0.0001 to 0.1, logarithmic",
+    ]
+
+
+def test_options_may_need_each_other() -> None:
+    found = searched("optimizer.nesterov=true,false", "optimizer.momentum=0,0.9")
+    values = {"optimizer.nesterov": "true", "optimizer.momentum": "0.9"}
+    assert found.config(values) == typed(Config, compose(Path(), found.overrides(values)))
+    with pytest.raises(UserError, match=r"^optimizer: nesterov needs a momentum above 0$"):
+        found.config(values | {"optimizer.momentum": "0"})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            [],
+            (
+                "the space is empty: vary a key, as in 'optimizer.learning_rate=0.01,0.1', or"
+                " choose an option of conf/sweep/ with conf.sweep"
+            ),
+        ),
+        (
+            ["training.seed=1,2", "training.seed=3"],
+            (
+                "the space is empty: vary a key, as in 'optimizer.learning_rate=0.01,0.1', or"
+                " choose an option of conf/sweep/ with conf.sweep"
+            ),
+        ),
+        (["epochs"], "command line: 'epochs' is not a KEY=VALUE in Hydra's grammar"),
+        (["=1,2"], "command line: '=1,2' is not a KEY=VALUE in Hydra's grammar"),
+        (
+            ["training.epochs=choice()"],
+            "command line: 'training.epochs=choice()' is not a KEY=VALUE in Hydra's grammar",
+        ),
+        (
+            ["optimizer.learning_rate=interval(0.1)"],
+            (
+                "command line: 'optimizer.learning_rate=interval(0.1)' is not a KEY=VALUE in"
+                " Hydra's grammar"
+            ),
+        ),
+        (
+            ["+optimizer.momentum=0,1"],
+            "command line: '+optimizer.momentum=0,1': write KEY=VALUE, without +, ~ or @",
+        ),
+        (
+            ["~optimizer.momentum"],
+            "command line: '~optimizer.momentum': write KEY=VALUE, without +, ~ or @",
+        ),
+        (
+            ["model=glob(*)"],
+            "command line: 'model=glob(*)': give choices, a range or an interval",
+        ),
+        (
+            ["optimizer.learning_rat=1,2"],
+            "command line: unknown key optimizer.learning_rat; did you mean learning_rate?",
+        ),
+        (
+            ["model=linear,none"],
+            "command line: conf/model/ has no option 'none'; it has linear, mlp, mlp_large",
+        ),
+        (
+            ["optimizer.learning_rate=0.1,fast"],
+            (
+                "command line: optimizer.learning_rate: Value 'fast' of type 'str' could not be"
+                " converted to Float"
+            ),
+        ),
+        (
+            ["training.epochs=interval(1,9)"],
+            (
+                "command line: training.epochs: Value '1.0' of type 'float' could not be converted"
+                " to Integer"
+            ),
+        ),
+        (
+            ["training.loss=mse,rmse"],
+            "command line: training.loss: Invalid value 'rmse', expected one of [mse, mae, huber]",
+        ),
+        (["training.epochs=0,9"], "command line: training.epochs is 0, but must be at least 1"),
+        (
+            ["optimizer.learning_rate=interval(-1,1)"],
+            "command line: optimizer.learning_rate is -1.0, but must be above 0",
+        ),
+        (
+            ["optimizer.momentum=interval(0,1)"],
+            "command line: optimizer.momentum is 1.0, but must be below 1",
+        ),
+        (
+            ["optimizer.nesterov=true,false"],
+            "command line: optimizer: nesterov needs a momentum above 0",
+        ),
+        (
+            ["optimizer.nesterov=true,false", "optimizer.momentum=0.9,2"],
+            "command line: optimizer.momentum is 2.0, but must be below 1",
+        ),
+        (
+            ["optimizer.learning_rate=interval(2,1)"],
+            (
+                "command line: 'optimizer.learning_rate=interval(2,1)': the interval ends at 1.0,"
+                " not above its start 2.0"
+            ),
+        ),
+        (
+            ["optimizer.learning_rate=interval(1,1)"],
+            (
+                "command line: 'optimizer.learning_rate=interval(1,1)': the interval ends at 1.0,"
+                " not above its start 1.0"
+            ),
+        ),
+        (
+            ["optimizer.learning_rate=tag(log,interval(0,1))"],
+            (
+                "command line: 'optimizer.learning_rate=tag(log,interval(0,1))': a logarithmic"
+                " interval must start above 0"
+            ),
+        ),
+        (
+            ["training.epochs=range(5,1)"],
+            (
+                "command line: 'training.epochs=range(5,1)' is an empty range; its bounds"
+                " contradict its step"
+            ),
+        ),
+        *(
+            (
+                [f"{key}=1,2"],
+                (
+                    f"command line: {key} cannot be varied: a sweep compares trials on one"
+                    " preparation of the data; run a sweep for each"
+                ),
+            )
+            for key in ("data", "data.split.seed", "tracking", "tracking.uri", "sweep.trials")
+        ),
+        (
+            ["sweep=none"],
+            ("command line: conf/sweep/ has no option 'none'; it has default, learning_rate, mlp"),
+        ),
+        (
+            ["sweep.trials=0", "training.epochs=1,2"],
+            "command line: sweep.trials is 0, but must be at least 1",
+        ),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_named(given: list[str], said: str) -> None:
+    assert mistake(*given) == said
+
+
+def test_a_grid_takes_no_interval() -> None:
+    found = searched("training.batch_size=8,16", "optimizer.learning_rate=interval(0.1,0.2)")
+    with pytest.raises(UserError) as caught:
+        found.points()
+    assert str(caught.value) == (
+        "optimizer.learning_rate is an interval, of which a grid has no end; give choices or a"
+        " range, or take another sweep.sampler"
+    )
+
+
+def test_a_single_value_in_the_space_of_conf_is_no_choice() -> None:
+    Path(PARAMS).write_text(EXPERIMENT + "sweep: {space: {training.epochs: '9'}}\n", "utf-8")
+    assert mistake() == (
+        "sweep.space: training.epochs=9: one value is no choice; set training.epochs instead"
+    )
+
+
+def test_a_mistake_in_the_space_of_conf_is_placed_there() -> None:
+    Path(PARAMS).write_text(EXPERIMENT + "sweep: {space: {data: 'a,b'}}\n", "utf-8")
+    assert mistake().startswith("conf.sweep: data cannot be varied")

@@ -1,0 +1,369 @@
+"""What the network is to make of a table's columns, fitted on the training part alone."""
+
+import json
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config.data import Data, Impute, Kind, ScaleInputs, ScaleTarget, Split, SplitBy
+from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
+from pipeline.evaluation import linear
+from pipeline.runtime.errors import UserError
+from pipeline.schema.columns import Column, Schema
+from pipeline.tables import encoding_fit
+from pipeline.tables.preparation import prepare
+
+NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
+
+
+def fitted(values: Any, kind: Kind, **changed: Any) -> Any:
+    """What is fitted to a column of these values."""
+    dtype = {Kind.category: "str", Kind.date: "datetime64[us]"}.get(kind, "float64")
+    train = pd.DataFrame({"a": pd.Series(values, dtype=dtype), "y": np.arange(float(len(values)))})
+    columns = Schema({"a": Column(kind), "y": Column(Kind.numeric)})
+    data = Data(path="table.csv", target="y", **changed)
+    encoding = encoding_fit.fit(train, columns, ["a"], data)
+    return (encoding.numbers | encoding.categories | encoding.dates)["a"]
+
+
+def fitted_target(values: Any, scale: ScaleTarget) -> Target:
+    train = pd.DataFrame({"a": np.arange(float(len(values))), "y": values})
+    columns = Schema({"a": Column(Kind.numeric), "y": Column(Kind.numeric)})
+    data = Data(path="table.csv", target="y", scale_target=scale)
+    return encoding_fit.fit(train, columns, ["a"], data).target
+
+
+# Of which rows
+
+
+def test_only_the_rows_of_the_training_part_have_a_say(tmp_path: Path) -> None:
+    path = str(tmp_path / "table.csv")
+    split = Split(by=SplitBy.column, column="part")
+    data = Data(path=path, target="y", split=split, scale_inputs=ScaleInputs.quantile)
+    random = np.random.default_rng(5)
+    table = pd.DataFrame(
+        {
+            "part": ["train"] * 30 + ["validation"] * 5 + ["test"] * 5,
+            "number": random.normal(size=40),
+            "colour": random.choice(["red", "blue"], 40),
+            "when": [f"2024-03-{day % 28 + 1:02}" for day in range(40)],
+            "y": random.normal(size=40),
+        }
+    )
+    changed = {"number": 1e6, "colour": "green", "when": "1999-01-01", "y": -1e6}
+
+    def encoding(rows: "pd.Series[bool]", values: dict[str, Any]) -> Encoding:
+        """With these values in these rows."""
+        new = {name: table[name].mask(rows, value) for name, value in values.items()}
+        table.assign(**new).to_csv(path, index=False)
+        return prepare(data).encoding
+
+    before = encoding(table["part"] == "none", {})
+    assert encoding(table["part"] != "train", changed) == before
+    for name, value in changed.items():
+        assert encoding(table.index.to_series() < 10, {name: value}) != before
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(("impute", "fill"), [(Impute.median, 2.0), (Impute.mean, 4.0)])
+def test_a_gap_is_filled_by_the_median_or_the_mean(impute: Impute, fill: float) -> None:
+    one = fitted([1, 2, np.nan, 9], Kind.numeric, impute=impute)
+    assert (one.fill, one.told) == (fill, True)
+
+
+def test_the_network_is_told_of_gaps_only_where_training_has_some() -> None:
+    assert not fitted([1, 2, 9], Kind.numeric).told
+    assert not fitted(["2024-01-01", "2024-01-02"], Kind.date).told
+    assert fitted(["2024-01-01", None], Kind.date).told
+
+
+@pytest.mark.parametrize("kind", [Kind.numeric, Kind.boolean])
+def test_a_scale_is_the_mean_and_the_deviation_of_the_population(kind: Kind) -> None:
+    one = fitted([0, 1, 1, np.nan], kind)
+    assert one.mean == pytest.approx(2 / 3)
+    assert one.std == pytest.approx(np.sqrt(2) / 3)
+    assert one.quantiles == one.levels == []
+
+
+def test_numbers_may_be_left_as_they_are() -> None:
+    assert fitted([0, 4, np.nan], Kind.numeric, scale_inputs=ScaleInputs.none) == Number(2, True)
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0, 0.1, 1e30])
+def test_a_constant_column_is_only_centred(value: float) -> None:
+    # Seven times 0.1 has a std by rounding.
+    one = fitted([value] * 7, Kind.numeric)
+    assert one.mean == pytest.approx(value)
+    assert one.std == 1
+
+
+def test_a_spread_too_small_to_be_squared_is_no_spread() -> None:
+    assert encoding_fit.standard(np.array([0, 1e-300])) == (5e-301, 1.0)
+
+
+# Quantiles
+
+
+def quantiles(values: Any) -> Number:
+    one = fitted(values, Kind.numeric, scale_inputs=ScaleInputs.quantile)
+    assert isinstance(one, Number)
+    return one
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=300))
+def test_quantiles_and_levels_ascend_from_the_least_to_the_most(values: list[float]) -> None:
+    one = quantiles(values)
+    assert len(one.quantiles) == len(one.levels) <= encoding_fit.QUANTILES + 1
+    assert (np.diff(one.quantiles) > 0).all()
+    assert (np.diff(one.levels) > 0).all()
+    assert (one.quantiles[0], one.quantiles[-1]) == (min(values), max(values))
+    assert (one.mean, one.std) == (0, 1)
+
+
+def test_what_a_number_becomes_is_nearly_normal_whatever_it_is_itself() -> None:
+    values = np.random.default_rng(3).lognormal(sigma=3, size=5000)
+    one = quantiles(values)
+    levels = np.sort(np.interp(values, one.quantiles, one.levels))
+    expected = [NormalDist().inv_cdf((place + 0.5) / 5000) for place in range(5000)]
+    inner = slice(100, -100)
+    np.testing.assert_allclose(levels[inner], expected[inner], atol=0.03)
+    # At the ends no further than the outermost quantiles.
+    assert -3 < levels[0] < -2 < 2 < levels[-1] < 3
+
+
+def test_a_value_of_many_rows_has_the_level_in_their_middle() -> None:
+    one = quantiles([0.0] * 50 + list(range(1, 51)))
+    zero = one.levels[one.quantiles.index(0.0)]
+    at_most_50 = [NormalDist().inv_cdf(max(share, 0.005)) for share in np.linspace(0, 0.5, 51)]
+    assert zero == pytest.approx(np.mean(at_most_50), abs=0.05)
+
+
+def test_a_constant_column_has_one_level_in_the_middle() -> None:
+    one = quantiles([5.0] * 20)
+    assert one.quantiles == [5.0]
+    assert one.levels == [pytest.approx(0, abs=1e-9)]
+
+
+def test_true_and_false_have_no_quantiles() -> None:
+    assert fitted([0, 1, 1], Kind.boolean, scale_inputs=ScaleInputs.quantile) == fitted(
+        [0, 1, 1], Kind.boolean
+    )
+
+
+# Categories
+
+
+def category(counts: dict[str | None, int], **changed: Any) -> Category:
+    values = [name for name, count in counts.items() for _ in range(count)]
+    one = fitted(values, Kind.category, **changed)
+    assert isinstance(one, Category)
+    return one
+
+
+def test_rare_categories_are_one() -> None:
+    counts: dict[str | None, int] = {"red": 300, "blue": 10, "pink": 9, "green": 1}
+    assert category(counts) == Category(["blue", "red"], other=True)
+    assert category(counts, min_category_count=9) == Category(["blue", "pink", "red"], other=True)
+    assert category(counts, min_category_count=1) == Category(
+        ["blue", "green", "pink", "red"], other=False
+    )
+
+
+def test_in_a_small_table_a_twentieth_of_the_rows_is_not_rare() -> None:
+    assert category({"red": 58, "blue": 2}) == Category(["red"], other=True)
+    assert category({"red": 57, "blue": 3}) == Category(["blue", "red"], other=False)
+    assert category({"red": 1, "blue": 1}) == Category(["blue", "red"], other=False)
+
+
+def test_of_very_many_categories_the_most_frequent_are_kept() -> None:
+    counts: dict[str | None, int] = {"d": 20, "a": 20, "c": 30, "b": 20}
+    assert category(counts, max_categories=3) == Category(["a", "b", "c"], other=True)
+    assert category(counts, max_categories=4).other is False
+
+
+def test_all_categories_may_be_rare() -> None:
+    one = category({f"{number}": 5 for number in range(200)})
+    assert one == Category([], other=True)
+
+
+def test_a_missing_category_is_one_as_well() -> None:
+    assert category({"red": 20, None: 10}) == Category(["", "red"], other=False)
+    assert category({"red": 300, None: 1}) == Category(["red"], other=True)
+
+
+@given(st.permutations([*"aabbccddee", None]), st.integers(1, 6))
+def test_the_order_of_rows_does_not_matter(values: list[str | None], most: int) -> None:
+    ordered = sorted(values, key=str)
+    made, again = (fitted(rows, Kind.category, max_categories=most) for rows in (values, ordered))
+    assert made == again
+
+
+# Dates
+
+
+def test_a_date_is_days_since_1970() -> None:
+    one = fitted(["1970-01-02", "1970-01-04", None, "1970-01-12"], Kind.date)
+    assert one == Date(3, told=True, mean=5, std=one.std, clock=False)
+    assert one.std == pytest.approx(np.sqrt((16 + 4 + 36) / 3))
+
+
+@pytest.mark.parametrize("text", ["1970-01-01 12:00", "1969-12-31 12:00", "2024-02-29 00:00:01"])
+def test_a_time_of_day_in_training_is_told(text: str) -> None:
+    assert fitted(["2024-01-01", text], Kind.date).clock
+
+
+def test_days_have_their_fraction_and_gaps_stay() -> None:
+    when = pd.Series(["1970-01-02 06:00", "1969-12-31 12:00", None], dtype="datetime64[us]")
+    np.testing.assert_array_equal(encoding_fit.in_days(when), [1.25, -0.5, np.nan])
+
+
+def test_a_date_that_does_not_vary_is_only_centred() -> None:
+    one = fitted(["2024-03-21"] * 3, Kind.date)
+    assert (one.mean, one.std) == (19_803, 1)
+
+
+# The target
+
+Y = np.array([150.0, 3.5, 1e6, 42.0, 7.0])
+
+
+@pytest.mark.parametrize("scale", ScaleTarget)
+def test_what_is_learned_leads_back_to_the_target(scale: ScaleTarget) -> None:
+    target = fitted_target(Y, scale)
+    learned = target.scaled(Y)
+    assert (learned.shape, learned.dtype) == ((5, 1), np.dtype("float32"))
+    answered = target.unscaled(learned[:, 0])
+    assert answered.dtype == np.dtype("float64")
+    np.testing.assert_allclose(answered, Y, rtol=2e-6, atol=1e-6 * target.std)
+
+
+@given(st.lists(st.floats(1e-3, 1e6), min_size=2, max_size=20), st.sampled_from(ScaleTarget))
+def test_units_lead_back_for_any_target(values: list[float], scale: ScaleTarget) -> None:
+    y = np.array(values)
+    target = fitted_target(y, scale)
+    answered = target.unscaled(target.scaled(y)[:, 0])
+    np.testing.assert_allclose(answered, y, rtol=1e-5, atol=1e-6 * np.ptp(y))
+
+
+def test_a_target_is_learned_with_mean_0_and_deviation_1_or_its_logarithm_or_itself() -> None:
+    learned = fitted_target(Y, ScaleTarget.standardize).scaled(Y)
+    assert (learned.mean(), learned.std()) == (pytest.approx(0, abs=1e-6), pytest.approx(1))
+    logarithm = fitted_target(Y, ScaleTarget.log)
+    np.testing.assert_allclose(
+        logarithm.scaled(Y)[:, 0] * logarithm.std + logarithm.mean, np.log(Y), rtol=1e-6
+    )
+    assert fitted_target(Y, ScaleTarget.none) == Target("y")
+    np.testing.assert_array_equal(Target("y").scaled(Y)[:, 0], Y.astype(np.float32))
+
+
+def test_a_target_beyond_squaring_is_refused() -> None:
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(UserError, match=r"^column 'y' varies so much that it cannot be stand"),
+    ):
+        fitted_target(np.array([1e200, -1e200]), ScaleTarget.standardize)
+
+
+# All together
+
+ENCODING = Encoding(
+    {
+        "Größe": Number(2.5, True, 1.5, 0.1),
+        'a "b", c': Number(0.0, False, quantiles=[0.0, 1.0], levels=[-2.0, 2.0]),
+        "plain": Number(0.0, False),
+    },
+    {"价格": Category(["", "rot", "größer"], other=True), "c": Category(["x"], other=False)},
+    {
+        "day": Date(19_803, False, 19_000.0, 100.0, clock=False),
+        "time": Date(19_803.5, True, 19_000.0, 100.0, clock=True),
+    },
+    Target("Δy", log=True, mean=1 / 3, std=1e-9),
+)
+
+
+def test_inputs_are_named_after_their_columns() -> None:
+    assert ENCODING.columns == ["Größe", 'a "b", c', "plain", "价格", "c", "day", "time"]
+    assert ENCODING.names == [
+        *["Größe", 'a "b", c', "plain", "Größe is missing"],
+        *["价格 = (other)", "价格 = missing", "价格 = rot", "价格 = größer", "c = x"],
+        *["day days", "day sine of year", "day cosine of year"],
+        *["day sine of week", "day cosine of week"],
+        *["time days", "time sine of year", "time cosine of year"],
+        *["time sine of week", "time cosine of week", "time sine of day", "time cosine of day"],
+        "time is missing",
+    ]
+
+
+def test_an_encoding_is_read_as_it_was_written(tmp_path: Path) -> None:
+    ENCODING.write(tmp_path / "encoding.json")
+    read = Encoding.read(tmp_path / "encoding.json")
+    assert read == ENCODING
+    assert read.names == ENCODING.names
+    written = (tmp_path / "encoding.json").read_text("utf-8")
+    assert "价格" in written
+    assert json.loads(written)["target"]["name"] == "Δy"
+
+
+def test_the_columns_come_in_the_order_of_the_features() -> None:
+    train = pd.DataFrame({"b": [1.0, 2.0], "c": ["x", "y"], "a": [0.0, 1.0], "y": [0.0, 1.0]})
+    kinds = {"a": Kind.boolean, "b": Kind.numeric, "c": Kind.category, "y": Kind.numeric}
+    columns = Schema({name: Column(kind) for name, kind in kinds.items()})
+    data = Data(path="table.csv", target="y")
+    for names in (["a", "b", "c"], ["b", "a", "c"]):
+        assert encoding_fit.fit(train, columns, names, data).columns == names
+    assert encoding_fit.fit(train, columns, ["a"], data).columns == ["a"]
+
+
+@given(
+    st.lists(st.tuples(NUMBERS, st.floats(0.1, 1e3), st.floats(-10, 10)), min_size=1, max_size=4),
+    st.floats(-10, 10),
+)
+def test_a_line_of_the_inputs_is_the_same_line_of_the_columns(
+    lines: list[tuple[float, float, float]], bias: float
+) -> None:
+    means, deviations, kernel = np.array(lines).T
+    numbers = {
+        f"x{place}": Number(0, told=False, mean=mean, std=std)
+        for place, (mean, std, _) in enumerate(lines)
+    }
+    encoding = Encoding(numbers, {}, {}, Target("y"))
+    columns, shift = linear.of_columns(kernel, bias, encoding)
+    rows = means + deviations * np.random.default_rng(1).normal(size=(5, len(lines)))
+    of_inputs = (rows - means) / deviations @ kernel + bias
+    np.testing.assert_allclose(rows @ columns + shift, of_inputs, rtol=1e-6, atol=1e-5)
+
+
+def test_inputs_that_are_no_line_of_their_column_keep_their_slope() -> None:
+    kernel = np.arange(1.0, len(ENCODING.names) + 1)
+    columns, bias = linear.of_columns(kernel, 2.0, ENCODING)
+    np.testing.assert_allclose(columns, [10.0, *kernel[1:]])
+    assert bias == pytest.approx(2.0 - 15.0)
+
+
+def test_what_is_done_to_each_column_is_said() -> None:
+    assert encoding_fit.described(ENCODING) == {
+        "Größe": "less 1.5, divided by 0.1; 2.5 where missing, and whether it is",
+        'a "b", c': "by its place among 2 quantiles",
+        "plain": "as it is",
+        "价格": "0 or 1 for each of missing, rot, größer; all others as one",
+        "c": "0 or 1 for each of x",
+        "day": "days, sine of year, cosine of year, sine of week, cosine of week",
+        "time": (
+            "days, sine of year, cosine of year, sine of week, cosine of week, sine of day,"
+            " cosine of day, is missing; 2024-03-21 where missing, and whether it is"
+        ),
+        "Δy": "the target, its logarithm less 0.333333, divided by 1e-09",
+    }
+
+
+def test_a_target_that_is_left_as_it_is_is_said_to_be() -> None:
+    encoding = Encoding({}, {}, {}, Target("y"))
+    assert encoding_fit.described(encoding) == {"y": "the target, as it is"}

@@ -1,0 +1,611 @@
+"""What a raw table becomes: its parts, the new rows, and what is known of its columns."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+from pipeline.config.data import (
+    Data,
+    Kind,
+    Lint,
+    Policy,
+    Reading,
+    ScaleTarget,
+    Split,
+    SplitBy,
+    Violations,
+)
+from pipeline.runtime.errors import UserError
+from pipeline.schema import schema_file
+from pipeline.schema.columns import Column, Schema
+from pipeline.tables.preparation import Prepared, account, prepare
+
+ROWS = 60
+ROOT = Path(__file__).parents[2]
+# No row of these is beyond what the training part has.
+QUIET = Violations(unseen_category=Policy.accept, out_of_range=Policy.accept)
+
+
+def table() -> pd.DataFrame:
+    """A number, one with gaps, a category, a date and a group beside the target."""
+    random = np.random.default_rng(5)
+    age = random.uniform(20, 80, ROWS).round(1)
+    return pd.DataFrame(
+        {
+            "age": age,
+            "income": random.normal(3000, 500, ROWS).round().astype(float),
+            "town": random.choice(["Bonn", "Köln", "Trier"], ROWS),
+            "seen": pd.Timestamp(2024, 1, 1) + pd.to_timedelta(random.permutation(ROWS), "D"),
+            "house": np.arange(ROWS) % 12,
+            "y": (age * 2 + random.normal(0, 9, ROWS)).round(2),
+        }
+    ).assign(income=lambda rows: rows["income"].where(rows.index % 9 != 4))
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def made(rows: pd.DataFrame | None = None, known: Schema | None = None, **changed: Any) -> Prepared:
+    """What becomes of the table, or of others, with a quarter of it for the test."""
+    (table() if rows is None else rows).to_csv("t.csv", index=False)
+    usual: dict[str, Any] = {"split": Split(test=0.25), "violations": QUIET}
+    data = Data(path="t.csv", target="y", **(usual | changed))
+    return prepare(data, known, today=dt.date(2026, 1, 1))
+
+
+def refusal(rows: pd.DataFrame | None = None, known: Schema | None = None, **changed: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        made(rows, known, **changed)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+# Which columns are learnt from
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept"),
+    [
+        ({}, ["age", "income", "house", "town", "seen"]),
+        ({"features": ["town", "age"]}, ["age", "town"]),
+        ({"leave_out": ["town", "house"]}, ["age", "income", "seen"]),
+        ({"features": ["town", "age"], "leave_out": ["age"]}, ["town"]),
+        (
+            {"group": "house", "split": Split(by=SplitBy.group, column="house", test=0.25)},
+            ["age", "income", "town", "seen"],
+        ),
+        (
+            {"split": Split(by=SplitBy.group, column="house", test=0.25)},
+            ["age", "income", "town", "seen"],
+        ),
+        (
+            {"split": Split(by=SplitBy.hash, column="town", test=0.4)},
+            ["age", "income", "house", "seen"],
+        ),
+        # When a row was seen may well matter, and is known of later rows.
+        (
+            {"split": Split(by=SplitBy.time, column="seen", test=0.25)},
+            ["age", "income", "house", "town", "seen"],
+        ),
+        ({"features": ["house"], "group": "house", "lint": Lint(shared_group=Policy.accept)},
+         ["house"]),
+    ],
+)  # fmt: skip
+def test_the_features_are_those_that_have_no_other_part(
+    changed: dict[str, Any], kept: list[str]
+) -> None:
+    prepared = made(**changed)
+    assert prepared.encoding.columns == kept
+    assert set(prepared.contract.schema.columns) == set(kept)
+    assert all(set(part) >= {*kept, "y"} for part in prepared.parts.values())
+
+
+def test_a_column_may_say_in_which_part_each_row_is() -> None:
+    part = np.array(["train", "Test", "train", "validation"] * (ROWS // 4))
+    prepared = made(
+        table().assign(part=part), split=Split(by=SplitBy.column, column="part"), leave_out=["town"]
+    )
+    assert {name: len(rows) for name, rows in prepared.parts.items()} == {
+        "train": 30, "validation": 15, "test": 15,
+    }  # fmt: skip
+    assert "part" not in prepared.encoding.columns
+
+
+@pytest.mark.parametrize(
+    ("key", "changed"),
+    [
+        ("data.target", {"target": "z"}),
+        ("data.features", {"features": ["age", "z"]}),
+        ("data.leave_out", {"leave_out": ["z"]}),
+        ("data.kinds", {"kinds": {"z": Kind.category}}),
+        ("data.group", {"group": "z"}),
+        ("data.split.column", {"split": Split(by=SplitBy.time, column="z", test=0.2)}),
+    ],
+)
+def test_an_unknown_column_is_named_with_its_key(key: str, changed: dict[str, Any]) -> None:
+    table().to_csv("t.csv", index=False)
+    data = replace(Data(path="t.csv", target="y"), **changed)
+    with pytest.raises(UserError) as caught:
+        prepare(data)
+    names = "age, income, town, seen, house, y"
+    assert str(caught.value) == f"t.csv: has no column 'z' ({key}); it has {names}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"features": ["age", "y"]},
+            "data.features: names the target 'y', which would give it away",
+        ),
+        ({"features": ["age", "town", "age"]}, "data.features: names 'age' twice; leave one out"),
+        (
+            {"features": ["age"], "leave_out": ["age"]},
+            "t.csv: has no column beside the target 'y' to predict it from",
+        ),
+        ({"features": []}, "t.csv: has no column beside the target 'y' to predict it from"),
+        ({"group": "house"}, "t.csv, column 'house': groups are in more than one part (9 of 12"),
+    ],
+)
+def test_columns_of_no_use_are_refused(changed: dict[str, Any], said: str) -> None:
+    assert refusal(**changed).startswith(said)
+
+
+def test_very_many_features_have_to_be_chosen_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.tables.preparation.MOST_FEATURES", 4)
+    assert refusal() == (
+        "t.csv: has 5 columns to learn from, and 4 are the most; name those that matter with"
+        " data.features"
+    )
+    assert made(features=["age", "income", "town", "seen"]).encoding.names
+
+
+# Columns that say nothing
+
+
+@pytest.mark.parametrize(
+    ("cells", "sign", "what"),
+    [
+        (7, "constant", "has one value in all training rows"),
+        (range(1, ROWS + 1), "identifier", "tells the rows apart"),
+        ([f"name {row}" for row in range(ROWS)], "identifier", "tells the rows apart"),
+    ],
+)  # fmt: skip
+def test_a_useless_column_is_left_out_unless_it_is_accepted(
+    cells: Any, sign: str, what: str
+) -> None:
+    rows = table().assign(odd=cells)
+    prepared = made(rows)
+    assert "odd" not in prepared.encoding.columns
+    assert "odd" not in prepared.contract.schema.columns
+    (line,) = prepared.warnings
+    assert line.startswith(f"t.csv, column 'odd': {what}")
+    assert line.endswith(f"so it is left out; keep it with data.lint.accept=[{sign}:odd]")
+    assert prepared.done["odd"].startswith("left out: ")
+
+    kept = made(rows, lint=Lint(accept=[f"{sign}:odd"]))
+    assert "odd" in kept.encoding.columns
+    assert kept.warnings == []
+    strict = Lint()
+    setattr(strict, sign, Policy.error)
+    assert refusal(rows, lint=strict).startswith(f"t.csv, column 'odd': {what}")
+
+
+@pytest.mark.parametrize("lint", [Lint(), Lint(accept=["all_missing:odd"])])
+def test_a_column_without_a_value_is_left_out_in_any_case(lint: Lint) -> None:
+    prepared = made(table().assign(odd=None), lint=lint)
+    assert "odd" not in prepared.encoding.columns
+    told = (
+        "t.csv, column 'odd': has no value in the training rows (0 of 45 rows), so it is left out"
+    )
+    assert prepared.warnings == ([] if lint.accept else [told])
+
+
+def test_something_must_be_left_to_learn_from() -> None:
+    assert refusal(table()[["y"]].assign(a=1, b=2)) == (
+        "t.csv: has no column beside the target that says anything"
+    )
+
+
+# The parts, and what is known from them
+
+
+def test_every_row_is_in_one_part_as_it_was() -> None:
+    prepared = made(split=Split(validation=0.25, test=0.1, seed=3), leave_out=["house"])
+    assert {name: len(part) for name, part in prepared.parts.items()} == {
+        "train": 39, "validation": 15, "test": 6,
+    }  # fmt: skip
+    together = pd.concat(prepared.parts.values()).sort_index()
+    pd.testing.assert_frame_equal(
+        together, table().drop(columns="house").astype({"seen": "datetime64[us]"})
+    )
+
+
+def test_expected_are_the_ranges_of_all_rows_and_the_categories_of_the_training_part() -> None:
+    rows = table()
+    test = made().parts["test"].index
+    rows.loc[test[:2], "age"] = [-400.5, 900.5]
+    rows.loc[test[:2], "seen"] = [pd.Timestamp(2019, 5, 4), pd.Timestamp(2031, 1, 2, 3)]
+    rows.loc[test[0], "town"] = "Ulm"
+    prepared = made(rows)
+    train, expected = prepared.parts["train"], prepared.contract.schema.columns
+    assert (expected["age"].least, expected["age"].most) == (-400.5, 900.5)
+    assert (expected["seen"].least, expected["seen"].most) == (
+        "2019-05-04T00:00:00", "2031-01-02T03:00:00",
+    )  # fmt: skip
+    assert expected["town"].categories == ["Bonn", "Köln", "Trier"]
+    assert train["age"].between(20, 80).all()
+    assert {name for name, column in expected.items() if column.missing} == {"income"}
+    number = prepared.encoding.numbers["age"]
+    assert (number.mean, number.std) == pytest.approx(
+        (train["age"].mean(), train["age"].std(ddof=0))
+    )
+
+
+def test_rows_outside_the_training_part_have_no_say_in_what_is_learnt() -> None:
+    first = made(split=Split(validation=0.25, test=0.25))
+    rows = table()
+    aside = rows.index.difference(first.parts["train"].index)
+    rows.loc[aside, "age"] *= 3
+    rows.loc[aside, "y"] -= 1000
+    rows.loc[aside, "town"] = "Ulm"
+    other = made(rows, split=Split(validation=0.25, test=0.25))
+    assert other.encoding == first.encoding
+    # Nothing is fitted on the range of what is expected.
+    before = first.contract.schema.columns
+    age = replace(before["age"], least=rows["age"].min(), most=rows["age"].max())
+    assert age != before["age"]
+    assert other.contract == replace(first.contract, schema=Schema(before | {"age": age}))
+    assert not other.parts["test"].equals(first.parts["test"])
+
+
+def test_what_is_done_is_told_of_each_column() -> None:
+    prepared = made(table().assign(same=1), leave_out=["house"])
+    assert list(prepared.done) == ["age", "income", "town", "seen", "house", "y", "same"]
+    assert prepared.done["house"] == "not used"
+    assert prepared.done["same"] == "left out: 1 in 45 rows"
+    assert prepared.done["town"] == "0 or 1 for each of Bonn, Köln, Trier"
+    assert prepared.done["income"].endswith("where missing, and whether it is")
+    assert prepared.done["y"].startswith("the target, less ")
+    profile = account(prepared, pd.DataFrame({"column": ["y", "house"]}))
+    assert profile["done"].tolist() == [prepared.done["y"], "not used"]
+
+
+def test_each_warning_is_one_line_and_names_its_place() -> None:
+    rows = table().assign(same=1, number=range(ROWS), day=["03/04/2024", "05/06/2024"] * 30)
+    first = made(rows)
+    test = first.parts["test"].index
+    rows.loc[test[:2], "town"] = ["Ulm", "Ems\nor so"]
+    rows.loc[test[2], "age"] = 1e6
+    lines = made(rows, first.schema, violations=Violations()).warnings
+    assert len(lines) == 4
+    # Which of day and month comes first is doubtful until it stands in a schema.
+    lines += [line for line in first.warnings if "column 'day'" in line]
+    assert len(lines) == 5
+    assert all(line.startswith("t.csv, ") and "\n" not in line for line in lines)
+
+
+# A schema that is known
+
+
+def known(**changed: Column) -> Schema:
+    return Schema(made().schema.columns | changed)
+
+
+def test_a_schema_is_known_again_from_the_table_that_gave_it() -> None:
+    first = made()
+    again = made(known=first.schema)
+    assert again.schema == again.schema.of(first.schema.plain(), "schema") == first.schema
+    assert again.encoding == first.encoding
+    assert again.contract == first.contract
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_table_is_within_its_own_schema(seed: int) -> None:
+    split = Split(validation=0.25, test=0.25, seed=seed)
+    changed: dict[str, Any] = {"split": split, "violations": Violations()}
+    first = made(**changed)
+    assert first.warnings == []
+    # Numbers are written and read again, as between two runs.
+    file = schema_file.file_of("t.csv")
+    file.parent.mkdir(parents=True)
+    file.write_text(schema_file.text(first.schema, "t.csv"), "utf-8")
+    again = made(known=schema_file.known("t.csv"), **changed)
+    assert again.warnings == []
+    assert again.contract == first.contract
+
+
+def test_a_known_schema_holds_whatever_the_training_part_has() -> None:
+    wide = known(age=Column(Kind.numeric, least=0.0, most=1e6))
+    assert made(known=wide).contract.schema.columns["age"] == wide.columns["age"]
+    as_category = known(house=Column(Kind.category))
+    assert "house" in made(known=as_category).encoding.categories
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda rows: rows.drop(columns="town"),
+            (
+                "t.csv: has no column 'town', which its schema in data/schema/ has; put it back or"
+                " delete the schema; the table has age, income, seen, house, y"
+            ),
+        ),
+        (
+            lambda rows: rows.assign(age="old"),
+            (
+                "t.csv, row 1 below the header, column 'age': 'old' is no finite number of float32;"
+                " mend it"
+            ),
+        ),
+        (
+            lambda rows: rows.assign(age=rows["age"].where(rows.index != 4)),
+            "t.csv, row 5 below the header, column 'age': the value is missing",
+        ),
+        (
+            lambda rows: rows.assign(town=rows["town"].where(rows.index != 4, "Ulm")),
+            "t.csv, row 5 below the header, column 'town': the value 'Ulm' is none of the",
+        ),
+        (
+            lambda rows: rows.assign(age=rows["age"].where(rows.index != 4, 150)),
+            "t.csv, row 5 below the header, column 'age': the value '150.0' is not within 2",
+        ),
+    ],
+)
+def test_a_known_schema_is_enforced(
+    change: Callable[[pd.DataFrame], pd.DataFrame], said: str
+) -> None:
+    strict = Violations(unseen_category=Policy.error, out_of_range=Policy.error)
+    whole = made(split=Split()).schema
+    line = refusal(change(table()), whole, violations=strict)
+    assert line.startswith(said)
+    # These are no guesses.
+    assert "data.kinds" not in line
+
+
+def test_a_cell_unlike_the_others_of_a_new_column_is_named_with_what_it_may_be() -> None:
+    rows = table().assign(size=["small", *[4, 5] * 29, 6])
+    for before in (None, made().schema):
+        assert refusal(rows, before) == (
+            "t.csv, row 1 below the header, column 'size': 'small' is no finite number of float32;"
+            " mend it, add it to data.reading.missing if it stands for a missing value, or set"
+            " data.kinds={size: category}"
+        )
+    asked = made(rows, kinds={"size": Kind.category})
+    assert "size" in asked.encoding.categories
+
+
+@pytest.mark.parametrize(("policy", "lines"), [(Policy.warn, 1), (Policy.accept, 0)])
+def test_deviations_from_a_known_schema_are_told_of_as_asked(policy: Policy, lines: int) -> None:
+    rows = table().assign(town=["Ulm", "Bonn"] * (ROWS // 2))
+    told = made(rows, made().schema, violations=Violations(unseen_category=policy)).warnings
+    assert len([line for line in told if "column 'town': the value 'Ulm'" in line]) == lines
+
+
+def test_a_new_column_beside_a_known_schema_is_learnt_from_as_at_first() -> None:
+    rows = table().assign(size=np.arange(ROWS) % 5)
+    prepared = made(rows, made().schema)
+    assert "size" in prepared.encoding.columns
+    assert prepared.contract.schema.columns["size"] == Column(Kind.numeric, least=0, most=4)
+    as_text = made(rows, made().schema, kinds={"size": Kind.category})
+    assert as_text.contract.schema.columns["size"].categories == ["0", "1", "2", "3", "4"]
+
+
+# Kinds
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Kind.category, ["code = 007", "code = 07", "code = 7"]),
+        (Kind.numeric, ["code"]),
+    ],
+)
+def test_a_column_is_of_the_kind_that_is_asked_for(kind: Kind, expected: list[str]) -> None:
+    rows = table()[["age", "y"]].assign(code=["007", "7", "07"] * 20)
+    lint = Lint(constant=Policy.accept, accept=["constant:code"])
+    for before in (None, made(rows, features=["age"]).schema):
+        prepared = made(rows, before, features=["code"], kinds={"code": kind}, lint=lint)
+        assert prepared.encoding.names == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "said"),
+    [
+        ("town", Kind.numeric, "' is no finite number of float32; mend it"),
+        ("age", Kind.boolean, "' is neither true nor false; mend it"),
+        ("town", Kind.date, "' is no date of the format ISO8601; mend it"),
+    ],
+)
+def test_cells_that_are_not_of_the_kind_that_is_asked_for_are_named(
+    name: str, kind: Kind, said: str
+) -> None:
+    text = refusal(kinds={name: kind})
+    assert text.startswith(f"t.csv, row 1 below the header, column {name!r}: '")
+    assert text.endswith(said)
+
+
+# The target
+
+
+@pytest.mark.parametrize(
+    ("y", "changed", "said"),
+    [
+        (
+            table()["y"].where(~table().index.isin([3, 8])),
+            {},
+            (
+                "t.csv, row 4 below the header, column 'y': the target is missing, in 2 of 60 rows;"
+                " remove these rows or fill them in"
+            ),
+        ),
+        (
+            3,
+            {},
+            "t.csv, column 'y': the target is 3 in every row; there is nothing to predict",
+        ),
+        (
+            ["dear"] * ROWS,
+            {},
+            "t.csv, column 'y': the target holds 'dear', not numbers; a regression needs a number",
+        ),
+        (
+            None,
+            {"kinds": {"y": Kind.category}},
+            (
+                "t.csv, row 1 below the header, column 'y': the target is missing, in 60 of 60"
+                " rows; remove these rows or fill them in"
+            ),
+        ),
+        (
+            table()["y"].where(table().index != 6, 0),
+            {"scale_target": ScaleTarget.log},
+            (
+                "t.csv, row 7 below the header, column 'y': 0 has no logarithm; set"
+                " data.scale_target=standardize"
+            ),
+        ),
+    ],
+)
+def test_a_target_that_cannot_be_learnt_is_refused(
+    y: Any, changed: dict[str, Any], said: str
+) -> None:
+    assert refusal(table().assign(y=y), **changed) == said
+
+
+def test_an_all_but_certain_target_is_refused() -> None:
+    text = refusal(table().assign(twin=lambda rows: rows["y"] / 2))
+    assert text.startswith("t.csv, column 'twin': all but equals the target (r = 1.00000)")
+
+
+# New rows
+
+
+def test_new_rows_may_have_their_columns_in_any_order_among_others() -> None:
+    new = table().head(3)[["y", "seen", "town", "house", "income", "age"]].assign(note="x")
+    new.to_csv("new.csv", index=False)
+    prepared = made(new_rows="new.csv")
+    expected = table().head(3)[["age", "income", "town", "seen", "house"]]
+    pd.testing.assert_frame_equal(prepared.new, expected, check_dtype=False)
+    assert prepared.new.dtypes.equals(prepared.parts["train"][prepared.new.columns].dtypes)
+
+
+def test_without_new_rows_there_are_none() -> None:
+    prepared = made()
+    assert prepared.new.empty
+    assert list(prepared.new) == ["age", "income", "town", "seen", "house"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "new.csv: no such file; "),
+        ("age,y\n30,2\n", "new.csv: has no column 'income', which the model reads; it has age, y"),
+        (
+            "age,income,town,seen,house\n30,1,Bonn,2024-01-09,1\nx,1,Bonn,2024-01-09,1\n",
+            "new.csv, row 2 below the header, column 'age': 'x' is no finite number of float32; ",
+        ),
+        (
+            "age,income,town,seen,house\n,1,Bonn,2024-01-09,1\n",
+            "new.csv, row 1 below the header, column 'age': the value is missing",
+        ),
+    ],
+)
+def test_new_rows_that_cannot_be_predicted_are_named(content: str | None, said: str) -> None:
+    if content:
+        Path("new.csv").write_text(content, "utf-8")
+    assert refusal(new_rows="new.csv").startswith(said)
+
+
+def test_new_rows_unlike_those_that_were_trained_on_are_warned_of() -> None:
+    Path("new.csv").write_text("age;town\n30,5;Bonn\n99,5;Ulm\n", "utf-8")
+    lines = made(features=["age", "town"], new_rows="new.csv", violations=Violations()).warnings
+    told = [line for line in lines if line.startswith("new.csv, row 2 below the header, column ")]
+    assert len(told) == 2
+    assert "'town': the value 'Ulm' is none of the categories" in told[0]
+    assert "'age': the value '99.5' is not within" in told[1]
+
+
+# Missing values
+
+
+@pytest.mark.parametrize("file", ["t.csv", "t.parquet"])
+def test_the_texts_that_stand_for_a_missing_value_may_be_chosen(file: str) -> None:
+    rows = table()[["town", "income", "y"]].astype({"income": "str"})
+    rows.loc[::5, ["town", "income"]] = "unknown"
+    rows.to_csv("t.csv", index=False)
+    rows.to_parquet("t.parquet")
+    prepared = prepare(Data(path=file, target="y", reading=Reading(missing=["unknown", ""])))
+    assert prepared.contract.reading.missing == ["unknown", ""]
+    assert prepared.contract.schema.columns["town"].missing
+    assert (
+        prepared.encoding.numbers["income"].told == prepared.parts["train"]["income"].isna().any()
+    )
+    assert prepared.parts["train"]["town"].isna().sum() == 12
+
+
+@pytest.mark.parametrize("file", ["t.csv", "t.parquet"])
+@pytest.mark.parametrize("dtype", ["int64", "float64"])
+def test_the_number_that_stands_for_a_missing_value_is_none(file: str, dtype: str) -> None:
+    rows = table().assign(size=np.where(np.arange(ROWS) % 5 == 0, -99, np.arange(ROWS) % 3))
+    rows = rows[["age", "size", "y"]].astype({"size": dtype})
+    rows.to_csv("t.csv", index=False)
+    rows.to_parquet("t.parquet")
+    data = Data(path=file, target="y", reading=Reading(missing=["", "-99"]), new_rows=file)
+    prepared = prepare(data)
+    assert prepared.warnings == []
+    assert prepared.contract.schema.columns["size"] == Column(Kind.numeric, True, 0, 2)
+    assert prepared.encoding.numbers["size"].told
+    together = pd.concat(prepared.parts.values()).sort_index()["size"]
+    assert together.isna().tolist() == prepared.new["size"].isna().tolist()
+    assert together.isna().tolist() == [row % 5 == 0 for row in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("write", "decimal"),
+    [
+        (lambda rows: rows.to_csv("t", index=False, sep=";", decimal=",", encoding="latin-1"), ","),
+        (lambda rows: rows.to_csv("t", index=False, sep=";", encoding="latin-1"), "."),
+        # It says nothing of how CSV files are written.
+        (lambda rows: rows.to_parquet("t.parquet"), None),
+    ],
+)
+def test_rows_to_predict_are_written_as_the_training_table_but_for_its_layout(
+    write: Callable[[pd.DataFrame], None], decimal: str | None
+) -> None:
+    write(table())
+    (path,) = [path.name for path in Path().iterdir()]
+    given = Reading(thousands="'", encoding="latin-1", missing=["", "?"])
+    prepared = prepare(Data(path=path, target="y", reading=given))
+    assert prepared.contract.reading == replace(given, decimal=decimal)
+    if decimal:
+        exact = replace(given, delimiter=";", header=True, decimal=decimal)
+        again = prepare(Data(path=path, target="y", reading=exact))
+        assert again.contract == prepared.contract
+
+
+# The tables that come with the project
+
+
+def test_the_notebook_s_table_gives_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    plain = yaml.safe_load(Path("conf/data/proportional.yaml").read_text("utf-8"))
+    merged = OmegaConf.merge(OmegaConf.structured(Data), OmegaConf.create(plain))
+    prepared = prepare(cast("Data", OmegaConf.to_object(merged)))
+    assert prepared.warnings == []
+    assert prepared.parts["train"].to_numpy().tolist() == [
+        [1, 4], [3, 12], [2, 8], [10, 40], [4, 16], [7, 28], [8, 32],
+    ]  # fmt: skip
+    assert prepared.new["X"].tolist() == [5, -3]

@@ -1,0 +1,136 @@
+"""What a tracked run says about a curve, and which raw files it lists."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.tracking import fingerprint
+from pipeline.tracking.training_run import curve_metrics, raw_files
+
+
+def history(
+    loss: list[float], validation: list[float] | None = None, *, kept: int | None = None
+) -> pd.DataFrame:
+    """fit's table; an MAE is a tenth of the loss beside it."""
+    losses = pd.Series(loss)
+    validations = pd.Series(validation or [math.nan] * len(loss))
+    epochs = pd.Series(range(1, len(loss) + 1))
+    return pd.DataFrame(
+        {
+            "epoch": epochs,
+            "loss": losses,
+            "mae": losses / 10,
+            "validation_loss": validations,
+            "validation_mae": validations / 10,
+            "learning_rate": 0.01,
+            "kept": epochs == (len(loss) if kept is None else kept),
+        }
+    )
+
+
+def test_without_validation_the_best_epoch_has_the_least_training_loss() -> None:
+    metrics = curve_metrics(history([5.0, 1.0, 2.0, 3.0]))
+    assert metrics == {
+        "final_loss": 3.0,
+        "final_mae": pytest.approx(0.3),
+        "best_loss": 1.0,
+        "best_mae": pytest.approx(0.1),
+        "best_epoch": 2.0,
+        "epochs": 4.0,
+        "model_epoch": 4.0,
+    }
+
+
+def test_with_validation_the_best_epoch_has_the_least_validation_loss() -> None:
+    metrics = curve_metrics(history([5.0, 4.0, 3.0, 2.0], [9.0, 8.0, 6.0, 7.0]))
+    assert metrics == {
+        "final_loss": 2.0,
+        "final_mae": pytest.approx(0.2),
+        "final_validation_loss": 7.0,
+        "final_validation_mae": pytest.approx(0.7),
+        "best_loss": 3.0,
+        "best_mae": pytest.approx(0.3),
+        "best_validation_loss": 6.0,
+        "best_validation_mae": pytest.approx(0.6),
+        "best_epoch": 3.0,
+        "epochs": 4.0,
+        "model_epoch": 4.0,
+    }
+
+
+def test_the_model_s_epoch_is_the_one_that_was_kept() -> None:
+    # min_delta can keep an epoch that is not quite the best.
+    metrics = curve_metrics(history([3.0, 2.0, 1.9], [3.0, 2.0, 1.9], kept=2))
+    assert (metrics["model_epoch"], metrics["best_epoch"], metrics["epochs"]) == (2.0, 3.0, 3.0)
+
+
+def test_weights_of_no_epoch_have_none() -> None:
+    # What a callback leaves may be an average of several.
+    metrics = curve_metrics(history([3.0, 2.0, 1.9], kept=0))
+    assert "model_epoch" not in metrics
+    assert metrics["final_loss"] == 1.9
+
+
+def test_of_equal_epochs_the_first_is_the_best() -> None:
+    assert curve_metrics(history([2.0, 1.0, 1.0]))["best_epoch"] == 2.0
+
+
+def test_a_single_epoch_is_the_last_and_the_best() -> None:
+    metrics = curve_metrics(history([2.0], [3.0]))
+    assert metrics["final_validation_loss"] == metrics["best_validation_loss"] == 3.0
+    assert metrics["model_epoch"] == metrics["best_epoch"] == metrics["epochs"] == 1.0
+
+
+def test_metrics_are_plain_numbers() -> None:
+    assert {type(value) for value in curve_metrics(history([2.0], [3.0])).values()} == {float}
+
+
+def test_a_missing_loss_is_never_the_best() -> None:
+    metrics = curve_metrics(history([5.0, 4.0, 3.0], [2.0, math.nan, 1.0]))
+    assert metrics["best_epoch"] == 3.0
+
+
+@pytest.fixture
+def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with tables in data/raw/."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("one.csv", "parts/1.csv", "parts/2.csv", "parts/.keep", "parts/old/3.csv"):
+        path = tmp_path / "data/raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a,y\n1,2\n", "utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "files"),
+    [
+        ("data/raw/one.csv", ["one.csv"]),
+        ("./data/raw//one.csv", ["one.csv"]),
+        ("data/raw/parts", ["parts/1.csv", "parts/2.csv"]),
+        ("data/raw/parts/", ["parts/1.csv", "parts/2.csv"]),
+        ("data/raw/*.csv", ["one.csv"]),
+        ("data/raw/parts/[2-9].csv", ["parts/2.csv"]),
+        ("data/raw/**/*.csv", ["one.csv", "parts/1.csv", "parts/2.csv", "parts/old/3.csv"]),
+    ],
+)
+def test_the_files_of_a_table_are_those_that_are_read_under_their_names_in_provenance(
+    raw: Path, path: str, files: list[str]
+) -> None:
+    found = raw_files(path)
+    assert found == [f"data/raw/{file}" for file in files]
+    assert set(found) <= set(fingerprint.hash_files(raw / "data/raw", raw))
+    assert raw_files(str(raw / path)) == found
+
+
+@pytest.mark.usefixtures("raw")
+@pytest.mark.parametrize("path", [None, "sklearn:diabetes", "data/raw/none/*.csv", "data"])
+def test_what_is_no_table_of_files_has_none(path: str | None) -> None:
+    assert raw_files(path) == []
+
+
+@pytest.mark.usefixtures("raw")
+def test_a_table_that_is_no_longer_there_is_none_of_the_inputs() -> None:
+    inputs = fingerprint.hash_files(Path("data/raw"))
+    assert not set(raw_files("data/raw/gone.csv")) & set(inputs)

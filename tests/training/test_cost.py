@@ -1,0 +1,108 @@
+"""What is worth its while goes by the size of the work alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.training import cost
+from pipeline.training.cost import Cost
+
+TINY = Cost(parameters=2, rows=7, batch_size=32, epochs=100)
+LONG = Cost(parameters=100_000, rows=100_000, batch_size=128, epochs=100)
+WIDE = replace(LONG, members=8)
+EACH = [TINY, replace(TINY, epochs=1), replace(TINY, epochs=100_000), LONG, WIDE]
+
+
+def test_tiny_work_is_not_compiled() -> None:
+    assert not TINY.xla_pays()
+
+
+def test_long_work_is_compiled() -> None:
+    assert LONG.xla_pays()
+
+
+def test_tiny_work_is_compiled_where_there_are_enough_epochs_of_it() -> None:
+    assert replace(TINY, epochs=100_000).xla_pays()
+
+
+@pytest.mark.parametrize("changed", [{"parameters": 200}, {"rows": 700}, {"members": 3}])
+@pytest.mark.parametrize("xla", [False, True])
+def test_an_epoch_of_more_work_takes_longer(changed: dict[str, int], *, xla: bool) -> None:
+    assert replace(TINY, **changed).epoch_seconds(xla=xla) > TINY.epoch_seconds(xla=xla)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_an_epoch_of_smaller_batches_takes_longer(*, xla: bool) -> None:
+    smaller = replace(LONG, batch_size=1)
+    assert smaller.epoch_seconds(xla=xla) > LONG.epoch_seconds(xla=xla)
+
+
+@pytest.mark.parametrize("one", EACH, ids=str)
+def test_a_compiled_epoch_takes_less(one: Cost) -> None:
+    assert one.epoch_seconds(xla=True) < one.epoch_seconds(xla=False)
+
+
+@pytest.mark.parametrize(("remaining", "pays"), [(8, False), (7, True), (1, True)])
+def test_without_xla_leaving_always_pays(remaining: int, *, pays: bool) -> None:
+    assert WIDE.leaving_pays(remaining, 1, xla=False) is pays
+
+
+@pytest.mark.parametrize(
+    ("one", "remaining", "epochs", "pays"),
+    [
+        (WIDE, 1, 100, True),
+        (WIDE, 1, 0, False),
+        (WIDE, 8, 100, False),
+        (replace(TINY, members=8), 1, 100, False),
+    ],
+    ids=["many epochs to go", "no epoch to go", "nobody leaves", "tiny work"],
+)
+def test_under_xla_leaving_pays_where_it_saves_more_than_another_compilation(
+    one: Cost, remaining: int, epochs: int, *, pays: bool
+) -> None:
+    assert one.leaving_pays(remaining, epochs, xla=True) is pays
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("one", EACH, ids=str)
+def test_a_call_has_an_epoch_at_least_and_never_too_many(one: Cost, *, xla: bool) -> None:
+    number = one.epochs_per_call(xla=xla)
+    assert 1 <= number <= min(one.epochs, cost.MOST_EPOCHS_PER_CALL)
+    if number > 1:
+        assert number * one.epoch_seconds(xla=xla) <= cost.CALL_SECONDS
+        assert number * one.rows * one.members <= cost.MOST_ORDERS_PER_CALL
+
+
+def test_a_call_of_tiny_work_has_as_many_epochs_as_there_may_be() -> None:
+    assert TINY.epochs_per_call(xla=True) == 100
+    assert replace(TINY, epochs=1000).epochs_per_call(xla=True) == cost.MOST_EPOCHS_PER_CALL
+
+
+def test_a_call_of_long_work_has_one_epoch() -> None:
+    assert LONG.epochs_per_call(xla=False) == 1
+
+
+def test_the_orders_of_a_call_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "MOST_ORDERS_PER_CALL", 7 * 5)
+    assert TINY.epochs_per_call(xla=False) == 5
+    assert replace(TINY, members=2).epochs_per_call(xla=False) == 2
+    assert replace(TINY, members=9).epochs_per_call(xla=False) == 1
+
+
+@pytest.mark.parametrize(
+    ("xla", "forced", "said"),
+    [
+        (True, True, "compiled by XLA, as training.xla says"),
+        (False, True, "without XLA, as training.xla says"),
+        (True, False, "compiled by XLA, which the work repays"),
+        (False, False, "without XLA, whose compilation would outlast the work"),
+    ],
+)
+@pytest.mark.parametrize("streaming", [False, True])
+def test_one_line_says_how_the_training_goes_about_it(
+    said: str, *, xla: bool, forced: bool, streaming: bool
+) -> None:
+    where = "; rows from disk, window by window" if streaming else ""
+    assert TINY.described(xla=xla, streaming=streaming, forced=forced) == (
+        f"training 2 parameters on 7 rows, {said}{where}"
+    )

@@ -1,0 +1,98 @@
+"""What the compiled functions are handed has the rows of the part, each once."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.training.feed import blocks_of_chunks, chunks, held, longer, pieces
+from pipeline.training.shuffle import order_of_rows
+from tests.small import from_blocks, numbered, small_windows
+
+BLOCK, WINDOW = 8, 3
+
+
+def test_all_rows_are_held_in_their_own_order() -> None:
+    part = numbered(5)
+    rows = held(part)
+    np.testing.assert_array_equal(rows.x, part.x)
+    np.testing.assert_array_equal(rows.y, part.y)
+    assert rows.counts is None
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "shape"),
+    [(7, 7, (1, 7)), (7, 100, (1, 7)), (7, 3, (3, 3)), (6, 3, (2, 3)), (2, 1, (2, 1))],
+)
+def test_chunks_have_every_row_once_and_no_more_than_they_may(
+    count: int, most: int, shape: tuple[int, int]
+) -> None:
+    part = numbered(count)
+    rows = chunks(part, most)
+    assert rows.x.shape == (*shape, 2)
+    assert rows.y.shape == rows.counts.shape == (*shape, 1)
+    counts = np.asarray(rows.counts)[..., 0] > 0
+    np.testing.assert_array_equal(np.asarray(rows.x)[counts], part.x)
+    np.testing.assert_array_equal(np.asarray(rows.y)[counts], part.y)
+
+
+def test_a_chunk_has_a_row_where_even_one_is_too_many() -> None:
+    assert chunks(numbered(3), 0).x.shape == (3, 1, 2)
+
+
+@pytest.mark.parametrize("batch_size", [5, 8, 30])
+@pytest.mark.parametrize("count", [23, 24, 40, 101])
+def test_pieces_of_one_size_have_the_rows_of_an_epoch_in_its_order(
+    monkeypatch: pytest.MonkeyPatch, count: int, batch_size: int
+) -> None:
+    small_windows(monkeypatch, BLOCK, WINDOW)
+    part = numbered(count)
+    batch_size = min(batch_size, count)
+    xs: list[Any] = []
+    ys: list[Any] = []
+    shapes, batches = set(), 0
+    for x, y, order, steps in pieces(
+        from_blocks(part, BLOCK), 3, 1, batch_size=batch_size, shuffle=True
+    ).as_numpy_iterator():
+        shapes.add((x.shape, y.shape, order.shape))
+        batches += int(steps)
+        assert (order[steps:] == -1).all()
+        assert order[:steps].shape[1] == batch_size
+        taken = order[order >= 0]
+        xs.append(x[taken])
+        ys.append(y[taken])
+    expected = order_of_rows(count, BLOCK, 3, 1, shuffle=True)
+    np.testing.assert_array_equal(np.concatenate(xs), part.x[expected])
+    np.testing.assert_array_equal(np.concatenate(ys), part.y[expected])
+    assert batches == -(-count // batch_size)
+    assert len(shapes) == 1
+
+
+@pytest.mark.parametrize("most", [3, 100])
+@pytest.mark.parametrize("count", [5, 24, 29])
+def test_blocks_of_one_size_have_every_row_once_in_order(count: int, most: int) -> None:
+    part = numbered(count)
+    read = list(blocks_of_chunks(from_blocks(part, BLOCK), most))
+    assert len(read) == -(-count // BLOCK)
+    assert len({rows.x.shape for rows in read}) == 1
+    assert read[0].x.shape[1] <= most
+    counts = [np.asarray(rows.counts)[..., 0] > 0 for rows in read]
+    for name in ("x", "y"):
+        taken = [
+            np.asarray(getattr(rows, name))[counted]
+            for rows, counted in zip(read, counts, strict=True)
+        ]
+        np.testing.assert_array_equal(np.concatenate(taken), getattr(part, name))
+
+
+def test_an_array_is_made_longer_by_zeros() -> None:
+    array = np.ones((2, 3), np.int32)
+    made = longer(array, 2)
+    assert made.tolist() == [[1, 1, 1], [1, 1, 1], [0, 0, 0], [0, 0, 0]]
+    assert made.dtype == np.int32
+    assert longer(np.ones(2), 1).tolist() == [1, 1, 0]
+
+
+def test_an_array_that_is_long_enough_is_not_copied() -> None:
+    array = np.ones(3)
+    assert longer(array, 0) is array

@@ -1,0 +1,78 @@
+"""A bar for whoever sits at a terminal, else now and then a line."""
+
+import os
+import pty
+import sys
+import termios
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.training.progress import LINE_SECONDS, Progress
+
+
+@pytest.fixture
+def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Lets seconds go by without waiting for them."""
+    clock = [0.0]
+    monkeypatch.setattr(
+        "pipeline.training.progress.time", SimpleNamespace(monotonic=lambda: clock[0])
+    )
+
+    def passing(seconds: float) -> None:
+        clock[0] += seconds
+
+    return passing
+
+
+def test_work_that_is_soon_done_says_nothing(
+    wait: Callable[[float], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Progress(100, "epoch") as progress:
+        for _ in range(100):
+            wait(LINE_SECONDS / 101)
+            progress.advance(1, loss=0.5)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_long_work_says_a_line_now_and_then(
+    wait: Callable[[float], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Progress(8, "epoch") as progress:
+        for loss in (8.0, 4.0, 2.0, 1.0, 1 / 3):
+            wait(LINE_SECONDS / 2)
+            progress.advance(1, loss=loss, mae=2 * loss)
+    assert capfd.readouterr() == (
+        "epoch 2 of 8, loss 4, mae 8\nepoch 4 of 8, loss 1, mae 2\n",
+        "",
+    )
+
+
+def test_several_units_may_be_done_at_once(
+    wait: Callable[[float], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Progress(50, "trial") as progress:
+        progress.advance(10)
+        wait(LINE_SECONDS)
+        progress.advance(20)
+    assert capfd.readouterr().out == "trial 30 of 50\n"
+
+
+def test_a_terminal_has_a_bar(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    with os.fdopen(theirs, "w") as terminal, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        with Progress(4, "epoch") as progress:
+            for loss in (4.0, 2.0, 1.0, 0.123456):
+                progress.advance(1, loss=loss)
+        drawn = os.read(ours, 10_000).decode()
+    os.close(ours)
+    last = drawn.split("\r")[-2 if drawn.endswith("\n") else -1]
+    assert "100%" in last
+    assert "4/4" in last
+    assert "loss=0.1235" in last
+    assert capfd.readouterr() == ("", "")
