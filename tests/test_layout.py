@@ -2,7 +2,6 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -10,61 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[1]
+from tests.imports import PIPELINE, ROOT, imports, libraries, reached, statements, tree
+
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
-MODULES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "pipeline").rglob("*.py"))
-PACKAGES = sorted({Path(module).parts[1] for module in MODULES if module.count("/") == 2})
+PACKAGES = sorted({Path(module).parts[1] for module in PIPELINE if module.count("/") == 2})
 CONFIG = "data/config.yaml"
 # What records a stage changes nothing of its result, so that no stage depends on it.
 RECORDING = "pipeline/tracking/"
 # evaluate has its run recorded where this section says, and again when that changes.
 # train records there too, but must not train anew for it.
 READ_BY_THE_RECORDER = {"evaluate": {"tracking"}}
-
-
-def tree(module: str) -> ast.Module:
-    return ast.parse((ROOT / module).read_text("utf-8"))
-
-
-def statements(module: str, *, inner: bool = True) -> Iterator[str]:
-    """The dotted names that a module imports; inner: those inside functions too."""
-    nodes = list(ast.walk(tree(module))) if inner else tree(module).body
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: a relative import"
-            assert node.module is not None
-            yield from (f"{node.module}.{name.name}" for name in node.names)
-
-
-def file_of(name: str) -> str | None:
-    """The file in which a dotted name of the pipeline is found."""
-    parts = name.split(".")
-    for end in range(len(parts), 0, -1):
-        stem = "/".join(parts[:end])
-        for file in (f"{stem}.py", f"{stem}/__init__.py"):
-            if file in MODULES:
-                return file
-    return None
-
-
-def imports(module: str, *, inner: bool = True) -> set[str]:
-    """The files of the pipeline that a module imports."""
-    found = {file_of(name) for name in statements(module, inner=inner)}
-    return {file for file in found if file} - {module}
-
-
-def reached(module: str, *, inner: bool = True, beyond: str = "") -> set[str]:
-    """A module and all that it imports, and they import; files below beyond are left out."""
-    found: set[str] = set()
-    waiting = {module}
-    while waiting:
-        found |= waiting
-        waiting = {file for one in waiting for file in imports(one, inner=inner)} - found
-        if beyond:
-            waiting = {file for file in waiting if not file.startswith(beyond)}
-    return found
 
 
 def package_of(module: str) -> str:
@@ -88,8 +42,8 @@ def allowed(package: str) -> set[str]:
 
 def arrows() -> dict[str, set[str]]:
     """Which other packages, or modules in none, each of them really imports."""
-    found: dict[str, set[str]] = {package_of(module): set() for module in MODULES}
-    for module in MODULES:
+    found: dict[str, set[str]] = {package_of(module): set() for module in PIPELINE}
+    for module in PIPELINE:
         found[package_of(module)] |= {package_of(one) for one in imports(module)}
     del found["__init__"]
     return {package: others - {package, "__init__"} for package, others in found.items()}
@@ -120,8 +74,8 @@ def test_imports_go_one_way() -> None:
     # Raises CycleError, with the packages or modules of the cycle, if there is one.
     order = list(TopologicalSorter(arrows()).static_order())
     assert {*PACKAGES, "predict", "track"} == set(order)
-    modules = TopologicalSorter({module: imports(module) for module in MODULES}).static_order()
-    assert sorted(modules) == MODULES
+    modules = TopologicalSorter({module: imports(module) for module in PIPELINE}).static_order()
+    assert sorted(modules) == PIPELINE
 
 
 def test_the_drawing_of_the_packages_is_that_of_their_imports() -> None:
@@ -131,7 +85,7 @@ def test_the_drawing_of_the_packages_is_that_of_their_imports() -> None:
 
 def test_a_package_itself_holds_nothing_but_a_docstring() -> None:
     # To import one of its modules costs no other.
-    for module in MODULES:
+    for module in PIPELINE:
         if module.endswith("__init__.py"):
             assert [type(node) for node in tree(module).body] == [ast.Expr], module
             assert ast.get_docstring(tree(module))
@@ -139,7 +93,7 @@ def test_a_package_itself_holds_nothing_but_a_docstring() -> None:
 
 def test_every_stage_is_the_command_of_its_file_and_every_file_a_stage() -> None:
     files = {stage_file(stage) for stage in STAGES} | {"pipeline/stages/__init__.py"}
-    assert files == {module for module in MODULES if module.startswith("pipeline/stages/")}
+    assert files == {module for module in PIPELINE if module.startswith("pipeline/stages/")}
     for stage, entry in STAGES.items():
         assert entry["cmd"] == f"python -m pipeline.stages.{stage}"
 
@@ -180,8 +134,8 @@ def test_a_stage_depends_on_the_code_that_it_reaches_and_on_no_other(stage: str)
 def test_a_heavy_library_is_imported_in_one_place(library: str, owner: str) -> None:
     users = {
         module
-        for module in MODULES
-        if library in {name.partition(".")[0] for name in statements(module)}
+        for module in PIPELINE
+        if library in libraries(module)
     }
     assert users == {owner}
 
@@ -193,8 +147,8 @@ def test_a_heavy_library_is_imported_in_one_place(library: str, owner: str) -> N
 def test_a_library_belongs_to_one_package(library: str, package: str) -> None:
     users = {
         package_of(module)
-        for module in MODULES
-        if library in {name.partition(".")[0] for name in statements(module)}
+        for module in PIPELINE
+        if library in libraries(module)
     }
     assert users == {package}
 
@@ -202,8 +156,8 @@ def test_a_library_belongs_to_one_package(library: str, package: str) -> None:
 def test_the_engine_knows_nothing_of_configuration_or_tracking() -> None:
     engine = reached("pipeline/training/fitting.py")
     assert "pipeline/training/epoch.py" in engine
-    libraries = {name.partition(".")[0] for module in engine for name in statements(module)}
-    assert not libraries & {"dvc", "hydra", "mlflow", "omegaconf", "optuna"}
+    used = {library for module in engine for library in libraries(module)}
+    assert not used & {"dvc", "hydra", "mlflow", "omegaconf", "optuna"}
 
 
 @pytest.mark.parametrize("stage", ["configure", "prepare"])
