@@ -1,10 +1,11 @@
 # make repro   run the pipeline            make ui     look at its runs in MLflow
 # make test    lint, types and tests       make lock   renew the locked versions
+# make test-fast   only the tests that need neither TensorFlow nor MLflow
 # make test-long   tests of queues, killed processes and shared databases
 # make track   record the current result again, if the store misses it
 # make bench   measure its speed beside others (BENCH="epoch members" for some)
 .DEFAULT_GOAL := repro
-.PHONY: repro track ui test test-long bench lock check-python
+.PHONY: repro track ui test test-fast test-long bench lock check-python
 SHELL := /bin/sh
 
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -36,6 +37,9 @@ test: .venv/test.stamp
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
+
+test-fast: .venv/test.stamp
+	@$(RUN) pytest --fast
 
 test-long: .venv/test.stamp
 	@$(RUN) pytest -m long

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dvc.repo import Repo
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
 ROOT = Path(__file__).parents[1]
 # None of these may reach into a test from the shell that starts it.
-HIDDEN = re.compile(r"^(DVC_|MLFLOW_|GIT_|PYTHONPATH$|PYTEST_)")
+HIDDEN = re.compile(r"^(DVC_|MLFLOW_|GIT_|PYTHONPATH$)")
 
 
 class Clone:
@@ -72,6 +73,37 @@ class Clone:
 
     def python(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, *arguments, check=check)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """For commands of the pipeline in this process, which has imported Keras already:
+        the clone is the working directory, and the project that runs are recorded for."""
+        before = Path.cwd()
+        hidden = {name: os.environ.pop(name) for name in list(os.environ) if HIDDEN.match(name)}
+        os.environ["DVC_ROOT"] = str(self.root)
+        os.chdir(self.root)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+            del os.environ["DVC_ROOT"]
+            os.environ.update(hidden)
+
+    def changed(self) -> set[str]:
+        """The stages that `dvc status` names: their code, data or values are not those of
+        dvc.lock."""
+        with self.inside(), Repo() as repo:
+            return set(repo.status())
+
+    def accept(self) -> None:
+        """Lets dvc.lock say that the results are those of the code, data and values as they
+        are now, as `dvc commit --force` does."""
+        with self.inside(), Repo() as repo:
+            repo.commit(force=True)
+
+    def stage(self, name: str, *arguments: str) -> str:
+        """Runs a stage as the command that it is, without DVC; returns what it prints."""
+        return self.python("-m", f"pipeline.stages.{name}", *arguments).stdout
 
     def repro(self, *arguments: str, **environment: str) -> list[str]:
         """Runs `dvc repro` and returns the stages that really ran, in order."""

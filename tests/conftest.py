@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from tests.imports import ROOT, imports, libraries, reached
 
 if TYPE_CHECKING:
-    from pipeline.tracking.mlflow_store import Store
+    from pipeline.tracking.store import Store
 
 HEAVY = {"keras", "mlflow", "tensorflow"}
 # They need a PostgreSQL server, which a user's machine may not have.
@@ -31,7 +31,7 @@ settings.load_profile("steady")
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An mlflow.db without runs, to be copied: to make one takes MLflow seconds."""
-    from pipeline.tracking.mlflow_store import Store  # MLflow, which few tests need
+    from pipeline.tracking.store import Store  # MLflow, which few tests need
 
     root = tmp_path_factory.mktemp("store")
     # By name: what the environment says is put aside for single tests only.
@@ -53,7 +53,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def store(tmp_path: Path, empty_store: Path, own_environment: None) -> "Store":  # noqa: ARG001 - for what it does; usefixtures is for tests alone
     """A store of the test's own, at tmp_path, and in it the experiment trials."""
-    from pipeline.tracking.mlflow_store import Store  # MLflow, which few tests need
+    from pipeline.tracking.store import Store  # MLflow, which few tests need
 
     shutil.copy(empty_store, tmp_path)
     return Store("trials", None, tmp_path)
@@ -108,7 +108,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     module = collection_path.relative_to(ROOT).as_posix()
     files = {far for near in imports(module) for far in reached(near, inner=False)}
     used = libraries(module) | {one for file in files for one in libraries(file, inner=False)}
-    return True if used & HEAVY else None
+    # One that starts a process which imports them has the name in a text.
+    started = "pipeline.network.backend" in collection_path.read_text("utf-8")
+    return True if started or used & HEAVY else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes
 
+from pipeline import predict
 from tests.clone import Clone
 from tests.readme import commands
 
@@ -40,8 +41,8 @@ def test_diabetes_is_measured_on_the_parts_in_the_targets_units(clone: Clone) ->
 def test_the_run_of_a_split_table_has_validation_curves(clone: Clone) -> None:
     run = clone.runs()[0]
     assert run.data.params["conf.data"] == "diabetes"
-    assert "evaluated_validation_rmse" in run.data.metrics
-    assert "evaluated_test_rmse" in run.data.metrics
+    assert "validation_rmse" in run.data.metrics
+    assert "test_rmse" in run.data.metrics
     for name in ("loss", "mae", "validation_loss", "validation_mae", "learning_rate"):
         assert len(clone.client().get_metric_history(run.info.run_id, name)) == 100
 
@@ -73,23 +74,21 @@ def test_each_experiment_is_a_run_of_its_name(clone: Clone) -> None:
     assert rates == {"0.01", "0.02"}
 
 
-def test_predict_answers_for_a_model_folder_and_for_a_tracked_model(clone: Clone) -> None:
+def test_predict_answers_for_a_model_folder_and_for_a_tracked_model(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = load_diabetes(as_frame=True, scaled=False).frame
     rows = table[table.columns[::-1]].assign(note="ignored")
     rows.to_csv(clone.root / "rows.csv", index=False)
-    run = clone.runs()[0]
-    clone.python("-m", "pipeline.predict", "rows.csv", "--output", "by_folder.csv")
-    clone.python(
-        "-m", "pipeline.predict", "rows.csv", "--output", "by_run.csv",
-        "--model", f"runs:/{run.info.run_id}/model",
-    )  # fmt: skip
-    by_folder = pd.read_csv(clone.root / "by_folder.csv")
-    by_run = pd.read_csv(clone.root / "by_run.csv")
     evaluated = pd.read_csv(clone.root / "data/evaluation/predictions.csv").set_index("row")
     expected = evaluated["predicted"].sort_index().to_numpy()
-    assert by_folder["predicted"].to_numpy() == pytest.approx(expected, rel=1e-5)
-    assert by_run["predicted"].to_numpy() == pytest.approx(expected, rel=1e-5)
-    assert list(by_folder.columns) == [*rows.columns, "predicted"]
+    for model in ("data/model", f"runs:/{clone.runs()[0].info.run_id}/model"):
+        monkeypatch.setattr("sys.argv", ["predict", "rows.csv", "--model", model])
+        with clone.inside():
+            predict.main()
+        answered = pd.read_csv(clone.root / "predictions.csv")
+        assert answered["predicted"].to_numpy() == pytest.approx(expected, rel=1e-5)
+        assert list(answered.columns) == [*rows.columns, "predicted"]
 
 
 def test_a_missing_column_is_named_and_nothing_is_written(clone: Clone) -> None:

@@ -2,10 +2,14 @@
 the tracked run, and what re-runs after which edit. The tests share one clone, in
 this order; each leaves it as it found it."""
 
+import importlib.util
 import json
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -14,6 +18,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from pipeline import predict, track
+from pipeline.network.backend import keras
+from pipeline.runtime.errors import UserError
+from pipeline.stages import train
 from tests.clone import Clone
 from tests.readme import commands
 
@@ -52,6 +60,16 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 def run(clone: Clone) -> Run:
     (only,) = clone.runs()
     return only
+
+
+@contextmanager
+def untracked(clone: Clone) -> Iterator[None]:
+    """The configuration without tracking, for the length of the block."""
+    clone.stage("configure", "tracking=off")
+    try:
+        yield
+    finally:
+        clone.stage("configure")
 
 
 def artifact(clone: Clone, run: Run, path: str) -> Path:
@@ -101,16 +119,14 @@ def test_the_run_holds_everything_that_the_result_was_made_of(clone: Clone, run:
     assert tags["git.dirty"] == "false"
     assert tags["version.keras"]
     assert {
-        "evaluated_in_sample_rmse",
-        "evaluated_in_sample_mae",
+        "in_sample_rmse",
+        "in_sample_mae",
         "final_loss",
         "best_loss",
         "best_epoch",
     } <= set(metrics)
     assert not [name for name in metrics if "test" in name or "validation" in name]
-    assert metrics["evaluated_optimum_excess_mse"] == pytest.approx(
-        metrics["evaluated_in_sample_mse"]
-    )
+    assert metrics["optimum_excess_mse"] == pytest.approx(metrics["in_sample_mse"])
     assert all(metrics[f"seconds_{stage}"] > 0 for stage in ("prepare", "train", "evaluate"))
     assert run.inputs is not None
     inputs = {
@@ -120,10 +136,12 @@ def test_the_run_holds_everything_that_the_result_was_made_of(clone: Clone, run:
     assert inputs["train"]["md5"] in lock
     names = {
         f"{folder}/{path.name}"
-        for folder in ("evaluation", "training", "provenance")
+        for folder in ("evaluation", "training", "provenance", "data")
         for path in artifact(clone, run, folder).iterdir()
     }
     assert {
+        "data/profile.csv",
+        "data/profile.html",
         "evaluation/learning_curves.png",
         "evaluation/predicted_against_true.png",
         "evaluation/residuals.png",
@@ -148,9 +166,13 @@ def test_the_tracked_model_predicts_what_the_evaluation_did(clone: Clone, run: R
     assert [f"{value:.6f}" for value in predicted] == PREDICTED
 
 
-def test_the_readmes_predict_command_gives_the_notebooks_predictions(clone: Clone) -> None:
-    (command,) = commands("python -m pipeline.predict")
-    clone.run(*command)
+def test_the_readmes_predict_command_gives_the_notebooks_predictions(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = commands("python -m pipeline.predict")[0]
+    monkeypatch.setattr("sys.argv", command[2:])
+    with clone.inside():
+        predict.main()
     table = pd.read_csv(clone.root / "predictions.csv")
     assert [f"{value:.6f}" for value in table["predicted"]] == ["20.101656", "-11.467612"]
 
@@ -168,21 +190,8 @@ def test_a_forced_repetition_leaves_the_lock_byte_for_byte(clone: Clone) -> None
     assert len(clone.runs()) == 2
 
 
-def test_a_file_of_conf_that_is_not_in_use_re_runs_configure_alone(clone: Clone) -> None:
-    with clone.edited("conf/optimizer/adam.yaml", "learning_rate: 0.001", "learning_rate: 0.5"):
-        assert clone.repro() == ["configure"]
-    assert clone.repro() == ["configure"]
-
-
-def test_a_change_of_the_new_rows_does_not_train_again(clone: Clone) -> None:
-    with clone.edited("data/raw/proportional_new.csv", "-3", "-4"):
-        assert clone.repro() == ["prepare", "evaluate"]
-    # The schema is no cached output, so going back prepares again; it takes a moment.
-    assert clone.repro() == ["prepare", "evaluate"]
-
-
-def test_a_changed_value_trains_again_and_going_back_restores(clone: Clone) -> None:
-    trained = len(clone.runs())
+def test_a_changed_value_trains_again_and_going_back_restores(clone: Clone, run: Run) -> None:
+    lock, runs = clone.read("dvc.lock"), len(clone.runs())
     with clone.edited("params.yaml", "epochs: 100", "epochs: 3"):
         assert clone.repro() == ["configure", "train", "evaluate"]
         newest = clone.runs()[0]
@@ -190,29 +199,46 @@ def test_a_changed_value_trains_again_and_going_back_restores(clone: Clone) -> N
         assert newest.data.tags["git.dirty"] == "true"
         diff = artifact(clone, newest, "provenance/git.diff").read_text("utf-8")
         assert "+  epochs: 3" in diff
-    # What was there before comes back from DVC's cache, and the model's run is found.
-    assert clone.repro() == ["configure", "evaluate"]
-    assert len(clone.runs()) == trained + 1
+    # What was there before comes back from DVC's cache; a store that misses its run gets it.
+    store = f"sqlite:///{clone.root / 'empty.db'}"
+    assert clone.repro(MLFLOW_TRACKING_URI=store) == ["configure", "evaluate"]
+    assert clone.read("dvc.lock") == lock
+    assert len(clone.runs()) == runs + 1
+    (again,) = clone.runs(store)
+    assert again.info.status == "FINISHED"
+    assert again.data.tags["recreated_from"] == "data/model/ and data/evaluation/"
+    assert again.data.params == run.data.params
+    points = MlflowClient(store).get_metric_history(again.info.run_id, "loss")
+    assert [point.step for point in points] == list(range(1, 101))
+    assert again.data.metrics["in_sample_rmse"] == run.data.metrics["in_sample_rmse"]
+    (clone.root / "empty.db").unlink()
 
 
-def test_a_keras_callback_of_ones_own_has_its_place(clone: Clone) -> None:
+def test_a_keras_callback_has_its_place_in_the_train_stage(
+    clone: Clone, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Where docs/configuration.md says; here a schedule, and weights that no epoch had."""
-    train = "pipeline/stages/train.py"
-    imported = "    from pipeline.work import Work\n"
-    own = """callbacks=[
-                keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.01 / (epoch + 1)),
-                keras.callbacks.LambdaCallback(
-                    on_train_end=lambda logs: trained.set_weights(
-                        [0 * array + 2 for array in trained.get_weights()]
-                    )
-                ),
-            ]"""
-    with (
-        clone.edited(train, "callbacks=[]", own),
-        clone.edited(train, imported, f"{imported}    from pipeline.backend import keras\n"),
-    ):
-        said = clone.python("-m", "pipeline.stages.train").stdout
-    assert "the weights are of no epoch, but a callback's" in said
+    file = clone.root / "edited_train.py"
+    code = clone.read("pipeline/stages/train.py")
+    assert "callbacks=[]," in code
+    file.write_text(code.replace("callbacks=[],", "callbacks=CALLBACKS,"), "utf-8")
+    callbacks: list[Any] = [
+        keras.callbacks.LearningRateScheduler(lambda epoch, _rate: 0.01 / (epoch + 1)),
+        keras.callbacks.LambdaCallback(),
+    ]
+    callbacks[1].on_train_end = lambda _logs: callbacks[1].model.set_weights(
+        [0 * array + 2 for array in callbacks[1].model.get_weights()]
+    )
+    spec = importlib.util.spec_from_file_location("edited_train", file)
+    assert spec is not None
+    assert spec.loader is not None
+    edited: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(edited)
+    edited.CALLBACKS = callbacks
+    with clone.inside(), untracked(clone):
+        edited.main()
+    file.unlink()
+    assert "the weights are of no epoch, but a callback's" in capsys.readouterr().out
     rates = pd.read_csv(clone.root / "data/model/history.csv")["learning_rate"]
     assert rates.head(3).tolist() == pytest.approx([0.01, 0.005, 0.01 / 3])
     saved = np.load(clone.root / "data/model/weights_after.npz")
@@ -220,32 +246,21 @@ def test_a_keras_callback_of_ones_own_has_its_place(clone: Clone) -> None:
     clone.dvc("checkout", "--force")
 
 
-def test_an_empty_store_is_filled_from_the_files(clone: Clone, run: Run) -> None:
-    (clone.root / "data/tracked.json").unlink()
-    store = f"sqlite:///{clone.root / 'empty.db'}"
-    assert clone.repro(MLFLOW_TRACKING_URI=store) == ["evaluate"]
-    (again,) = clone.runs(store)
-    assert again.info.status == "FINISHED"
-    assert again.data.tags["recreated_from"] == "data/model/ and data/evaluation/"
-    assert again.data.params == run.data.params
-    points = MlflowClient(store).get_metric_history(again.info.run_id, "loss")
-    assert [point.step for point in points] == list(range(1, 101))
-    rmse = "evaluated_in_sample_rmse"
-    assert again.data.metrics[rmse] == run.data.metrics[rmse]
-    (clone.root / "empty.db").unlink()
-
-
-def test_a_deleted_store_is_made_again_by_track_which_says_so(clone: Clone) -> None:
-    kept = (clone.root / "mlflow.db").rename(clone.root / "kept.db")
-    done = clone.python("-m", "pipeline.track")
-    kept.replace(clone.root / "mlflow.db")
-    assert "re-created from data/model/ and data/evaluation/" in done.stdout
-    assert "make ui" in done.stdout
-
-
-def test_track_leaves_a_complete_run_as_it_is(clone: Clone) -> None:
+def test_track_records_a_result_that_the_store_misses_and_says_so(
+    clone: Clone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = len(clone.runs())
-    assert "re-created" not in clone.python("-m", "pipeline.track").stdout
+    monkeypatch.setattr("sys.argv", ["track"])
+    with clone.inside():
+        track.main()
+        complete = capsys.readouterr().out
+        kept = (clone.root / "mlflow.db").rename(clone.root / "kept.db")
+        track.main()
+        missed = capsys.readouterr().out
+    kept.replace(clone.root / "mlflow.db")
+    assert "re-created" not in complete
+    assert "make ui" in complete
+    assert "re-created from data/model/ and data/evaluation/" in missed
     assert len(clone.runs()) == before
 
 
@@ -270,15 +285,16 @@ def test_a_cell_that_is_no_number_is_named(clone: Clone) -> None:
 
 def test_divergence_fails_with_a_hint_and_keeps_the_curve(clone: Clone) -> None:
     model = (clone.root / "data/model/model.keras").read_bytes()
-    clone.python("-m", "pipeline.stages.configure", "optimizer.learning_rate=10")
-    done = clone.python("-m", "pipeline.stages.train", check=False)
-    clone.python("-m", "pipeline.stages.configure")
-    assert done.returncode == 1
-    (line,) = done.stderr.splitlines()
+    clone.stage("configure", "optimizer.learning_rate=10")
+    with clone.inside(), pytest.raises(UserError) as raised:
+        train.main()
+    clone.stage("configure")
+    (line,) = str(raised.value).splitlines()
     assert "the loss became inf in epoch" in line
     assert "lower optimizer.learning_rate" in line
     failed = clone.runs()[0]
     assert failed.info.status == "FAILED"
+    assert failed.data.tags["failure"] == line
     epoch = int(line.split("in epoch ")[1].split(";")[0])
     points = clone.client().get_metric_history(failed.info.run_id, "loss")
     assert [point.step for point in points] == list(range(1, epoch))
@@ -288,7 +304,7 @@ def test_divergence_fails_with_a_hint_and_keeps_the_curve(clone: Clone) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_is_marked_so(clone: Clone, number: signal.Signals) -> None:
-    clone.python("-m", "pipeline.stages.configure", "training.epochs=1000000")
+    clone.stage("configure", "training.epochs=1000000")
     command = [clone.executable, "-m", "pipeline.stages.train"]
     with subprocess.Popen(command, cwd=clone.root, env=clone.environment()) as process:
         try:
@@ -297,6 +313,6 @@ def test_a_killed_run_is_marked_so(clone: Clone, number: signal.Signals) -> None
             process.wait(timeout=60)
         finally:
             process.kill()
-    clone.python("-m", "pipeline.stages.configure")
-    clone.python("-m", "pipeline.track")  # whoever comes next finds the dead
+    clone.stage("configure")
+    clone.python("-m", "pipeline.track")  # the next command finds what is left of it
     assert MlflowClient(clone.store()).get_run(running).info.status == "KILLED"
