@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 from pipeline import predict
+from pipeline.runtime.entry import run as run_command
 from tests.clone import Clone
 from tests.readme import commands
 
@@ -75,7 +76,7 @@ def test_each_experiment_is_a_run_of_its_name(clone: Clone) -> None:
 
 
 def test_predict_answers_for_a_model_folder_and_for_a_tracked_model(
-    clone: Clone, monkeypatch: pytest.MonkeyPatch
+    clone: Clone,
 ) -> None:
     table = load_diabetes(as_frame=True, scaled=False).frame
     rows = table[table.columns[::-1]].assign(note="ignored")
@@ -83,9 +84,8 @@ def test_predict_answers_for_a_model_folder_and_for_a_tracked_model(
     evaluated = pd.read_csv(clone.root / "data/evaluation/predictions.csv").set_index("row")
     expected = evaluated["predicted"].sort_index().to_numpy()
     for model in ("data/model", f"runs:/{clone.runs()[0].info.run_id}/model"):
-        monkeypatch.setattr("sys.argv", ["predict", "rows.csv", "--model", model])
         with clone.inside():
-            predict.main()
+            run_command(predict.main, predict.command_parser(), ["rows.csv", "--model", model])
         answered = pd.read_csv(clone.root / "predictions.csv")
         assert answered["predicted"].to_numpy() == pytest.approx(expected, rel=1e-5)
         assert list(answered.columns) == [*rows.columns, "predicted"]

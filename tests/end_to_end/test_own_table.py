@@ -14,6 +14,7 @@ import yaml
 from pipeline import predict
 from pipeline.dataset.encoding import Encoding
 from pipeline.network.backend import keras, tf
+from pipeline.runtime.entry import run
 from pipeline.runtime.errors import UserError
 from pipeline.stages import evaluate, prepare, train
 from tests.clone import Clone
@@ -111,11 +112,10 @@ def test_keras_alone_predicts_raw_rows_as_the_evaluation_did(clone: Clone) -> No
 
 
 def test_predict_takes_rows_as_the_table_has_them(
-    clone: Clone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clone: Clone, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["predict", PATH])
     with clone.inside():
-        predict.main()
+        run(predict.main, predict.command_parser(), [PATH])
     assert f"predicted {ROWS} rows" in capsys.readouterr().out
     predicted = pd.read_csv(clone.root / "predictions.csv")["predicted"]
     evaluated = pd.read_csv(clone.root / "data/evaluation/predictions.csv")

@@ -20,6 +20,7 @@ from mlflow.entities import Run
 
 from pipeline import predict, track
 from pipeline.network.backend import keras
+from pipeline.runtime.entry import run as run_command
 from pipeline.runtime.errors import UserError
 from pipeline.stages import train
 from tests.clone import Clone
@@ -167,12 +168,11 @@ def test_the_tracked_model_predicts_what_the_evaluation_did(clone: Clone, run: R
 
 
 def test_the_readmes_predict_command_gives_the_notebooks_predictions(
-    clone: Clone, monkeypatch: pytest.MonkeyPatch
+    clone: Clone,
 ) -> None:
     command = commands("python -m pipeline.predict")[0]
-    monkeypatch.setattr("sys.argv", command[2:])
     with clone.inside():
-        predict.main()
+        run_command(predict.main, predict.command_parser(), command[3:])
     table = pd.read_csv(clone.root / "predictions.csv")
     assert [f"{value:.6f}" for value in table["predicted"]] == ["20.101656", "-11.467612"]
 
@@ -247,10 +247,9 @@ def test_a_keras_callback_has_its_place_in_the_train_stage(
 
 
 def test_track_records_a_result_that_the_store_misses_and_says_so(
-    clone: Clone, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    clone: Clone, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = len(clone.runs())
-    monkeypatch.setattr("sys.argv", ["track"])
     with clone.inside():
         track.main()
         complete = capsys.readouterr().out
