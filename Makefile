@@ -4,8 +4,9 @@
 # make test-long   tests of queues, killed processes and shared databases
 # make track   record the current result again, if the store misses it
 # make bench   measure its speed beside others (BENCH="epoch members" for some)
+# make docs    build the documentation site in site/
 .DEFAULT_GOAL := repro
-.PHONY: repro track ui test test-fast test-long bench lock check-python
+.PHONY: repro track ui test test-fast test-long bench docs lock check-python
 SHELL := /bin/sh
 
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -46,6 +47,10 @@ test-long: .venv/test.stamp
 
 bench: .venv/run.stamp .venv-benchmarks/stamp
 	@$(RUN) python -m benchmarks $(BENCH)
+
+docs: .venv/test.stamp
+	@$(RUN) sphinx-build --quiet --fail-on-warning --keep-going docs site
+	@echo "The site is at site/index.html"
 
 .venv-benchmarks/stamp: benchmarks/requirements.txt | check-python
 	@echo "Installing the libraries to compare with ..."

@@ -12,12 +12,14 @@ from pipeline.runtime.entry import run as run_command
 from tests.clone import Clone
 from tests.readme import commands
 
+PAGE = "docs/experiments.md"
+
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone after the README's experiments but for the queue; diabetes is the last."""
+    """A clone after the page's experiments but for the queue; diabetes is the last."""
     made = Clone(tmp_path_factory.mktemp("experiments") / "project")
-    typed = [command for command in commands("dvc exp run") if "--queue" not in command]
+    typed = [command for command in commands("dvc exp run", PAGE) if "--queue" not in command]
     for command in sorted(typed, key=lambda command: "conf.data=diabetes" in command):
         made.run(*command)
         if "conf.data=diabetes" not in command:
@@ -52,7 +54,7 @@ def test_dvc_compares_the_experiment_with_its_origin(clone: Clone) -> None:
     said = {
         " ".join(command): clone.run(*command).stdout
         for start in ("dvc metrics", "dvc params", "dvc plots", "dvc exp show")
-        for command in commands(start)
+        for command in commands(start, PAGE)
     }
     assert "conf.data" in said["dvc params diff"]
     assert "in_sample.rmse" in said["dvc metrics diff"]
@@ -60,7 +62,7 @@ def test_dvc_compares_the_experiment_with_its_origin(clone: Clone) -> None:
     page = clone.read("dvc_plots/index.html")
     for title in ("Loss by epoch", "Mean absolute error by epoch", "Predicted against true"):
         assert title in page
-    (show,) = commands("dvc exp show")
+    (show,) = commands("dvc exp show", PAGE)
     columns = clone.run(*show, "--csv").stdout.splitlines()[0].split(",")
     for value in ("training.epochs", "optimizer.learning_rate", "model.layers", "test.rmse"):
         assert len([column for column in columns if column.split(":")[-1] == value]) == 1
@@ -106,7 +108,7 @@ def test_queued_experiments_end_as_complete_runs_of_their_names(clone: Clone) ->
     clone.git("checkout", "--", ".")
     known = {run.info.run_name for run in clone.runs()}
     queue, start, status = (
-        next(command for command in commands("dvc") if words <= set(command))
+        next(command for command in commands("dvc", PAGE) if words <= set(command))
         for words in ({"run", "--queue"}, {"queue", "start"}, {"queue", "status"})
     )
     clone.run(*queue)
