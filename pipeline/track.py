@@ -1,27 +1,25 @@
-"""Makes sure that the current result has its whole run in MLflow, and says what
-came out and how to look at it.
-
-    python -m pipeline.track
-"""
+"""Makes sure that the current result has its complete run in MLflow; prints the results."""
 
 import json
 
 from pipeline.compose.schema import read_config
-from pipeline.runtime.entry import leave, run
+from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import EVALUATION, METRICS, MODEL
-from pipeline.tracking import training_run
 
 
 def main() -> None:
+    # MLflow takes seconds to import.
+    from pipeline.tracking import training_run
+
     config = read_config()
     for path in (MODEL / "history.csv", EVALUATION / "predictions.csv", METRICS):
         if not path.is_file():
             raise UserError(
                 f"{path}: no such file; `dvc repro` makes it, `dvc checkout` restores it"
             )
-    outcome = training_run.complete(config)
-    print("\nWhat came out")
+    outcome = training_run.track(config)
+    print("\nResults")
     for part, values in json.loads(METRICS.read_text("utf-8")).items():
         pairs = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
         print(f"  {part.replace('_', '-')}: {pairs}")
@@ -31,10 +29,10 @@ def main() -> None:
     print(f"  model: {MODEL}/model.keras; use it with `python -m pipeline.predict ROWS.csv`")
     if outcome is not None:
         how = f", re-created from {MODEL}/ and {EVALUATION}/" if outcome.recreated else ""
-        print(f"  run: {outcome.run_name} in {outcome.place}{how}")
-        print("To look at it: make ui")
+        print(f"  run: {outcome.run_name} in {outcome.store}{how}")
+        print("To see it: make ui")
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, CommandParser("pipeline.track", __doc__))
     leave()

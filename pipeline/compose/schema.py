@@ -1,7 +1,7 @@
-"""The schema of the whole configuration: what an experiment may state.
+"""The schema of the whole configuration.
 
-Hydra types the configuration by these dataclasses; the bounds beside the fields are the
-range checks. What a stage computes with is in pipeline/config/, the rest is here.
+Hydra types the configuration by these dataclasses; the bounds of the fields are checked
+afterwards. The sections that stages read are in pipeline/config/, the others here.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.config.data import Data
 from pipeline.config.section import COMPOSED, bounded, read_composed, typed
-from pipeline.config.training import TrainingConfig
+from pipeline.config.training import OPTIMIZERS, SCHEDULES, TrainingConfig
 
 
 class Sampler(Enum):
@@ -25,7 +25,7 @@ class Sampler(Enum):
 
 
 class Score(Enum):
-    """By which error of the validation part trials are compared."""
+    """The error on the validation part by which trials are compared."""
 
     rmse = "rmse"
     mae = "mae"
@@ -33,8 +33,8 @@ class Score(Enum):
 
 @dataclass
 class Pruning:
-    """Successive halving: after first_epoch epochs, and again whenever factor times as
-    many are done, one in factor of the networks trained together goes on."""
+    """Successive halving: after first_epoch epochs, and again after factor times as many,
+    one in factor of the networks trained together continues."""
 
     enabled: bool = True
     first_epoch: int = bounded(10, at_least=1)
@@ -70,7 +70,7 @@ class Tracking:
 
 @dataclass
 class Choices:
-    """The option of each group of conf/ that the experiment takes."""
+    """The chosen option of each group of conf/."""
 
     data: str | None = None
     model: str | None = None
@@ -92,6 +92,8 @@ class Config(TrainingConfig):
 
 
 GROUPS = tuple(choice.name for choice in fields(Choices))
+# Groups whose options differ in their keys, and the schema of each option.
+VARIANTS: dict[str, Mapping[str, type[Any]]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
 
 
 def read_config(path: Path = COMPOSED) -> Config:
@@ -99,29 +101,35 @@ def read_config(path: Path = COMPOSED) -> Config:
     return typed(Config, read_composed(path))
 
 
-def settings(config: Config) -> dict[str, Any]:
-    """Everything that makes the experiment what it is (so neither where it is
-    tracked nor how others are searched for), under dotted names."""
-    # Not by way of OmegaConf, which takes a hundred times as long for each trial of a sweep.
+def experiment_parameters(config: Config) -> dict[str, Any]:
+    """All values that define the experiment, by dotted key: neither how it is tracked nor how
+    a sweep searches."""
+    # OmegaConf would take a hundred times as long, for each trial of a sweep.
     sections = asdict(config, dict_factory=_plain)
-    for aside in ("tracking", "sweep"):
-        del sections[aside], sections["conf"][aside]
+    for section in ("tracking", "sweep"):
+        del sections[section], sections["conf"][section]
     return flatten(sections)
 
 
 def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: _named(value) for key, value in pairs}
+    return {key: _plain_value(value) for key, value in pairs}
 
 
-def _named(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
+    """A value of the configuration, with the names of enumerations' members."""
     if isinstance(value, dict):
-        return {key: _named(one) for key, one in value.items()}
+        return {key: _plain_value(one) for key, one in value.items()}
     return value.name if isinstance(value, Enum) else value
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings and lists as one mapping with dotted keys, in order:
-    {"a": [{"b": 1}]} becomes {"a.0.b": 1}."""
+    """Nested mappings and lists as one mapping with dotted keys, in order.
+
+    Examples
+    --------
+    >>> flatten({"a": [{"b": 1}], "c": 2})
+    {'a.0.b': 1, 'c': 2}
+    """
     if isinstance(value, Mapping):
         pairs = [(str(key), item) for key, item in value.items()]
     elif isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The section `data`: which table, which of its columns, what becomes of them."""
+"""The section `data`: the table, its columns, and how they are prepared."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -9,7 +9,7 @@ from pipeline.config.section import bounded
 
 
 class Policy(Enum):
-    """What to do about a finding."""
+    """What to do about a finding or a violation."""
 
     error = "error"
     warn = "warn"
@@ -26,7 +26,7 @@ class Kind(Enum):
 
 
 class SplitBy(Enum):
-    """What decides in which part a row comes."""
+    """What decides which part a row belongs to."""
 
     random = "random"
     group = "group"
@@ -36,7 +36,7 @@ class SplitBy(Enum):
 
 
 class ScaleInputs(Enum):
-    """What becomes of a number before the network reads it."""
+    """How numeric inputs are scaled."""
 
     none = "none"
     standardize = "standardize"
@@ -44,7 +44,7 @@ class ScaleInputs(Enum):
 
 
 class ScaleTarget(Enum):
-    """In which units the network learns the target."""
+    """How the target is scaled for training."""
 
     none = "none"
     standardize = "standardize"
@@ -52,7 +52,7 @@ class ScaleTarget(Enum):
 
 
 class Impute(Enum):
-    """What stands in for a missing number."""
+    """What replaces a missing number."""
 
     median = "median"
     mean = "mean"
@@ -60,7 +60,7 @@ class Impute(Enum):
 
 @dataclass
 class Reading:
-    """How a CSV file is written; what is None is found out from the file."""
+    """How a CSV file is written; what is None is detected."""
 
     delimiter: str | None = None
     header: bool | None = None
@@ -86,8 +86,8 @@ class Reading:
 
 @dataclass
 class Split:
-    """Fractions of the rows that are set aside, and how they are chosen; the rest is
-    trained on. column is what group, time, hash and column go by."""
+    """The fractions of the rows for validation and test, and how these rows are chosen; the
+    rest are for training. by group, time, hash and column use the column."""
 
     by: SplitBy = SplitBy.random
     column: str | None = None
@@ -97,10 +97,10 @@ class Split:
 
     def problem(self) -> str | None:
         if self.validation + self.test >= 1:
-            return "validation + test must stay below 1: nothing is left to train on"
+            return "validation + test must be below 1, or no rows are left for training"
         if (self.column is None) != (self.by is SplitBy.random):
             return (
-                "column names what to divide by, so it needs by: group, time, hash or column"
+                "column has an effect only with by: group, time, hash or column"
                 if self.column is not None
                 else f"by is {self.by.value}, which needs column"
             )
@@ -109,7 +109,7 @@ class Split:
 
 @dataclass
 class Violations:
-    """What to do about values that the schema does not expect."""
+    """What to do about values that violate the schema."""
 
     missing_value: Policy = Policy.error
     unseen_category: Policy = Policy.warn
@@ -118,8 +118,8 @@ class Violations:
 
 @dataclass
 class Lint:
-    """What to do about each kind of finding in a table. accept has single findings that
-    are all right, each as kind:column."""
+    """What to do about each kind of finding in a table. accept lists single findings to
+    ignore, each as kind:column."""
 
     shared_rows: Policy = Policy.warn
     shared_group: Policy = Policy.error
@@ -134,7 +134,7 @@ class Lint:
 
 @dataclass
 class Data:
-    """Which table, which of its columns, what becomes of them, how the rows are divided."""
+    """The table, its columns, how they are prepared, and how the rows are split."""
 
     path: str = MISSING
     target: str = MISSING

@@ -1,4 +1,4 @@
-"""A section of the configuration: its bounds, its checks, and how a stage reads it."""
+"""Sections of the configuration: how they are read, typed and checked."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 def read_section(name: str, schema: type[T], path: Path = COMPOSED) -> T:
-    """One section of the composed configuration, typed. dvc.yaml names for each stage the
-    sections that it reads. Raises UserError where the file is missing."""
+    """One section of the composed configuration, typed. dvc.yaml lists the sections that each
+    stage reads. Raises UserError if the file is missing."""
     return typed(schema, read_composed(path)[name])
 
 
 def read_composed(path: Path = COMPOSED) -> dict[str, Any]:
-    """The composed configuration as plain mappings. Raises UserError where it is missing."""
+    """The composed configuration as plain mappings. Raises UserError if it is missing."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -31,8 +31,8 @@ def read_composed(path: Path = COMPOSED) -> dict[str, Any]:
 
 
 def typed(schema: type[T], plain: Mapping[str, Any]) -> T:
-    """The dataclass of a schema with resolved values. A schema that has `variants` stands
-    for the one of them that is called plain["name"]."""
+    """A schema's dataclass with the resolved values. Of a schema with `variants`, the one
+    with plain["name"] is used."""
     structured = OmegaConf.structured(_variant(schema, plain))
     for item in fields(cast("Any", schema)):
         if hasattr(item.type, "variants"):
@@ -53,19 +53,19 @@ def bounded(
     below: float | None = None,
     at_most: float | None = None,
 ) -> Any:
-    """A field and the range that its value must lie in."""
+    """A dataclass field with the range of its values."""
     bounds = {
         "at least": (at_least, lambda value, limit: value >= limit),
         "above": (above, lambda value, limit: value > limit),
         "below": (below, lambda value, limit: value < limit),
         "at most": (at_most, lambda value, limit: value <= limit),
     }
-    stated = {name: pair for name, pair in bounds.items() if pair[0] is not None}
-    return field(default=default, metadata={"bounds": stated})
+    given = {name: pair for name, pair in bounds.items() if pair[0] is not None}
+    return field(default=default, metadata={"bounds": given})
 
 
 def check(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Each key whose value is out of range, with what is wrong with it."""
+    """Yields each key whose value is invalid, and the error's text."""
     for item in fields(config):
         key = f"{prefix}{item.name}"
         value = getattr(config, item.name)
@@ -78,8 +78,7 @@ def check(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         parts = value if isinstance(value, list) else [value]
         for index, part in enumerate(parts):
             if is_dataclass(part):
-                place = f"{key}[{index}]." if isinstance(value, list) else f"{key}."
-                yield from check(part, place)
+                yield from check(part, f"{key}[{index}]." if isinstance(value, list) else f"{key}.")
     problem = config.problem() if hasattr(config, "problem") else None
     if problem:
         yield prefix.rstrip("."), f"{prefix.rstrip('.')}: {problem}"

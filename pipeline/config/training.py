@@ -1,4 +1,4 @@
-"""The sections that a training reads: model, optimizer, schedule, training."""
+"""The sections that define a training: model, optimizer, schedule, training."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -10,7 +10,7 @@ from pipeline.config.section import bounded, read_section
 
 
 class Activation(Enum):
-    """Names that Keras knows an elementwise activation by."""
+    """Elementwise activations, by their names in Keras."""
 
     linear = "linear"
     relu = "relu"
@@ -25,7 +25,7 @@ class Activation(Enum):
 
 
 class KernelInitializer(Enum):
-    """Names that Keras knows an initializer by."""
+    """Initializers of a kernel, by their names in Keras."""
 
     constant = "constant"
     glorot_uniform = "glorot_uniform"
@@ -38,14 +38,14 @@ class KernelInitializer(Enum):
 
 
 class BiasInitializer(Enum):
-    """How a bias may begin."""
+    """Initializers of a bias, by their names in Keras."""
 
     zeros = "zeros"
     ones = "ones"
 
 
 class Loss(Enum):
-    """What training minimises."""
+    """The function that training minimises."""
 
     mse = "mse"
     mae = "mae"
@@ -53,20 +53,20 @@ class Loss(Enum):
 
 
 class When(Enum):
-    """Whether to do a thing that is of use only sometimes."""
+    """Whether to use a technique that does not always pay off."""
 
     auto = "auto"
     always = "always"
     never = "never"
 
     def decided(self, *, useful: bool) -> bool:
-        """What auto comes to, if the thing is useful or is not."""
+        """Whether to use it, where auto means: if it is useful."""
         return useful if self is When.auto else self is When.always
 
 
 @dataclass
 class Layer:
-    """One Dense layer, and the dropout after it."""
+    """A Dense layer, followed by dropout."""
 
     units: int = bounded(at_least=1)
     activation: Activation = Activation.linear
@@ -82,30 +82,30 @@ class Layer:
         if constant and self.kernel_value is None:
             return "kernel_initializer is constant, so kernel_value must be a number"
         if not constant and self.kernel_value is not None:
-            return "kernel_value only means something with kernel_initializer: constant"
+            return "kernel_value has an effect only with kernel_initializer: constant"
         return None
 
 
 @dataclass
 class Model:
-    """A Dense network of any depth, first layer first."""
+    """A Dense network of any depth; the first layer comes first."""
 
     layers: list[Layer] = MISSING
 
     def problem(self) -> str | None:
         if not self.layers:
-            return "layers is empty; a network needs at least one layer of 1 unit"
+            return "layers is empty; a network needs at least one layer, of 1 unit"
         last = self.layers[-1]
         if last.units != 1:
-            return f"the last of layers has {last.units} units; one target needs units: 1"
+            return f"the last layer has {last.units} units; one target needs units: 1"
         if last.dropout > 0:
-            return "the last of layers has dropout, which would blank out predictions"
+            return "the last layer has dropout, which would set predictions to zero"
         return None
 
 
 @dataclass
 class Optimizer:
-    """What all optimizers share."""
+    """The keys that all optimizers share."""
 
     variants: ClassVar[dict[str, type["Optimizer"]]]
 
@@ -116,7 +116,7 @@ class Optimizer:
 
     def problem(self) -> str | None:
         if self.clipnorm is not None and self.clipvalue is not None:
-            return "set clipnorm or clipvalue, not both: one would undo the other"
+            return "set clipnorm or clipvalue, not both"
         return None
 
 
@@ -179,7 +179,7 @@ class Constant(Schedule):
 
 @dataclass
 class Exponential(Schedule):
-    """Times decay_rate every decay_epochs epochs, smoothly."""
+    """Multiplied by decay_rate over every decay_epochs epochs, smoothly."""
 
     name: str = "exponential"
     decay_rate: float = bounded(0.5, above=0, at_most=1)
@@ -204,8 +204,8 @@ Schedule.variants = SCHEDULES
 
 @dataclass
 class EarlyStopping:
-    """Stop when the validation loss (else the training loss) has not improved
-    by more than min_delta for patience epochs; the best weights are kept."""
+    """Stops when the validation loss (without a validation part, the training loss) has not
+    improved by more than min_delta for patience epochs; the best weights are kept."""
 
     enabled: bool = False
     patience: int = bounded(20, at_least=1)
@@ -228,7 +228,7 @@ class Training:
 
 @dataclass
 class TrainingConfig:
-    """All that a training depends on besides its rows."""
+    """All that a training depends on, besides its rows."""
 
     model: Model = field(default_factory=Model)
     optimizer: Optimizer = field(default_factory=Optimizer)

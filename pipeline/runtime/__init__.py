@@ -1,2 +1,2 @@
-"""What every command shares: errors for people, how a process ends, whole files, paths. May import
-nothing of the pipeline."""
+"""What all commands share: arguments and endings, the user's errors, heavy imports, complete files,
+paths. May import nothing of the pipeline."""

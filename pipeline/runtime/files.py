@@ -1,4 +1,4 @@
-"""Outputs that are there as a whole or not at all."""
+"""Outputs that are written completely or not at all."""
 
 import os
 import shutil
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def whole_directory(target: Path) -> Iterator[Path]:
-    """A new directory to write to; it takes the place of target when the block
-    ends well and vanishes when it raises."""
+    """A new directory to write to. It replaces target when the block ends, and is deleted if
+    the block raises."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -32,8 +32,8 @@ def whole_directory(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """A path to write to; the file takes the place of target when the block ends
-    well and vanishes when it raises."""
+    """A path to write to. The file replaces target when the block ends, and is deleted if the
+    block raises."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{os.getpid()}-{target.name}")
     try:
@@ -45,14 +45,14 @@ def whole_file(target: Path) -> Iterator[Path]:
 
 
 def write_text(target: Path, text: str) -> None:
-    """text as the whole content of target, in UTF-8."""
+    """Replaces the content of target by text, in UTF-8."""
     with whole_file(target) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
 def write_table(table: "pd.DataFrame", path: Path) -> None:
-    """table as CSV, without its index."""
-    # Nine digits tell any two numbers of float32 apart.
+    """Writes a table as CSV, without its index."""
+    # Nine digits distinguish any two float32 numbers.
     table.to_csv(path, index=False, float_format="%.9g")
 
 

@@ -1,4 +1,4 @@
-"""What every command shares: how it ends, and what reaches the terminal."""
+"""Heavy imports: quicker, and without the lines that native code prints."""
 
 import gc
 import os
@@ -9,13 +9,18 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def importing(*without: str) -> Iterator[None]:
-    """For a heavy import: all that it makes is kept, and looking through it for garbage
-    would be a tenth of the time.
+def heavy_import(without: tuple[str, ...] = ()) -> Iterator[None]:
+    """Makes the imports of the block quicker.
 
-    It goes on as if the libraries named were not installed, if they are not imported
-    yet: what is taken only where it is there can cost more than all the rest. None in
-    sys.modules is Python's own way to say it. No other thread may import them meanwhile.
+    Garbage is not collected: everything that an import creates is kept, and searching it would
+    take a tenth of the time.
+
+    Parameters
+    ----------
+    without
+        Optional dependencies that are imported wherever they are installed, and can cost more
+        than all the rest. Unless they are imported already they appear not to be installed, by
+        None in sys.modules, which is Python's own way. No other thread may import them meanwhile.
     """
     hidden = [name for name in without if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None is allowed there
@@ -32,20 +37,20 @@ def importing(*without: str) -> Iterator[None]:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Holds back what native code writes to file descriptor 2, and shows it
-    only if the block raises. Python's own sys.stderr is included."""
+    """Hides what is written to file descriptor 2, by native code too; shows it if the block
+    raises."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         failed = True
         try:
             yield
             failed = False
         finally:
             sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
             if failed:
-                held.seek(0)
-                sys.stderr.write(held.read().decode(errors="replace"))
+                captured.seek(0)
+                sys.stderr.write(captured.read().decode(errors="replace"))

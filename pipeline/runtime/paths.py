@@ -1,4 +1,4 @@
-"""Where the stages write, relative to the root of the repository."""
+"""Paths of what the stages read and write, relative to the root of the repository."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ SCHEMAS = Path("data/schema")
 PREPARED = Path("data/prepared")
 MODEL = Path("data/model")
 EVALUATION = Path("data/evaluation")
-# In a model folder, and in data/prepared/.
+# Names of files in data/prepared/ and in a model folder.
 CONTRACT = "contract.json"
 ENCODING = "encoding.json"
 METRICS = Path("data/metrics.json")

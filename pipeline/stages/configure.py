@@ -1,15 +1,13 @@
-"""conf/ + params.yaml  ->  data/config.yaml, composed, typed and checked.
+"""conf/ + params.yaml  ->  data/config.yaml, composed, typed and checked."""
 
-python -m pipeline.stages.configure [KEY=VALUE ...]
-"""
-
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
-from pipeline.compose.experiment import compose, doubts
+from pipeline.compose.experiment import compose, warnings
 from pipeline.config.section import COMPOSED
+from pipeline.runtime.entry import CommandParser
 from pipeline.runtime.errors import warn
 from pipeline.runtime.files import write_text
 from pipeline.tracking.stage_command import run_stage
@@ -17,12 +15,16 @@ from pipeline.tracking.stage_command import run_stage
 HEADER = "# Written by the configure stage from conf/ and params.yaml; edit those.\n"
 
 
-def main() -> None:
-    composed = compose(Path(), sys.argv[1:])
-    for line in doubts(Path(), composed):
+def main(overrides: Sequence[str] = ()) -> None:
+    composed = compose(Path(), overrides)
+    for line in warnings(Path(), composed.config):
         warn(line)
-    write_text(COMPOSED, HEADER + yaml.safe_dump(composed, sort_keys=False))
+    write_text(COMPOSED, HEADER + yaml.safe_dump(composed.plain, sort_keys=False))
 
 
 if __name__ == "__main__":
-    run_stage("configure", main)
+    parser = CommandParser("pipeline.stages.configure", __doc__)
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUE", help="wins over params.yaml, as in Hydra"
+    )
+    run_stage(main, parser)

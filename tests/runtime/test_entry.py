@@ -1,34 +1,43 @@
-"""How a command ends, and what reaches the terminal."""
+"""How a command begins and ends."""
 
-import gc
-import importlib
-import json
+import re
+import runpy
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pipeline.runtime.entry import run
-from pipeline.runtime.errors import UserError, warn
-from pipeline.runtime.imports import importing
+from pipeline.runtime.entry import CommandParser, run
+from pipeline.runtime.errors import UserError
 
 ROOT = Path(__file__).parents[2]
+# Every module that is a command, but the recorder, which other processes start.
+COMMANDS = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
+    for path in (ROOT / "pipeline").rglob("*.py")
+    if path.name != "recorder.py"
+    if path.name == "__main__.py" or '__name__ == "__main__"' in path.read_text("utf-8")
+)
+WITH_ARGUMENTS = {"pipeline.stages.configure", "pipeline.predict", "pipeline.sweep"}
 
 
 @pytest.fixture(autouse=True)
-def _kept_handler() -> Iterator[None]:
-    kept = signal.getsignal(signal.SIGTERM)
+def _restored_handler() -> Iterator[None]:
+    handler = signal.getsignal(signal.SIGTERM)
     yield
-    signal.signal(signal.SIGTERM, kept)
+    signal.signal(signal.SIGTERM, handler)
 
 
-def ending(main: Callable[[], None]) -> object:
-    """The exit status of a command that does not come to its own end."""
+def parser() -> CommandParser:
+    return CommandParser("pipeline.some_command", "Does something.")
+
+
+def exit_status(main: Callable[..., None], *arguments: str) -> object:
+    """That of a command that does not reach its end."""
     with pytest.raises(SystemExit) as caught:
-        run(main)
+        run(main, parser(), arguments)
     return caught.value.code
 
 
@@ -38,7 +47,7 @@ def test_a_user_error_is_its_text_on_stderr_and_status_1(
     def main() -> None:
         raise UserError("a.csv: no such file; put it there")
 
-    assert ending(main) == 1
+    assert exit_status(main) == 1
     assert capsys.readouterr() == ("", "error: a.csv: no such file; put it there\n")
 
 
@@ -46,12 +55,12 @@ def test_each_line_of_a_user_error_is_marked(capsys: pytest.CaptureFixture[str])
     def main() -> None:
         raise UserError("a is 0\nb is 0")
 
-    assert ending(main) == 1
+    assert exit_status(main) == 1
     assert capsys.readouterr().err == "error: a is 0\nerror: b is 0\n"
 
 
-def test_a_command_that_ends_well_adds_no_words(capsys: pytest.CaptureFixture[str]) -> None:
-    run(lambda: print("done"))
+def test_a_command_that_succeeds_prints_nothing_more(capsys: pytest.CaptureFixture[str]) -> None:
+    run(lambda: print("done"), parser(), [])
     assert capsys.readouterr() == ("done\n", "")
 
 
@@ -60,7 +69,7 @@ def test_an_error_that_is_not_the_users_keeps_its_traceback() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        run(main)
+        run(main, parser(), [])
 
 
 def interrupt() -> None:
@@ -72,12 +81,12 @@ def terminate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stop", "status", "said"),
+    ("stop", "status", "stderr"),
     [(interrupt, 130, "interrupted\n"), (terminate, 143, "")],
     ids=["ctrl-c", "terminate"],
 )
-def test_a_stopped_command_cleans_up_and_says_by_its_status_what_stopped_it(
-    stop: Callable[[], None], status: int, said: str, capsys: pytest.CaptureFixture[str]
+def test_a_stopped_command_cleans_up_and_shows_by_its_status_what_stopped_it(
+    stop: Callable[[], None], status: int, stderr: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cleaned = []
 
@@ -87,59 +96,74 @@ def test_a_stopped_command_cleans_up_and_says_by_its_status_what_stopped_it(
         finally:
             cleaned.append(True)
 
-    assert ending(main) == status
+    assert exit_status(main) == status
     assert cleaned
-    assert capsys.readouterr() == ("", said)
+    assert capsys.readouterr() == ("", stderr)
 
 
-def test_a_warning_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    warn("not tracked")
-    assert capsys.readouterr() == ("", "warning: not tracked\n")
+def test_arguments_are_passed_by_name() -> None:
+    seen: list[tuple[str, int]] = []
+
+    def main(name: str, trial: int) -> None:
+        seen.append((name, trial))
+
+    command = parser()
+    command.add_argument("name")
+    command.add_argument("--trial", type=int)
+    run(main, command, ["a", "--trial", "3"])
+    assert seen == [("a", 3)]
 
 
-def test_an_import_may_go_without_what_is_not_imported_yet(
-    monkeypatch: pytest.MonkeyPatch,
+def start(command: str, *arguments: str, monkeypatch: pytest.MonkeyPatch) -> object:
+    """The exit status of `python -m COMMAND` with arguments that end it before its work."""
+    monkeypatch.setattr(sys, "argv", [command, *arguments])
+    # Nothing heavy may be imported before the arguments are parsed.
+    for library in ("keras", "mlflow", "tensorflow"):
+        monkeypatch.setitem(sys.modules, library, None)
+    # Or else runpy warns that it runs the module a second time.
+    for module in (command, f"{command}.__main__"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module(command, run_name="__main__")
+    return caught.value.code
+
+
+def test_the_commands_are_found() -> None:
+    assert {"pipeline.predict", "pipeline.stages.train", "pipeline.sweep"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_describes_itself_and_does_nothing_else(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
-    with importing("colorsys", "json"):
-        assert not gc.isenabled()
-        assert importlib.import_module("json") is json
-        with pytest.raises(ModuleNotFoundError):
-            importlib.import_module("colorsys")
-    assert gc.isenabled()
-    assert importlib.import_module("colorsys").rgb_to_hls(0, 0, 0) == (0.0, 0.0, 0.0)
+    assert start(command, "--help", monkeypatch=monkeypatch) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"usage: python -m {command} [-h]")
+    assert re.search(r"\n\n[^\n]+.*\n\n(positional arguments|options):\n", out, re.DOTALL)
+    assert err == ""
 
 
-def test_a_failed_import_leaves_nothing_hidden() -> None:
-    with pytest.raises(ImportError), importing("no_such_module"):
-        raise ImportError
-    assert gc.isenabled()
-    assert "no_such_module" not in sys.modules
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_refuses_arguments_that_it_does_not_know(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = ["rows.csv"] if command == "pipeline.predict" else []
+    assert start(command, *table, "--epochs=3", monkeypatch=monkeypatch) == 2
+    assert capsys.readouterr() == ("", "error: unrecognized arguments: --epochs=3; see --help\n")
 
 
-QUIET = """
-import os, sys
-from pipeline.command import quiet_stderr
-print("before", file=sys.stderr)
-with quiet_stderr():
-    os.write(2, b"native\\n")
-    print("python", file=sys.stderr)
-    {last}
-print("after", file=sys.stderr)
-"""
-
-
-def quiet_stderr_of(last: str) -> str:
-    # In a process of its own: pytest has its own hands on file descriptor 2.
-    command = [sys.executable, "-c", QUIET.format(last=last)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stderr
-
-
-def test_quiet_stderr_holds_back_the_lines_of_a_block_that_ends_well() -> None:
-    assert quiet_stderr_of("pass") == "before\nafter\n"
-
-
-def test_quiet_stderr_shows_the_lines_of_a_block_that_raises() -> None:
-    said = quiet_stderr_of("raise ImportError('no library')")
-    assert said.startswith("before\nnative\npython\nTraceback")
-    assert said.endswith("ImportError: no library\n")
+@pytest.mark.parametrize(
+    "command",
+    [
+        name
+        for name in COMMANDS
+        if name not in ("pipeline.stages.configure", "pipeline.predict", "pipeline.sweep")
+    ],
+)
+def test_most_commands_take_no_arguments(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start(command, "training.epochs=3", monkeypatch=monkeypatch) == 2
+    assert capsys.readouterr().err == (
+        "error: unrecognized arguments: training.epochs=3; see --help\n"
+    )

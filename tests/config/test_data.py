@@ -1,0 +1,132 @@
+"""The values that the section `data` allows."""
+
+from typing import Any
+
+import pytest
+from omegaconf.errors import ValidationError
+
+from pipeline.config.data import Data, Kind, Lint, Policy, Reading, Split, SplitBy, Violations
+from pipeline.config.section import check, typed
+
+
+def mistakes(section: Any) -> list[str]:
+    """The errors that check finds in a section."""
+    return [text for _, text in check(section)]
+
+
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        (Split(validation=-0.1), "validation is -0.1, but must be at least 0"),
+        (Split(validation=1.0), "validation is 1.0, but must be below 1"),
+        (Split(test=-0.1), "test is -0.1, but must be at least 0"),
+        (Split(test=1.0), "test is 1.0, but must be below 1"),
+        (Split(test=float("nan")), "test is nan, but must be a finite number"),
+        (Split(seed=-1), "seed is -1, but must be at least 0"),
+        (
+            Data(path="a", target="b", min_category_count=0),
+            "min_category_count is 0, but must be at least 1",
+        ),
+        (
+            Data(path="a", target="b", max_categories=0),
+            "max_categories is 0, but must be at least 1",
+        ),
+        (
+            Data(path="a", target="b", split=Split(seed=-1)),
+            "split.seed is -1, but must be at least 0",
+        ),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_bound(section: Any, text: str) -> None:
+    assert text in mistakes(section)
+
+
+NEEDS_COLUMN = "by is {}, which needs column"
+
+
+@pytest.mark.parametrize(
+    ("section", "text"),
+    [
+        (
+            Split(validation=0.5, test=0.5),
+            "validation + test must be below 1, or no rows are left for training",
+        ),
+        (
+            Split(column="day"),
+            "column has an effect only with by: group, time, hash or column",
+        ),
+        *((Split(by=by), NEEDS_COLUMN.format(by.value)) for by in SplitBy if by.value != "random"),
+        (Reading(delimiter=""), "delimiter is '', but must be one character"),
+        (Reading(delimiter=";;"), "delimiter is ';;', but must be one character"),
+        (Reading(decimal=""), "decimal is '', but must be one character"),
+        (Reading(decimal=".,"), "decimal is '.,', but must be one character"),
+        (Reading(thousands=""), "thousands is '', but must be one character"),
+        (Reading(thousands="  "), "thousands is '  ', but must be one character"),
+        (Reading(decimal=",", thousands=","), "decimal and thousands are both ','"),
+        (
+            Reading(names=["a"], header=True),
+            "names are for a file without a header; leave names or header out",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_a_problem(
+    section: Split | Reading, text: str
+) -> None:
+    assert section.problem() == text
+    data = Data(path="a", target="b")
+    if isinstance(section, Split):
+        data.split = section
+    else:
+        data.reading = section
+    where = "split" if isinstance(section, Split) else "reading"
+    assert mistakes(data) == [f"{where}: {text}"]
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        Split(),
+        Split(validation=0.0, test=0.999),
+        Split(validation=0.999, test=0.0),
+        *(Split(by=by, column="day", test=0.5) for by in SplitBy if by is not SplitBy.random),
+        Reading(),
+        Reading(delimiter="\t", decimal=",", thousands="."),
+        Reading(header=False, names=["a", "b"]),
+        Reading(names=["a", "b"]),
+        Reading(header=True),
+        Reading(missing=[]),
+        Violations(),
+        Lint(accept=["target_copy:X"]),
+        Data(path="a", target="b", min_category_count=1, max_categories=1),
+    ],
+)
+def test_the_last_allowed_values_are_no_problem(section: Any) -> None:
+    assert mistakes(section) == []
+
+
+@pytest.mark.parametrize("schema", [Lint, Violations])
+def test_each_finding_and_each_violation_has_a_policy(schema: type[Any]) -> None:
+    for name in vars(schema()).keys() - {"accept"}:
+        for policy in Policy:
+            assert getattr(typed(schema, {name: policy.value}), name) is policy
+        with pytest.raises(ValidationError):
+            typed(schema, {name: "ignore"})
+
+
+def test_values_have_the_types_of_the_schema() -> None:
+    plain = {
+        "path": "own.csv",
+        "target": "own",
+        "group": "patient",
+        "kinds": {"zip": "category", "seen": "date"},
+        "reading": {"delimiter": ";", "decimal": ",", "missing": ["-", ""]},
+        "split": {"by": "time", "column": "day", "validation": 0.1, "test": 0.3},
+    }
+    assert typed(Data, plain) == Data(
+        path="own.csv",
+        target="own",
+        group="patient",
+        kinds={"zip": Kind.category, "seen": Kind.date},
+        reading=Reading(delimiter=";", decimal=",", missing=["-", ""]),
+        split=Split(SplitBy.time, "day", validation=0.1, test=0.3),
+    )
