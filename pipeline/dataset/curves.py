@@ -1,4 +1,3 @@
-"""The members of a group: what each has for itself, and all of it stacked as one."""
+"""The curves of a training, by name: a value for each epoch."""
 
-# What is told of each epoch.
 CURVES = ("loss", "mae", "validation_loss", "validation_mae", "learning_rate")

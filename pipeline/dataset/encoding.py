@@ -1,4 +1,4 @@
-"""What the network is to make of a table's columns, fitted on the training part alone."""
+"""The encoding of a table's columns as inputs of the network, fitted on the training part."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.runtime.model_files import what_train_writes
+from pipeline.runtime.errors import model_file_errors
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Number:
-    """A numeric or boolean column: fill stands in for a missing value, and told says whether
-    the network is told that it was missing. It reads (value - mean) / std or, with
-    quantiles, where the value lies between those: levels[i] at quantiles[i], along
-    straight lines, and no further at either end."""
+    """A numeric or boolean column: fill replaces a missing value and, with missing_indicator,
+    another input is 1 where it was missing. The input is (value - mean) / std or, with quantiles,
+    the linear interpolation of levels at quantiles, constant beyond both ends."""
 
     fill: float
-    told: bool
+    missing_indicator: bool
     mean: float = 0.0
     std: float = 1.0
     quantiles: list[float] = field(default_factory=list)
@@ -30,8 +29,8 @@ class Number:
 
 @dataclass(frozen=True)
 class Category:
-    """A category column: 0 or 1 for each category, "" being a missing one, and if other,
-    one for all that are not among them."""
+    """A category column, one-hot encoded: an input for each category, where "" is a missing
+    value, and with other one for all categories that are not listed."""
 
     categories: list[str]
     other: bool
@@ -39,11 +38,11 @@ class Category:
 
 @dataclass(frozen=True)
 class Date:
-    """A date column, in days since 1970: (days - mean) / std, and sine and cosine of
-    year and week, of the day too if clock. fill and told as of a Number."""
+    """A date column, in days since 1970: (days - mean) / std, and sine and cosine of the time
+    of year and of week and, with clock, of day. fill and missing_indicator as of a Number."""
 
     fill: float
-    told: bool
+    missing_indicator: bool
     mean: float
     std: float
     clock: bool
@@ -51,7 +50,7 @@ class Date:
 
 @dataclass(frozen=True)
 class Target:
-    """The network learns (y - mean) / std, of log(y) if log."""
+    """The network learns (y - mean) / std, with log that of log(y)."""
 
     name: str
     log: bool = False
@@ -59,12 +58,12 @@ class Target:
     std: float = 1.0
 
     def scaled(self, y: Values) -> NDArray[np.float32]:
-        """y of shape (rows,) in its own units, as the network learns it: (rows, 1)."""
+        """The target in its units, (rows,), as the network learns it, (rows, 1)."""
         values = (np.log(y) if self.log else y) - self.mean
         return (values / self.std).astype(np.float32)[:, np.newaxis]
 
     def unscaled(self, z: NDArray[Any]) -> Values:
-        """What the network answers, (rows,), in the target's own units."""
+        """The output of the network, (rows,), in the units of the target."""
         values = z.astype(np.float64) * self.std + self.mean
         return np.exp(values) if self.log else values
 
@@ -80,15 +79,15 @@ class Encoding:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that are read."""
+        """The columns that the network reads."""
         return [*self.numbers, *self.categories, *self.dates]
 
     @property
     def names(self) -> list[str]:
-        """Of the network's inputs, in their order."""
+        """The names of the inputs of the network, in order."""
         return [
             *self.numbers,
-            *(f"{name} is missing" for name, number in self.numbers.items() if number.told),
+            *(f"{name} is missing" for name, one in self.numbers.items() if one.missing_indicator),
             *(
                 f"{name} = {category or 'missing'}"
                 for name, one in self.categories.items()
@@ -106,7 +105,7 @@ class Encoding:
     @staticmethod
     def read(path: Path) -> "Encoding":
         """What `write` wrote. Raises UserError for anything else."""
-        with what_train_writes(path):
+        with model_file_errors(path):
             plain = json.loads(path.read_text("utf-8"))
             kinds = {"numbers": Number, "categories": Category, "dates": Date}
             sides: dict[str, Any] = {
@@ -117,7 +116,7 @@ class Encoding:
 
 
 def date_parts(date: Date) -> list[str]:
-    """What the network is told of a date."""
-    circles = ["year", "week", *(["day"] if date.clock else [])]
-    parts = [f"{wave} of {circle}" for circle in circles for wave in ("sine", "cosine")]
-    return ["days", *parts, *(["is missing"] if date.told else [])]
+    """The inputs that a date is encoded as."""
+    cycles = ["year", "week", *(["day"] if date.clock else [])]
+    parts = [f"{wave} of {cycle}" for cycle in cycles for wave in ("sine", "cosine")]
+    return ["days", *parts, *(["is missing"] if date.missing_indicator else [])]

@@ -1,10 +1,4 @@
-"""In which order an epoch takes the rows: a matter of seed, epoch and the table's size alone.
-
-A table of up to WINDOW_BLOCKS blocks is shuffled as a whole. A longer one is shuffled
-in windows: the blocks in a new order, and the rows of every WINDOW_BLOCKS of them
-among each other. So the same order can be had from memory and, with a few blocks in
-memory at a time, from a file.
-"""
+"""The rows of a part as training takes them: arrays in memory, or a stream of blocks."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,17 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-# Into these the rows of a table are divided.
+# The parts that the rows of a table are split into.
 PARTS = ("train", "validation", "test")
 WINDOW_BLOCKS = 16
 # Of a window: 256 MB of float32.
 WINDOW_CELLS = 2**26
-LEAST_BLOCK_ROWS, MOST_BLOCK_ROWS = 1024, 32_768
+MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 1024, 32_768
 
 
 @dataclass(frozen=True)
 class Part:
-    """x of shape (rows, features) and y of shape (rows, 1), as training sees them."""
+    """Encoded rows in memory: x of shape (rows, features) and y of shape (rows, 1)."""
 
     x: Array
     y: Array
@@ -34,8 +28,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Stream:
-    """A part that is not held as training sees it: read(block) gives its rows from
-    block * block_rows on, block_rows of them but for the last block."""
+    """Rows that are encoded block by block: read(block) returns block_rows rows, from
+    block * block_rows on; the last block may have fewer."""
 
     rows: int
     block_rows: int
@@ -46,7 +40,7 @@ class Stream:
 
 
 def blocks(part: Part | Stream) -> Iterator[Part]:
-    """The rows in their own order, block by block."""
+    """The rows in their order, block by block."""
     if isinstance(part, Stream):
         for number in range(-(-part.rows // part.block_rows)):
             yield part.read(number)
@@ -57,8 +51,8 @@ def blocks(part: Part | Stream) -> Iterator[Part]:
 
 
 def block_rows(inputs: int) -> int:
-    """How many rows of so many inputs make a block: a power of two, less for wide rows, so
-    that a window of them takes no more memory."""
+    """The number of rows in a block: a power of two, smaller for rows of many inputs, so that
+    a window has at most WINDOW_CELLS cells."""
     fitting = max(1, WINDOW_CELLS // WINDOW_BLOCKS // inputs)
     power: int = 1 << (fitting.bit_length() - 1)
-    return min(MOST_BLOCK_ROWS, max(LEAST_BLOCK_ROWS, power))
+    return min(MAX_BLOCK_ROWS, max(MIN_BLOCK_ROWS, power))

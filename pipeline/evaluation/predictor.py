@@ -1,12 +1,12 @@
-"""A saved model that takes tables: rows as read_csv gives them, to predictions.
+"""Predictions of a saved model for tables, as pandas.read_csv returns them.
 
-MLflow loads the logged model through _load_pyfunc; predict and evaluate use the
-same Predictor.
+MLflow loads a logged model with _load_pyfunc; predict and evaluate use the same Predictor.
 """
 
 import zipfile
-from functools import partial
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,15 +17,15 @@ from pipeline.dataset.rows import Array
 from pipeline.network.backend import keras, tf
 from pipeline.network.encoder import inputs, with_inputs
 from pipeline.network.model_folder import MODEL
-from pipeline.runtime.errors import UserError, warn
-from pipeline.runtime.model_files import what_train_writes
+from pipeline.runtime.errors import UserError, model_file_errors, warn
 from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.schema.contract import Contract
-from pipeline.schema.location import Place
+from pipeline.schema.location import Location
+from pipeline.schema.missing import mark_missing
 
 BATCH_ROWS = 4096
-# What Keras and zipfile raise for a file that is not whole.
-DAMAGE = (
+# Keras and zipfile raise these for a damaged file.
+DAMAGE_ERRORS = (
     AttributeError,
     EOFError,
     KeyError,
@@ -38,82 +38,114 @@ DAMAGE = (
 
 
 class Predictor:
-    """The model in a folder that holds model.keras, contract.json and encoding.json."""
+    """A saved model that predicts tables.
+
+    Parameters
+    ----------
+    folder
+        With model.keras, contract.json and encoding.json, as the train stage writes it.
+
+    Attributes
+    ----------
+    contract
+        The columns of a table that it accepts.
+    encoding
+        The encoding of those columns.
+    model
+        The Keras model, from columns to predictions in the target's units.
+
+    Raises
+    ------
+    UserError
+        If a file is missing or damaged, or if the files are from different trainings.
+
+    """
 
     def __init__(self, folder: Path) -> None:
         self.contract = Contract.read(folder / CONTRACT)
         self.encoding = Encoding.read(folder / ENCODING)
-        with what_train_writes(folder / MODEL):
+        with model_file_errors(folder / MODEL):
             (folder / MODEL).stat()
         if not zipfile.is_zipfile(folder / MODEL):
             raise UserError(f"{folder / MODEL}: is not a Keras model")
         try:
             # Safe mode: a model file may come from anywhere and must not run code.
             self.model = keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True)
-        except DAMAGE as error:
+        except DAMAGE_ERRORS as error:
             reason = " ".join(str(error).split())
             raise UserError(f"{folder / MODEL}: cannot be loaded by Keras: {reason}") from error
-        reads, named = len(self.model.inputs), len(self.encoding.columns)
-        if reads != named:
+        read, encoded = len(self.model.inputs), len(self.encoding.columns)
+        if read != encoded:
             raise UserError(
-                f"{folder}: {MODEL} reads {reads} columns, but {ENCODING} names {named};"
-                " they are not of one training"
+                f"{folder}: {MODEL} reads {read} columns, but {ENCODING} has {encoded};"
+                " they are from different trainings"
             )
         self._call = tf.function(self.model, reduce_retracing=True, autograph=False)
-        self._call_with_inputs = tf.function(
-            with_inputs(self.model), reduce_retracing=True, autograph=False
-        )
 
-    def predict(
-        self, table: pd.DataFrame, source: str = "the table", where: Place | None = None
-    ) -> pd.DataFrame:
-        """One column, predicted, in the target's units; index and order are the
-        table's. Columns may stand in any order and others are ignored. where says how a
-        person finds a row, if that is not by its index in source.
+    def predict(self, table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:
+        """Predicts the rows of a table as pandas reads them.
 
-        Raises UserError for a missing column, for a cell that is not what its column
-        holds, and for values that the contract does not allow; warns of those that it
-        says to warn of.
+        Parameters
+        ----------
+        table
+            Has the columns that the model reads, in any order, and may have others.
+        source
+            The table's name in messages.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One column, predicted, in the target's units, with the index of the table.
+
+        Raises
+        ------
+        UserError
+            For a missing column, for a cell that its column cannot hold, and for values that the
+            contract does not accept. Values that it warns of are printed.
+
         """
-        rows, warnings = self.contract.kept(table, where or partial(place, source, table.index))
+
+        def locate(position: int) -> Location:
+            # Without rows, only the columns can be wrong.
+            label = table.index[position] if len(table) else position
+            if isinstance(label, int | np.integer):
+                return Location(source, int(label) + 1, below_header=True)
+            return Location(source, label)
+
+        columns = self.contract.schema.columns
+        marked = mark_missing(table, self.contract.reading.missing, columns)
+        rows, warnings = self.contract.validate(marked, locate)
         for line in warnings:
             warn(line)
-        return self.answers(rows)
+        return self.predict_conformed(rows)
 
-    def get_raw_model(self) -> "Predictor":
-        """By this name MLflow hands out what it has wrapped."""
-        return self
+    def predict_conformed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Predicts conformed rows; returns what `predict` does."""
+        predicted = [np.empty(0)]
+        for start in range(0, len(rows), BATCH_ROWS):
+            block = inputs(rows.iloc[start : start + BATCH_ROWS], self.encoding)
+            predicted.append(self._call(block).numpy()[:, 0])
+        return pd.DataFrame({"predicted": np.concatenate(predicted)}, index=rows.index)
 
     def with_inputs(self, rows: pd.DataFrame) -> tuple[Array, NDArray[np.float64]]:
-        """The network's inputs for conformed rows, (rows, inputs), and the predictions,
-        (rows,): the rows are encoded once for both."""
+        """Encodes and predicts conformed rows: x (rows, inputs), and predictions (rows,). They
+        are encoded only once."""
         x = np.empty((len(rows), len(self.encoding.names)), np.float32)
         predicted = np.empty(len(rows))
         for start in range(0, len(rows), BATCH_ROWS):
             block = slice(start, start + BATCH_ROWS)
-            encoded, answers = self._call_with_inputs(inputs(rows.iloc[block], self.encoding))
-            x[block], predicted[block] = encoded, answers[:, 0]
+            encoded, outputs = self._call_with_inputs(inputs(rows.iloc[block], self.encoding))
+            x[block], predicted[block] = encoded, outputs[:, 0]
         return x, predicted
 
-    def answers(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The same for rows that are conformed."""
-        blocks = [np.empty(0)]
-        for start in range(0, len(rows), BATCH_ROWS):
-            block = inputs(rows.iloc[start : start + BATCH_ROWS], self.encoding)
-            blocks.append(self._call(block).numpy()[:, 0])
-        return pd.DataFrame({"predicted": np.concatenate(blocks)}, index=rows.index)
+    @cached_property
+    def _call_with_inputs(self) -> Any:
+        # Built when first used, because predictions do not need it.
+        return tf.function(with_inputs(self.model), reduce_retracing=True, autograph=False)
 
-
-def place(source: str, index: pd.Index, position: int) -> str:
-    """Where a row is; the index of a table as it was read counts its rows from 0."""
-    # Of no rows, only their columns can be wrong.
-    label = index[position] if len(index) else position
-    row = (
-        f"row {label + 1} below the header"
-        if isinstance(label, int | np.integer)
-        else f"row {label!r}"
-    )
-    return f"{source}, {row}"
+    def get_raw_model(self) -> "Predictor":
+        """The predictor itself; MLflow unwraps a model with this method."""
+        return self
 
 
 def _load_pyfunc(path: str) -> Predictor:

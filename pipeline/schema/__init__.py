@@ -1,1 +1,1 @@
-"""What the columns of a table are, and whether rows keep to it. May import runtime, config."""
+"""The schema of a table, and checking rows against it. May import runtime, config."""

@@ -1,8 +1,4 @@
-"""What the columns of a table are: the contract between a table and whoever reads it.
-
-In a conformed table a numeric or a boolean (0, 1) column is float64 with NaN for missing
-values, a category is text (pandas' str, NaN), a date is datetime64[us] (NaT).
-"""
+"""The schema of a table: what each of its columns holds."""
 
 import datetime as dt
 import math
@@ -15,17 +11,32 @@ import pandas as pd
 from pipeline.config.data import Kind
 from pipeline.runtime.errors import UserError
 
+RENAMED = {"least": "min", "most": "max"}
+
 
 @dataclass(frozen=True)
 class Column:
-    """What is expected of a column: whether values may be missing; the least and the most
-    value, of a numeric column numbers, of a date column ISO 8601 texts; the categories of a
-    category column; the strptime format of dates that are not ISO 8601."""
+    """What a column is expected to hold.
+
+    Attributes
+    ----------
+    kind
+        What its values are.
+    missing
+        Whether values may be missing.
+    min, max
+        The range of a numeric column as numbers, of a date column as ISO 8601 texts.
+    categories
+        All categories of a category column.
+    format
+        The strptime format of dates that are not ISO 8601.
+
+    """
 
     kind: Kind
     missing: bool = False
-    least: float | str | None = None
-    most: float | str | None = None
+    min: float | str | None = None
+    max: float | str | None = None
     categories: list[str] | None = None
     format: str | None = None
 
@@ -36,12 +47,12 @@ class Schema:
 
     columns: dict[str, Column]
 
-    def only(self, names: Iterable[str]) -> "Schema":
-        """That of some of the columns."""
+    def select(self, names: Iterable[str]) -> "Schema":
+        """The schema of some of the columns."""
         return Schema({name: self.columns[name] for name in names})
 
-    def plain(self) -> dict[str, Any]:
-        """As YAML and JSON hold it: what is not expected is left out."""
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for YAML and JSON, without those that are None or false."""
         return {
             name: {
                 key: value.value if isinstance(value, Kind) else value
@@ -52,56 +63,55 @@ class Schema:
         }
 
     @staticmethod
-    def of(plain: Any, source: str) -> "Schema":
-        """The schema that `plain` gave. Raises UserError, naming source and column."""
+    def from_dict(plain: Any, source: str) -> "Schema":
+        """The inverse of `to_dict`. Raises UserError, which names source and column."""
         if not isinstance(plain, Mapping):
-            raise UserError(f"{source}: must map columns to what is expected of them")
+            raise UserError(f"{source}: must map columns to what they are expected to hold")
         return Schema({str(name): _column(str(name), item, source) for name, item in plain.items()})
 
 
 def _column(name: str, plain: Any, source: str) -> Column:
-    known = Column.__dataclass_fields__
+    fields = Column.__dataclass_fields__
     kinds = ", ".join(kind.value for kind in Kind)
+    where = f"{source}, column {name!r}"
     if not isinstance(plain, Mapping) or "kind" not in plain:
-        raise UserError(f"{source}, column {name!r}: has no kind; it is one of {kinds}")
-    unknown = [key for key in plain if key not in known]
+        raise UserError(f"{where}: has no kind; it is one of {kinds}")
+    unknown = [key for key in plain if key not in fields]
+    for key in [key for key in unknown if key in RENAMED][:1]:
+        raise UserError(f"{where}: the key {key!r} was renamed to {RENAMED[key]!r}")
     if unknown:
-        raise UserError(
-            f"{source}, column {name!r}: unknown key {unknown[0]!r}; known are {', '.join(known)}"
-        )
+        raise UserError(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(fields)}")
     try:
         kind = Kind(plain["kind"])
     except ValueError:
-        raise UserError(
-            f"{source}, column {name!r}: kind is {plain['kind']!r}, but must be one of {kinds}"
-        ) from None
-    # An unquoted date is YAML's own, which JSON does not have.
-    stated: dict[str, Any] = {
+        raise UserError(f"{where}: kind is {plain['kind']!r}, but must be one of {kinds}") from None
+    # YAML reads an unquoted date as one, which JSON does not have.
+    given: dict[str, Any] = {
         key: str(value) if isinstance(value, dt.date) else value
         for key, value in plain.items()
         if value is not None
     }
-    for key, must in _faults(kind, stated):
-        raise UserError(f"{source}, column {name!r}: {key} is {stated[key]!r}, but must be {must}")
-    return Column(**(stated | {"kind": kind}))
+    for key, must_be in _problems(kind, given):
+        raise UserError(f"{where}: {key} is {given[key]!r}, but must be {must_be}")
+    return Column(**(given | {"kind": kind}))
 
 
-def _faults(kind: Kind, stated: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _problems(kind: Kind, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each key whose value is not of its type, and what it must be."""
-    if not isinstance(stated.get("missing", False), bool):
+    if not isinstance(given.get("missing", False), bool):
         yield "missing", "true or false"
-    for key in [key for key in ("least", "most") if key in stated]:
+    for key in [key for key in ("min", "max") if key in given]:
         if kind is Kind.category:
             yield key, "left out: categories have no order"
-        elif kind is Kind.date and not _is_date(stated[key]):
-            yield key, "a date such as '2024-03-21', without a zone"
-        elif kind is not Kind.date and not _is_number(stated[key]):
+        elif kind is Kind.date and not _is_date(given[key]):
+            yield key, "a date such as '2024-03-21', without a time zone"
+        elif kind is not Kind.date and not _is_number(given[key]):
             yield key, "a number"
-    categories = stated.get("categories", [])
+    categories = given.get("categories", [])
     if not (isinstance(categories, list) and all(isinstance(one, str) for one in categories)):
-        yield "categories", "a list of texts; quote those that YAML takes for something else"
-    if "format" in stated and not _is_format(stated["format"]):
-        yield "format", "ISO8601 or one of strptime, such as '%d.%m.%Y'"
+        yield "categories", "a list of texts; quote those that YAML reads as another type"
+    if "format" in given and not _is_format(given["format"]):
+        yield "format", "ISO8601 or a strptime format such as '%d.%m.%Y'"
 
 
 def _is_number(value: Any) -> bool:

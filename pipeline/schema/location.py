@@ -1,15 +1,22 @@
-"""What the columns of a table are: the contract between a table and whoever reads it.
+"""Where a person finds a row of a table."""
 
-In a conformed table a numeric or a boolean (0, 1) column is float64 with NaN for missing
-values, a category is text (pandas' str, NaN), a date is datetime64[us] (NaT).
-"""
-
-from collections.abc import Callable
-
-# From a row's position, counted from 0, to how a person finds it: "table.csv, row 3 below
-# the header".
-Place = Callable[[int], str]
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 
 
-def source_of(place: Place) -> str:
-    return place(0).rpartition(", row")[0]
+@dataclass(frozen=True)
+class Location:
+    """A row of a source, such as a file: its number, counted from 1 (from the header, if the
+    source has one), or its label."""
+
+    source: str
+    row: Hashable
+    below_header: bool = False
+
+    def __str__(self) -> str:
+        below = " below the header" if self.below_header else ""
+        return f"{self.source}, row {self.row!r}{below}"
+
+
+# From the position of a row in a table, counted from 0.
+Locate = Callable[[int], Location]

@@ -1,8 +1,4 @@
-"""What the columns of a table are: the contract between a table and whoever reads it.
-
-In a conformed table a numeric or a boolean (0, 1) column is float64 with NaN for missing
-values, a category is text (pandas' str, NaN), a date is datetime64[us] (NaT).
-"""
+"""The schema of a table as a YAML file below data/schema/, for its user to edit."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,31 +10,31 @@ from pipeline.runtime.paths import SCHEMAS
 from pipeline.schema.columns import Schema
 
 
-def file_of(source: str) -> Path:
-    """Where the schema of a table is kept."""
+def path_of(source: str) -> Path:
+    """The schema file of a table."""
     return SCHEMAS / f"{Path(source.replace(':', '-').replace('*', '_')).name or 'table'}.yaml"
 
 
-def text(schema: Schema, source: str) -> str:
-    """The file of a schema that was inferred from source."""
+def to_yaml(schema: Schema, source: str) -> str:
+    """The content of the file for a schema that was inferred from source."""
     head = (
-        f"# What is expected of {source}, as its first reading found it. Edit and commit it:\n"
-        "# later rows are held against it. Delete it to have it inferred anew.\n"
+        f"# What {source} is expected to hold, as inferred when it was first read. Edit and\n"
+        "# commit it: later rows are checked against it. Delete it to have it inferred again.\n"
     )
-    plain = {"path": source, "columns": schema.plain()}
+    plain = {"path": source, "columns": schema.to_dict()}
     return head + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
 
 
-def known(source: str) -> Schema | None:
-    """The schema that is kept of a table, or None where there is none, or it is that of
-    another table of the same name. Raises UserError for one that says what no schema can."""
-    path = file_of(source)
+def read(source: str) -> Schema | None:
+    """The schema of a table, or None if there is no file for it, or the file is that of another
+    table of the same name. Raises UserError if the file is not a schema."""
+    path = path_of(source)
     if not path.is_file():
         return None
     try:
         plain = yaml.safe_load(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+        raise UserError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(plain, Mapping) or plain.get("path") != source:
         return None
-    return Schema.of(plain.get("columns"), str(path))
+    return Schema.from_dict(plain.get("columns"), str(path))

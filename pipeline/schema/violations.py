@@ -1,8 +1,4 @@
-"""What the columns of a table are: the contract between a table and whoever reads it.
-
-In a conformed table a numeric or a boolean (0, 1) column is float64 with NaN for missing
-values, a category is text (pandas' str, NaN), a date is datetime64[us] (NaT).
-"""
+"""Values that the schema does not expect, and the policy for each kind of them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,17 +10,17 @@ from numpy.typing import NDArray
 from pipeline.config.data import Kind, Policy, Violations
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
-from pipeline.schema.location import Place
+from pipeline.schema.location import Locate
 
-# Which rows, and what is wrong with them.
+# Which rows, (rows,), and what is wrong with them.
 Violation = tuple[NDArray[np.bool_], str]
 
 
-def violations(
-    table: pd.DataFrame, schema: Schema, policies: Violations, place: Place
+def check_violations(
+    table: pd.DataFrame, schema: Schema, policies: Violations, locate: Locate
 ) -> list[str]:
-    """What a conformed table has that schema does not expect and policies warn of, a line
-    for each kind of it. Raises UserError with those that are errors."""
+    """A warning for each kind of violation in a conformed table, if its policy is to warn.
+    Raises UserError with a line for each kind whose policy is error."""
     lines: dict[Policy, list[str]] = {policy: [] for policy in Policy}
     for kind, find in FINDERS.items():
         found = {
@@ -35,41 +31,41 @@ def violations(
         if found:
             policy = getattr(policies, kind)
             key = f"data.violations.{kind}"
-            mend = f"; mend it, or set {key}=warn in params.yaml and run dvc repro"
-            mend = mend if policy is Policy.error else f" ({key})"
-            lines[policy].append(f"{_told(table, found, place)}{mend}")
+            remedy = f"; fix it, or set {key}=warn in params.yaml and run dvc repro"
+            remedy = remedy if policy is Policy.error else f" ({key})"
+            lines[policy].append(f"{_describe(table, found, locate)}{remedy}")
     if lines[Policy.error]:
         raise UserError("\n".join(lines[Policy.error]))
     return lines[Policy.warn]
 
 
 def _missing_value(values: "pd.Series[Any]", column: Column) -> Violation | None:
-    return None if column.missing else _where(values.isna(), "is missing")
+    return None if column.missing else _violation(values.isna(), "is missing")
 
 
 def _unseen_category(values: "pd.Series[Any]", column: Column) -> Violation | None:
     if column.categories is None:
         return None
     unseen = values.notna() & ~values.isin(column.categories)
-    return _where(unseen, "is none of the categories")
+    return _violation(unseen, "is not one of the categories")
 
 
 def _out_of_range(values: "pd.Series[Any]", column: Column) -> Violation | None:
-    least, most = column.least, column.most
-    of_kind: Callable[[Any], Any] = pd.Timestamp if column.kind is Kind.date else float
+    low, high = column.min, column.max
+    convert: Callable[[Any], Any] = pd.Timestamp if column.kind is Kind.date else float
     outside = pd.Series(data=False, index=values.index)
-    if least is not None:
-        outside |= values < of_kind(least)
-    if most is not None:
-        outside |= values > of_kind(most)
-    where = f"below {least}" if most is None else f"above {most}"
-    if least is not None and most is not None:
-        where = f"not within {least} to {most}"
-    return _where(outside, f"is {where}")
+    if low is not None:
+        outside |= values < convert(low)
+    if high is not None:
+        outside |= values > convert(high)
+    what = f"below {low}" if high is None else f"above {high}"
+    if low is not None and high is not None:
+        what = f"not within {low} to {high}"
+    return _violation(outside, f"is {what}")
 
 
-def _where(which: "pd.Series[bool]", what: str) -> Violation | None:
-    return (which.to_numpy(), what) if which.any() else None
+def _violation(rows: "pd.Series[bool]", what: str) -> Violation | None:
+    return (rows.to_numpy(), what) if rows.any() else None
 
 
 FINDERS = {
@@ -79,14 +75,14 @@ FINDERS = {
 }
 
 
-def _told(table: pd.DataFrame, found: Mapping[str, Violation], place: Place) -> str:
-    """The first of the violations of a kind, and where there are others."""
-    name, (which, what) = next(iter(found.items()))
-    at = int(which.argmax())
-    more = int(which.sum()) - 1
+def _describe(table: pd.DataFrame, found: Mapping[str, Violation], locate: Locate) -> str:
+    """The first violation of a kind, and which other columns have some."""
+    name, (rows, what) = next(iter(found.items()))
+    at = int(rows.argmax())
+    more = int(rows.sum()) - 1
     cell = table[name].iloc[at]
     value = "the value" if pd.isna(cell) else f"the value {str(cell)!r}"
-    text = f"{place(at)}, column {name!r}: {value} {what}"
+    text = f"{locate(at)}, column {name!r}: {value} {what}"
     text += f", and {more} more" if more else ""
     others = ", ".join(repr(other) for other in list(found)[1:])
     return f"{text}; likewise in {others}" if others else text

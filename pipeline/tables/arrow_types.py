@@ -1,16 +1,15 @@
-"""The files of a table: which they are, their bytes, and what is wrong with them."""
+"""The Arrow types that the columns of a table are read as."""
 
 from typing import Any
 
 import pyarrow as pa
 
-# The types that a column has here.
 TEXT, INT, FLOAT, BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 TIME = pa.timestamp("us")
 
 
 def common_type(kinds: set[Any]) -> Any:
-    """The type that has room for all of these; None if there is none."""
+    """The type that holds the values of all of these; None if there is none."""
     kinds = kinds - {pa.null()}
     if len(kinds) <= 1:
         return kinds.pop() if kinds else FLOAT

@@ -1,7 +1,6 @@
-"""Signs that a table gives its target away, or holds columns to learn nothing from.
+"""Checks of a table before training: leaks of the target, and columns without information.
 
-They are looked for before any training, in the conformed table's parts. What leakage is,
-and that it is best looked for in the data itself: Kaufman, Rosset, Perlich and Stitelman,
+Leakage, and why to look for it in the data itself: Kaufman, Rosset, Perlich and Stitelman,
 Leakage in Data Mining, ACM TKDD 6 (4), 2012.
 """
 
@@ -18,54 +17,55 @@ from numpy.typing import NDArray
 from pipeline.config.data import Kind, Lint, Policy
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Schema
-from pipeline.schema.location import Place
-from pipeline.tables.split import numbered
+from pipeline.schema.location import Locate
 
 Floats = NDArray[np.float64]
-LEAST_ROWS = 5  # of a correlation
-COPY = 0.9999
-LEAST_CATEGORIES = 10  # of a copy in words; a few may have a target each by chance
-LEAST_ALIKE = 2  # rows of most categories; a single row has a target of its own anyway
-LEAST_TERMS = 2  # of a sum; with one, it is a copy
+# Of a copy of the target: a number, by its correlation, or a category.
+MIN_ROWS = 5
+MIN_CORRELATION = 0.9999
+MIN_CATEGORIES = 10  # a few categories may have one target each by chance
+MIN_MEDIAN_ROWS = 2  # of a category: a single row has one target anyway
+# Of a target that is computed from features.
+MIN_TERMS = 2  # with one, it is a copy
 SUM_ROWS = 20_000
-SUM_UNEXPLAINED = 1e-8
-SUM_NAMED = 6
-# A coefficient below this explains less than SUM_UNEXPLAINED of a variance.
-SUM_WEIGHT = 1e-4
-LEAST_NAMES = 20
-NAMES = 0.6
+MAX_UNEXPLAINED = 1e-8  # of the variance
+MIN_COEFFICIENT = 1e-4  # standardised; a smaller one explains less than MAX_UNEXPLAINED
+SHOWN_TERMS = 6
+# Of an identifier.
+MIN_VALUES = 20
+MIN_UNIQUE = 0.6
 LEAVE_OUT = "leave it out with data.leave_out=[{name}]"
 
 
-class Said(NamedTuple):
-    """What a kind of finding is called, and the way out of it."""
+class Description(NamedTuple):
+    """What a kind of finding means, and what to do about it."""
 
     what: str
     remedy: str
 
 
-SAID = {
-    "shared_rows": Said("equal rows are in more than one part", "remove the copies"),
-    "shared_group": Said(
+KINDS = {
+    "shared_rows": Description("equal rows are in more than one part", "remove the copies"),
+    "shared_group": Description(
         "groups are in more than one part",
-        "divide by them with data.split.by=group data.split.column={name}",
+        "split by them with data.split.by=group data.split.column={name}",
     ),
-    "target_copy": Said("all but equals the target", LEAVE_OUT),
-    "target_sum": Said(
+    "target_copy": Description("is nearly equal to the target", LEAVE_OUT),
+    "target_sum": Description(
         "the target is computed from features", "leave one of them out with data.leave_out"
     ),
-    "identifier": Said("tells the rows apart, so it can be learnt by heart", LEAVE_OUT),
-    "constant": Said("has one value in all training rows", LEAVE_OUT),
-    "all_missing": Said("has no value in the training rows", LEAVE_OUT),
-    "future_date": Said("holds dates that are yet to come", "mend them"),
+    "identifier": Description("could be memorised: looks like an identifier", LEAVE_OUT),
+    "constant": Description("has one value in all training rows", LEAVE_OUT),
+    "all_missing": Description("has no value in the training rows", LEAVE_OUT),
+    "future_date": Description("has future dates", "fix them"),
 }
-USELESS = ("identifier", "constant", "all_missing")
+UNINFORMATIVE = ("identifier", "constant", "all_missing")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What kind of sign (a field of config.Lint), in which column ("" where it is of
-    whole rows), and the numbers that speak for it."""
+    """Something that a check found: its kind, a field of config.data.Lint; the column, or ""
+    for whole rows; and the evidence in numbers."""
 
     kind: str
     column: str
@@ -73,27 +73,27 @@ class Finding:
 
     @property
     def accept(self) -> str:
-        """The entry of data.lint.accept that says that it is all right."""
+        """The entry of data.lint.accept that accepts it."""
         return f"{self.kind}:{self.column}" if self.column else self.kind
 
     @property
-    def useless(self) -> bool:
-        """Whether a column of which that is so is better left out."""
-        return self.kind in USELESS
+    def uninformative(self) -> bool:
+        """Whether the column is to be left out."""
+        return self.kind in UNINFORMATIVE
 
     def message(self, source: str, *, left_out: bool = False) -> str:
-        """One line: where, what, by which evidence, and what to do, or was done."""
+        """One line: where, what, the evidence, and what to do or what was done."""
         where = f"{source}, column {self.column!r}" if self.column else source
-        what, remedy = SAID[self.kind]
-        todo = remedy.format(name=_quoted(self.column))
+        what, remedy = KINDS[self.kind]
+        remedy = remedy.format(name=_quoted(self.column))
         accept = f"data.lint.accept=[{_quoted(self.accept)}]"
         if left_out:
             keep = "" if self.kind == "all_missing" else f"; keep it with {accept}"
             return f"{where}: {what} ({self.evidence}), so it is left out{keep}"
-        return f"{where}: {what} ({self.evidence}); {todo}, or accept it with {accept}"
+        return f"{where}: {what} ({self.evidence}); {remedy}, or accept it with {accept}"
 
 
-def findings(
+def run_checks(
     parts: Mapping[str, pd.DataFrame],
     schema: Schema,
     *,
@@ -101,16 +101,31 @@ def findings(
     features: Sequence[str],
     group: str | None,
     today: dt.date,
-    place: Place = numbered,
+    locate: Locate,
 ) -> list[Finding]:
-    """What speaks against training on these features.
+    """Reasons against training on these features.
 
-    parts are those of splitting.split: conformed tables that are numbered by the row in
-    the whole, and place says where a person finds one. What rows share and dates are looked
-    for in all parts; a column is judged by the training part alone.
+    Rows are compared, and dates checked, in all parts; everything else about a column depends
+    on the training part alone.
+
+    Parameters
+    ----------
+    parts
+        What `split` returns: conformed tables whose index numbers the rows of the whole table.
+    schema
+        The schema of the features and the target.
+    target, features
+        Names of columns.
+    group
+        The column whose groups must not be in several parts, if any.
+    today
+        Later dates are in the future.
+    locate
+        Where a person finds the row of a number.
+
     """
     train = parts["train"]
-    found = [*_shared_rows(parts, [*features, target], place), *_shared_group(parts, group)]
+    found = [*_shared_rows(parts, [*features, target], locate), *_shared_group(parts, group)]
     numeric = {}
     for name in features:
         kind, column = schema.columns[name].kind, train[name]
@@ -119,64 +134,64 @@ def findings(
             "constant": _constant(column),
             "identifier": _identifier(column, kind, sum(map(len, parts.values()))),
             "target_copy": _target_copy(column, kind, train[target]),
-            "future_date": _future_date(parts, name, today, place) if kind is Kind.date else "",
+            "future_date": _future_date(parts, name, today, locate) if kind is Kind.date else "",
         }
-        found += [Finding(sign, name, why) for sign, why in evidence.items() if why]
-        useless = any(evidence[sign] for sign in ("all_missing", "constant", "target_copy"))
-        if kind in (Kind.numeric, Kind.boolean) and not useless:
+        found += [Finding(check, name, text) for check, text in evidence.items() if text]
+        excluded = any(evidence[check] for check in ("all_missing", "constant", "target_copy"))
+        if kind in (Kind.numeric, Kind.boolean) and not excluded:
             numeric[name] = column
     return [*found, *_target_sum(numeric, train[target])]
 
 
-def judged(found: Sequence[Finding], lint: Lint, source: str) -> list[Finding]:
+def apply_policies(found: Sequence[Finding], lint: Lint, source: str) -> list[Finding]:
     """The findings to warn of.
 
-    Raises UserError with a line for each finding whose policy is error, unless
-    lint.accept has it, and for an entry of lint.accept that is of no known kind.
+    Raises UserError with a line for each finding whose policy is error, unless lint.accept has
+    it, and for an entry of lint.accept whose kind does not exist.
     """
     for entry in lint.accept:
         kind = entry.partition(":")[0]
-        if kind not in SAID:
+        if kind not in KINDS:
             raise UserError(
-                f"data.lint.accept: {entry!r} is of the unknown kind {kind!r};"
-                f" the kinds are {', '.join(SAID)}"
+                f"data.lint.accept: the kind {kind!r} of {entry!r} does not exist;"
+                f" the kinds are {', '.join(KINDS)}"
             )
-    open_ones = [one for one in found if one.accept not in lint.accept]
-    wrong = [one for one in open_ones if getattr(lint, one.kind) is Policy.error]
-    if wrong:
-        raise UserError("\n".join(one.message(source) for one in wrong))
-    return [one for one in open_ones if getattr(lint, one.kind) is Policy.warn]
+    remaining = [one for one in found if one.accept not in lint.accept]
+    errors = [one for one in remaining if getattr(lint, one.kind) is Policy.error]
+    if errors:
+        raise UserError("\n".join(one.message(source) for one in errors))
+    return [one for one in remaining if getattr(lint, one.kind) is Policy.warn]
 
 
 def _quoted(text: str) -> str:
-    """As a value of an override in Hydra's grammar."""
+    """A text as a value in Hydra's grammar of overrides."""
     bare = re.fullmatch(r"[a-z_]\w*(:[a-z_]\w*)?", text, re.ASCII | re.IGNORECASE)
     if bare and text.lower() not in {"null", "true", "false", "nan", "inf"}:
         return text
-    # Hydra takes a backslash for itself, but for those that stand before a quote.
+    # Hydra takes a backslash literally, except before a quote.
     escaped = re.sub(r"(\\*)('|$)", lambda at: at[1] * 2 + at[2].replace("'", "\\'"), text)
     return f"'{escaped}'"
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else repr(str(value))
 
 
 def _shared_rows(
-    parts: Mapping[str, pd.DataFrame], columns: list[str], place: Place
+    parts: Mapping[str, pd.DataFrame], columns: list[str], locate: Locate
 ) -> Iterator[Finding]:
     hashes = {
         part: pd.util.hash_pandas_object(rows[columns], index=False) for part, rows in parts.items()
     }
-    twice = _in_two_parts(hashes)
-    if twice.empty:
+    shared = _in_several_parts(hashes)
+    if shared.empty:
         return
-    (row, part), (other, other_part) = _first_pair(twice)
-    one, same = parts[part].loc[[row], columns], parts[other_part].loc[[other], columns]
-    # Among a million rows, two that differ have one hash by a chance of one in 30 million.
-    if one.reset_index(drop=True).equals(same.reset_index(drop=True)):
-        pair = f"{place(row)}, in {part} and {place(other)}, in {other_part}"
-        count = len(twice["key"].unique())
+    (row, part), (other, other_part) = _first_pair(shared)
+    first, second = parts[part].loc[[row], columns], parts[other_part].loc[[other], columns]
+    # Two different rows of a million have the same hash with a probability of 1 to 30 million.
+    if first.reset_index(drop=True).equals(second.reset_index(drop=True)):
+        pair = f"{locate(row)}, in {part} and {locate(other)}, in {other_part}"
+        count = len(shared["key"].unique())
         more = f", and {count - 1} more such" if count > 1 else ""
         yield Finding("shared_rows", "", pair + more)
 
@@ -185,22 +200,22 @@ def _shared_group(parts: Mapping[str, pd.DataFrame], group: str | None) -> Itera
     if group is None:
         return
     groups = {part: rows[group].dropna() for part, rows in parts.items()}
-    twice = _in_two_parts(groups)
-    if twice.empty:
+    shared = _in_several_parts(groups)
+    if shared.empty:
         return
-    (_, part), (_, other_part) = _first_pair(twice)
-    count, of = len(twice["key"].unique()), len(pd.concat(groups).unique())
-    value = _shown(twice["key"].iloc[0])
+    (_, part), (_, other_part) = _first_pair(shared)
+    count, of = len(shared["key"].unique()), len(pd.concat(groups).unique())
+    value = _format(shared["key"].iloc[0])
     evidence = f"{count} of {of}, such as {value} in {part} and {other_part}"
     yield Finding("shared_group", group, evidence)
 
 
-def _in_two_parts(keys: Mapping[str, pd.Series]) -> pd.DataFrame:
-    """The keys that several parts have: key, part and row of the first of each part."""
+def _in_several_parts(keys: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """The keys that are in several parts: key, part and first row in each part."""
     firsts = [
-        pd.DataFrame({"key": own, "part": part, "row": own.index})
-        for part, own in ((part, own.drop_duplicates()) for part, own in keys.items())
-        if len(own)
+        pd.DataFrame({"key": unique, "part": part, "row": unique.index})
+        for part, unique in ((part, values.drop_duplicates()) for part, values in keys.items())
+        if len(unique)
     ]
     if not firsts:
         return pd.DataFrame(columns=["key", "part", "row"])
@@ -208,8 +223,8 @@ def _in_two_parts(keys: Mapping[str, pd.Series]) -> pd.DataFrame:
     return every[every["key"].duplicated(keep=False)]
 
 
-def _first_pair(twice: pd.DataFrame) -> list[tuple[int, str]]:
-    pair = twice[twice["key"] == twice["key"].iloc[0]].iloc[:2]
+def _first_pair(shared: pd.DataFrame) -> list[tuple[int, str]]:
+    pair = shared[shared["key"] == shared["key"].iloc[0]].iloc[:2]
     return [(int(row), str(part)) for row, part in zip(pair["row"], pair["part"], strict=True)]
 
 
@@ -218,101 +233,101 @@ def _all_missing(column: pd.Series) -> str:
 
 
 def _constant(column: pd.Series) -> str:
-    alike = len(column) > 1 and bool((column == column.iloc[0]).all())
-    return f"{_shown(column.iloc[0])} in {len(column)} rows" if alike else ""
+    constant = len(column) > 1 and bool((column == column.iloc[0]).all())
+    return f"{_format(column.iloc[0])} in {len(column)} rows" if constant else ""
 
 
 def _identifier(column: pd.Series, kind: Kind, rows: int) -> str:
-    """rows are those of all parts: numbers that count them have gaps in the training part."""
-    known = column.dropna()
-    if len(known) < LEAST_NAMES:
+    """rows is the number of rows in all parts."""
+    present = column.dropna()
+    if len(present) < MIN_VALUES:
         return ""
     if kind is Kind.category:
-        once = int((~known.duplicated(keep=False)).sum())
-        return _names(once, len(known))
+        unique = int((~present.duplicated(keep=False)).sum())
+        return f"{unique} of {len(present)} values are unique" * (
+            unique > MIN_UNIQUE * len(present)
+        )
     if kind is Kind.numeric:
-        return _counted(known.to_numpy("float64"), rows)
+        return _row_numbers(present.to_numpy("float64"), rows)
     return ""
 
 
-def _names(once: int, values: int) -> str:
-    return f"{once} of {values} values differ from all others" if once > NAMES * values else ""
-
-
-def _counted(values: Floats, rows: int) -> str:
+def _row_numbers(values: Floats, rows: int) -> str:
+    """Row numbers have gaps in the training part, because other parts have rows too."""
     first, last = values.min(), values.max()
     span = last - first + 1
-    # Where less than half are trained on, numbers that all differ may do so by chance.
+    # Of a training part of less than half the rows, numbers may all differ by chance.
     if span > min(rows, 2 * len(values)) or (values != np.floor(values)).any():
         return ""
     if len(np.unique(values)) < len(values):
         return ""
-    return f"{len(values)} different whole numbers from {first:.0f} to {last:.0f}"
+    return f"{len(values)} different integers from {first:.0f} to {last:.0f}"
 
 
 def _target_copy(column: pd.Series, kind: Kind, target: pd.Series) -> str:
     if kind is Kind.category:
-        return _copy_in_words(column, target)
+        return _category_copy(column, target)
     if kind is Kind.date:
         return ""
     r = _correlation(column.to_numpy("float64"), target.to_numpy("float64"))
-    return f"r = {r:.5f}" if abs(r) >= COPY else ""
+    return f"r = {r:.5f}" if abs(r) >= MIN_CORRELATION else ""
 
 
 def _correlation(x: Floats, y: Floats) -> float:
-    """Pearson's, of the rows that have both; 0 where it has no meaning."""
+    """Pearson's r over the rows that have both; 0 where it is undefined."""
     both = ~(np.isnan(x) | np.isnan(y))
     x, y = x[both], y[both]
-    if len(x) < LEAST_ROWS or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if len(x) < MIN_ROWS or np.ptp(x) == 0 or np.ptp(y) == 0:
         return 0.0
     x, y = x - x.mean(), y - y.mean()
     return float(x @ y / np.sqrt((x @ x) * (y @ y)))
 
 
-def _copy_in_words(column: pd.Series, target: pd.Series) -> str:
-    """Whether each category has a target of its own, although most have several rows."""
+def _category_copy(column: pd.Series, target: pd.Series) -> str:
+    """Whether each category has one target that no other has, although most have several
+    rows."""
     targets = target.groupby(column)
     sizes, low, high = targets.count(), targets.min(), targets.max()
-    if len(sizes) < LEAST_CATEGORIES or sizes.median() < LEAST_ALIKE:
+    if len(sizes) < MIN_CATEGORIES or sizes.median() < MIN_MEDIAN_ROWS:
         return ""
     if (low != high).any() or low.duplicated().any():
         return ""
-    return f"each of {len(sizes)} categories has a target of its own, in {sizes.sum()} rows"
+    return f"each of {len(sizes)} categories has a different target, in {sizes.sum()} rows"
 
 
 def _target_sum(features: Mapping[str, pd.Series], target: pd.Series) -> Iterator[Finding]:
-    """By least squares on a sample of the rows that miss nothing."""
+    """Whether the target is a linear combination, by least squares on complete rows."""
     columns = [column.to_numpy("float64") for column in features.values()]
     y = target.to_numpy("float64")
-    rows = _complete([*columns, y])
-    if len(columns) < LEAST_TERMS or len(rows) < 2 * (len(columns) + 1) or np.ptp(y[rows]) == 0:
+    rows = _complete_rows([*columns, y])
+    if len(columns) < MIN_TERMS or len(rows) < 2 * (len(columns) + 1) or np.ptp(y[rows]) == 0:
         return
     x, y = np.column_stack([column[rows] for column in columns]), y[rows]
-    deviations = np.where(np.ptp(x, axis=0) == 0, 1, x.std(axis=0))
-    inputs, outputs = (x - x.mean(axis=0)) / deviations, (y - y.mean()) / y.std()
-    weights = np.linalg.lstsq(inputs, outputs, rcond=1e-9)[0]
-    if np.square(outputs - inputs @ weights).mean() < SUM_UNEXPLAINED:
-        factors = weights * y.std() / deviations
-        matter = np.flatnonzero(np.abs(weights) > SUM_WEIGHT)
+    stds = np.where(np.ptp(x, axis=0) == 0, 1, x.std(axis=0))
+    inputs, outputs = (x - x.mean(axis=0)) / stds, (y - y.mean()) / y.std()
+    coefficients = np.linalg.lstsq(inputs, outputs, rcond=1e-9)[0]
+    if np.square(outputs - inputs @ coefficients).mean() < MAX_UNEXPLAINED:
+        factors = coefficients * y.std() / stds
         names = list(features)
-        terms = [(float(factors[place]), names[place]) for place in matter]
+        relevant = np.flatnonzero(np.abs(coefficients) > MIN_COEFFICIENT)
+        terms = [(float(factors[index]), names[index]) for index in relevant]
         constant = float(y.mean() - x.mean(axis=0) @ factors)
-        constant *= abs(constant) > SUM_WEIGHT * y.std()
-        yield Finding("target_sum", "", _sum_in_words(terms, constant))
+        constant *= abs(constant) > MIN_COEFFICIENT * y.std()
+        yield Finding("target_sum", "", _formula(terms, constant))
 
 
-def _complete(columns: Sequence[Floats]) -> NDArray[np.intp]:
-    """The rows in which no column is missing, at most SUM_ROWS, drawn at random."""
+def _complete_rows(columns: Sequence[Floats]) -> NDArray[np.intp]:
+    """The rows without a missing value, or a random sample of SUM_ROWS of them."""
     rows = np.flatnonzero(~np.any([np.isnan(column) for column in columns], axis=0))
     if len(rows) <= SUM_ROWS:
         return rows
     return np.random.default_rng(0).choice(rows, SUM_ROWS, replace=False)
 
 
-def _sum_in_words(terms: list[tuple[float, str]], constant: float) -> str:
-    signed = [f"{_signed(factor)} · {name}" for factor, name in terms[:SUM_NAMED]]
-    if len(terms) > SUM_NAMED:
-        signed.append(f"+ {len(terms) - SUM_NAMED} more terms")
+def _formula(terms: list[tuple[float, str]], constant: float) -> str:
+    signed = [f"{_signed(factor)} · {name}" for factor, name in terms[:SHOWN_TERMS]]
+    if len(terms) > SHOWN_TERMS:
+        signed.append(f"+ {len(terms) - SHOWN_TERMS} more terms")
     if constant:
         signed.append(_signed(constant))
     return f"= {' '.join(signed).removeprefix('+ ')}"
@@ -322,10 +337,12 @@ def _signed(value: float) -> str:
     return f"{'-' if value < 0 else '+'} {abs(value):.4g}"
 
 
-def _future_date(parts: Mapping[str, pd.DataFrame], name: str, today: dt.date, place: Place) -> str:
+def _future_date(
+    parts: Mapping[str, pd.DataFrame], name: str, today: dt.date, locate: Locate
+) -> str:
     dates = pd.concat([rows[name] for rows in parts.values()]).sort_index()
     later = dates[dates >= pd.Timestamp(today) + pd.Timedelta(days=1)]
     if later.empty:
         return ""
-    first = f"{later.iloc[0].date()} in {place(int(later.index[0]))}"
+    first = f"{later.iloc[0].date()} in {locate(int(later.index[0]))}"
     return f"{len(later)} of {len(dates)} rows, such as {first}"

@@ -1,4 +1,4 @@
-"""How a CSV file is written: its delimiter, its header, its decimal point."""
+"""Detecting how a CSV file is written: its delimiter, its header, its decimal point."""
 
 import csv
 import re
@@ -8,23 +8,24 @@ from pathlib import Path
 
 from pipeline.config.data import Reading
 from pipeline.runtime.errors import UserError
+from pipeline.tables.column_names import check_names, check_same_names
 from pipeline.tables.csv_dialect import Dialect, encoding_of
-from pipeline.tables.csv_errors import BROKEN, raise_fault
-from pipeline.tables.files import check_names, same_names, text_of
+from pipeline.tables.csv_errors import UNDECODED, check_rows
+from pipeline.tables.files import text_of
 
 DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
-_LEAST_LINES, _SAMPLE_LINES, _SAMPLE_SIZE = 3, 100, 2**20
+_MIN_LINES, _SAMPLE_LINES, _SAMPLE_SIZE = 3, 100, 2**20
 
 
-def dialects(files: list[Path], reading: Reading, needed: Sequence[str]) -> list[Dialect]:
-    """How each of the files is written, as far as reading does not say. Raises UserError
-    where that cannot be found out, or files do not go together."""
+def detect_dialects(files: list[Path], reading: Reading, needed: Sequence[str]) -> list[Dialect]:
+    """How each of the files is written; what reading gives is not detected. Raises UserError
+    if that cannot be detected, or if the files have different columns."""
     first = _dialect(files[0], reading, needed)
     given = replace(reading, delimiter=first.delimiter, header=first.header)
     found = [first, *(_dialect(file, given, needed) for file in files[1:])]
     for file, dialect in zip(files, found, strict=True):
-        same_names(file, dialect.names, files[0], first.names)
+        check_same_names(file, dialect.names, files[0], first.names)
     decimal = "," if any(dialect.decimal == "," for dialect in found) else first.decimal
     return [replace(dialect, decimal=decimal) for dialect in found]
 
@@ -39,7 +40,7 @@ def _dialect(file: Path, reading: Reading, needed: Sequence[str]) -> Dialect:
         delimiter: _rows(sample[blank:], delimiter, whole=whole)
         for delimiter in reading.delimiter or DELIMITERS
     }
-    # The first of equals is the most usual.
+    # Of equally likely delimiters, the first is the most usual.
     delimiter = max(rows, key=lambda delimiter: _likelihood(rows[delimiter], needed))
     first, *others = rows[delimiter]
     header = _has_header(file, first, reading, needed)
@@ -52,8 +53,8 @@ def _dialect(file: Path, reading: Reading, needed: Sequence[str]) -> Dialect:
         width=max(map(len, sample)),
         empty=header and whole and not others,
     )
-    if dialect.empty or BROKEN.search("".join(sample)):
-        raise_fault(file, dialect, encoding)
+    if dialect.empty or UNDECODED.search("".join(sample)):
+        check_rows(file, dialect, encoding)
     check_names(file, dialect.names)
     if len(first) == 1 and needed and dialect.names[0] not in needed:
         raise UserError(
@@ -75,14 +76,14 @@ def _invented_names(file: Path, width: int, names: list[str] | None) -> list[str
 
 
 def _sample(file: Path, encoding: str) -> tuple[list[str], bool]:
-    """The first lines, and whether they are all."""
+    """The first lines, and whether they are the whole file."""
     sample: list[str] = []
     size = 0
     with text_of(file, encoding) as lines:
         for line in lines:
             sample.append(line)
             size += len(line)
-            enough = size > _SAMPLE_SIZE and len(sample) >= _LEAST_LINES
+            enough = size > _SAMPLE_SIZE and len(sample) >= _MIN_LINES
             if enough or len(sample) == _SAMPLE_LINES:
                 return sample, False
     return sample, True
@@ -92,7 +93,7 @@ def _rows(sample: list[str], delimiter: str, *, whole: bool) -> list[list[str]]:
     try:
         rows = [row for row in csv.reader(sample, delimiter=delimiter) if row]
     except csv.Error:
-        # A field of megabytes, for want of a closing quote: Arrow comes upon it again.
+        # A field of megabytes, for lack of a closing quote: Arrow fails on it again.
         return [sample[0].strip().split(delimiter)]
     # The sample may end within a row.
     rows = rows if whole or len(rows) == 1 else rows[:-1]
@@ -100,10 +101,10 @@ def _rows(sample: list[str], delimiter: str, *, whole: bool) -> list[list[str]]:
 
 
 def _likelihood(rows: list[list[str]], needed: Sequence[str]) -> tuple[bool, bool, int, bool]:
-    """The greater, the likelier it is that the rows were divided in the right places."""
+    """The greater, the likelier it is that the delimiter is right."""
     fields = len(rows[0])
-    alike = all(len(row) == fields for row in rows)
-    return not set(needed).isdisjoint(rows[0]), alike and fields > 1, fields, alike
+    equal = all(len(row) == fields for row in rows)
+    return not set(needed).isdisjoint(rows[0]), equal and fields > 1, fields, equal
 
 
 def _has_header(file: Path, first: list[str], reading: Reading, needed: Sequence[str]) -> bool:
@@ -118,7 +119,7 @@ def _has_header(file: Path, first: list[str], reading: Reading, needed: Sequence
     numbers = [cell for cell in first if _NUMBER.fullmatch(cell)]
     if numbers:
         raise UserError(
-            f"{file}: seems to have no header, for the first line has the number {numbers[0]};"
+            f"{file}: seems to have no header, because the first line has the number {numbers[0]};"
             f" its columns are then called column_1 to column_{len(first)}: set data.target to one"
             " of them, or data.reading.names, or data.reading.header=true if it is one"
         )

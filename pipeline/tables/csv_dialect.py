@@ -1,4 +1,4 @@
-"""How a CSV file is written: its delimiter, its header, its decimal point."""
+"""How one CSV file is written."""
 
 import codecs
 from dataclasses import dataclass
@@ -9,8 +9,24 @@ from pipeline.runtime.errors import UserError
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written: blank lines come first, then the header, if there is one;
-    width is that of its longest line, as far as is known; it is empty without further rows."""
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    delimiter, decimal
+        One character each.
+    header
+        Whether the first line that is not blank names the columns.
+    names
+        The names of the columns, invented where there is no header.
+    blank
+        The number of blank lines before the first other one.
+    width
+        The characters of the longest line, as far as the file was looked at.
+    empty
+        Whether there is a header and nothing else.
+
+    """
 
     delimiter: str
     header: bool
@@ -22,9 +38,9 @@ class Dialect:
 
 
 def encoding_of(reading: Reading) -> str:
-    """Python's name of it. Raises UserError for one that there is not."""
+    """Python's name of the encoding. Raises UserError if there is no such encoding."""
     try:
-        "".encode(reading.encoding)  # Unlike lookup, refuses what is not of text.
+        "".encode(reading.encoding)  # Unlike lookup, refuses an encoding that is not of text.
         return codecs.lookup(reading.encoding).name.replace("utf-8-sig", "utf-8")
     except LookupError as error:
         raise UserError(

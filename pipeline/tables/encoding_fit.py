@@ -1,4 +1,4 @@
-"""What the network is to make of a table's columns, fitted on the training part alone."""
+"""Fitting the encoding to the training part."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -14,17 +14,17 @@ from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Schema
 
 QUANTILES = 100
-# In a small table, a category of this share of the rows is not rare.
-COMMON_SHARE = 0.05
+# In a small table, a category with this share of the rows has an input too.
+MIN_SHARE = 0.05
 EPOCH = pd.Timestamp(1970, 1, 1)
 DAY = pd.Timedelta(days=1)
 
 
-def fit(train: pd.DataFrame, schema: Schema, features: Sequence[str], data: Data) -> Encoding:
-    """The encoding of the conformed training part's features and target.
-
-    Raises UserError for a target that cannot be scaled as data.scale_target says.
-    """
+def fit_encoding(
+    train: pd.DataFrame, schema: Schema, features: Sequence[str], data: Data
+) -> Encoding:
+    """The encoding of the features and the target in the conformed training part. Raises
+    UserError for a target that cannot be scaled as data.scale_target requires."""
     of_kind = {
         kind: [name for name in features if schema.columns[name].kind is kind] for kind in Kind
     }
@@ -44,40 +44,39 @@ def fit(train: pd.DataFrame, schema: Schema, features: Sequence[str], data: Data
 def _number(values: "pd.Series[Any]", data: Data, kind: Kind) -> Number:
     present = values.dropna().to_numpy(np.float64)
     fill = float(np.median(present) if data.impute is Impute.median else present.mean())
-    told = len(present) < len(values)
+    indicator = len(present) < len(values)
     if data.scale_inputs is ScaleInputs.none:
-        return Number(fill, told)
+        return Number(fill, indicator)
     if data.scale_inputs is ScaleInputs.quantile and kind is Kind.numeric:
-        return Number(fill, told, 0.0, 1.0, *_quantiles(present))
-    return Number(fill, told, *standard(present))
+        return Number(fill, indicator, 0.0, 1.0, *_quantiles(present))
+    return Number(fill, indicator, *standard(present))
 
 
 def standard(values: Values) -> tuple[float, float]:
-    """Mean and standard deviation (of the population); the latter is 1 for values that do
-    not vary: there is nothing to divide by."""
-    # Not std > 0: rounding gives seven times 0.1 a std of 1e-17.
+    """Mean and population standard deviation, which is 1 for values that do not vary."""
+    # Not std > 0: by rounding, seven times 0.1 has a std of 1e-17.
     varies = bool(values.max() > values.min())
     std = float(values.std())
     return float(values.mean()), std if varies and std > 0 else 1.0
 
 
 def _quantiles(values: Values) -> tuple[list[float], list[float]]:
-    """Quantiles of values, all different, and the normal distribution's at the same places,
-    the mean of them where several quantiles are one value."""
-    places = np.linspace(0, 1, min(QUANTILES, len(values)) + 1)
-    half = 0.5 / len(places)
-    normal = np.array([NormalDist().inv_cdf(place) for place in places.clip(half, 1 - half)])
-    unique, which = np.unique(np.quantile(values, places), return_inverse=True)
+    """The distinct quantiles of values, and the quantiles of the normal distribution at the
+    same probabilities, or their mean where several quantiles are equal."""
+    shares = np.linspace(0, 1, min(QUANTILES, len(values)) + 1)
+    half = 0.5 / len(shares)
+    normal = np.array([NormalDist().inv_cdf(share) for share in shares.clip(half, 1 - half)])
+    unique, which = np.unique(np.quantile(values, shares), return_inverse=True)
     levels = np.bincount(which, normal) / np.bincount(which)
     return unique.tolist(), levels.tolist()
 
 
 def _category(values: "pd.Series[Any]", data: Data) -> Category:
     counts = values.fillna("").value_counts()
-    least = min(data.min_category_count, max(1, int(COMMON_SHARE * len(values))))
-    # Equally frequent ones by name, so that the order of rows does not matter.
+    min_count = min(data.min_category_count, max(1, int(MIN_SHARE * len(values))))
+    # Ties are broken by name, so that the order of rows does not matter.
     ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
-    common = [str(name) for name, count in ranked if count >= least][: data.max_categories]
+    common = [str(name) for name, count in ranked if count >= min_count][: data.max_categories]
     return Category(sorted(common), other=len(common) < len(counts))
 
 
@@ -89,7 +88,7 @@ def _date(values: "pd.Series[Any]") -> Date:
 
 
 def in_days(values: "pd.Series[Any]") -> Values:
-    """Dates in days since 1970, NaN where there is none."""
+    """Dates in days since 1970, NaN where one is missing."""
     return np.asarray((values - EPOCH) / DAY, np.float64)
 
 
@@ -109,30 +108,32 @@ def _target(values: "pd.Series[Any]", data: Data) -> Target:
     return Target(data.target, log, mean, std)
 
 
-def described(encoding: Encoding) -> dict[str, str]:
-    """What is done to each column, in words."""
-    said: dict[str, str] = {}
+def describe(encoding: Encoding) -> dict[str, str]:
+    """How each column is encoded, in words."""
+    words: dict[str, str] = {}
     for name, number in encoding.numbers.items():
-        how = f"less {number.mean:.6g}, divided by {number.std:.6g}"
+        how = _scaling(number.mean, number.std)
         if number.quantiles:
-            how = f"by its place among {len(number.quantiles)} quantiles"
-        elif (number.mean, number.std) == (0.0, 1.0):
-            how = "as it is"
-        said[name] = how + _told(number, f"{number.fill:.6g}")
+            how = f"mapped to the normal distribution by {len(number.quantiles)} quantiles"
+        words[name] = how + _imputation(number, f"{number.fill:.6g}")
     for name, one in encoding.categories.items():
         listed = ", ".join(category or "missing" for category in one.categories)
-        others = "; all others as one" if one.other else ""
-        said[name] = f"0 or 1 for each of {listed}{others}"
+        others = "; one input for all other categories" if one.other else ""
+        words[name] = f"one-hot: {listed}{others}"
     for name, date in encoding.dates.items():
         fill = EPOCH + date.fill * DAY
-        said[name] = f"{', '.join(date_parts(date))}" + _told(date, f"{fill:%Y-%m-%d}")
+        words[name] = f"{', '.join(date_parts(date))}" + _imputation(date, f"{fill:%Y-%m-%d}")
     target = encoding.target
-    scaled = "as it is" if (target.mean, target.std) == (0.0, 1.0) else (
-        f"less {target.mean:.6g}, divided by {target.std:.6g}"
-    )  # fmt: skip
-    said[target.name] = f"the target, {'its logarithm ' if target.log else ''}{scaled}"
-    return said
+    log = "logarithm " if target.log else ""
+    words[target.name] = f"target: {log}{_scaling(target.mean, target.std)}"
+    return words
 
 
-def _told(one: Number | Date, fill: str) -> str:
-    return f"; {fill} where missing, and whether it is" if one.told else ""
+def _scaling(mean: float, std: float) -> str:
+    if (mean, std) == (0.0, 1.0):
+        return "unchanged"
+    return f"standardized by mean {mean:.6g} and std {std:.6g}"
+
+
+def _imputation(one: Number | Date, fill: str) -> str:
+    return f"; {fill} where missing, with a missing indicator" if one.missing_indicator else ""

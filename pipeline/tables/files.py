@@ -1,4 +1,4 @@
-"""The files of a table: which they are, their bytes, and what is wrong with them."""
+"""The files of a table: which they are, and their bytes or text."""
 
 import io
 import lzma
@@ -19,25 +19,25 @@ _TABLE = re.compile(r"[^.].*\.(csv|tsv|parquet|pq)(\.(gz|bz2|xz|zip|zst))?", re.
 
 
 def files_of(path: str) -> list[Path]:
-    """The files of the table at a path that is no table of scikit-learn's. Raises UserError."""
-    place = Path(path)
-    if place.is_dir():
-        files = _tables(place.iterdir())
+    """The files at a path: of a folder or a pattern all tables, sorted. Raises UserError."""
+    location = Path(path)
+    if location.is_dir():
+        files = _tables(location.iterdir())
         if not files:
             raise UserError(
-                f"{path}: the folder has no CSV or Parquet files; put the table there or mend"
+                f"{path}: the folder has no CSV or Parquet files; put the table there or fix"
                 " the path"
             )
-    elif re.search(r"[*?[]", path) and not place.exists():
-        files = _tables(map(Path, glob(path, recursive=True)))  # noqa: PTH207 - Path.glob takes no absolute one
+    elif re.search(r"[*?[]", path) and not location.exists():
+        files = _tables(map(Path, glob(path, recursive=True)))  # noqa: PTH207 - Path.glob takes no absolute pattern
         if not files:
-            raise UserError(f"{path}: matches no CSV or Parquet file; mend the path")
+            raise UserError(f"{path}: matches no CSV or Parquet file; fix the path")
     else:
-        files = [place]
+        files = [location]
     for file in files:
         if file.is_symlink() and not file.exists():
             raise UserError(
-                f"{file}: is a link to nowhere, {file.readlink()}; mend it or run dvc checkout"
+                f"{file}: is a link to nowhere, {file.readlink()}; fix it or run dvc checkout"
             )
     return files
 
@@ -56,11 +56,11 @@ def is_parquet(file: Path) -> bool:
 
 @contextmanager
 def explained(file: Path) -> Iterator[None]:
-    """What reading a file may raise becomes a UserError that names it."""
+    """Turns what reading a file may raise into a UserError that names the file."""
     try:
         yield
     except FileNotFoundError as error:
-        raise UserError(f"{file}: no such file; put the table there or mend the path") from error
+        raise UserError(f"{file}: no such file; put the table there or fix the path") from error
     except PermissionError as error:
         raise UserError(f"{file}: may not be read; change the file's permissions") from error
     except UnicodeError as error:
@@ -83,7 +83,7 @@ def explained(file: Path) -> Iterator[None]:
 
 
 def uncompressed(file: Path) -> Any:
-    """The file, uncompressed."""
+    """The bytes of a file, decompressed."""
     if file.suffix == ".xz":
         return lzma.open(file)
     if file.suffix == ".zip":
@@ -97,8 +97,7 @@ def uncompressed(file: Path) -> Any:
 
 @contextmanager
 def text_of(file: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
-    """The file, uncompressed and decoded; bytes that are not of the encoding become
-    surrogates."""
+    """The text of a file, decompressed; bytes that are not of the encoding become surrogates."""
     name = "utf-8-sig" if encoding == "utf-8" else encoding
     with (
         explained(file),
@@ -106,29 +105,3 @@ def text_of(file: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
         io.TextIOWrapper(stream, name, errors="surrogateescape", newline="") as lines,
     ):
         yield lines
-
-
-def row_of(file: Path | str, row: int, *, below: bool) -> str:
-    """Where a person finds a row, counted from 1, below a header or from the first line."""
-    return f"{file}, row {row} below the header" if below else f"{file}, row {row}"
-
-
-def same_names(file: Path, names: list[str], first: Path, expected: list[str]) -> None:
-    """Raises UserError where a file has other columns than the first one."""
-    for name in sorted(set(expected).symmetric_difference(names)):
-        has = "lacks the column" if name in expected else "has a column"
-        raise UserError(f"{file}: {has} {name!r}, unlike {first}; give all files the same columns")
-
-
-def check_names(file: Path, names: list[str]) -> None:
-    """Raises UserError for a column without a name, and for a name that stands twice."""
-    places: dict[str, int] = {}
-    for place, name in enumerate(names, start=1):
-        if not name:
-            raise UserError(f"{file}: column {place} has no name; give it one in the header")
-        if name in places:
-            raise UserError(
-                f"{file}: the name {name!r} stands twice, at columns {places[name]} and {place};"
-                " rename one"
-            )
-        places[name] = place

@@ -1,4 +1,4 @@
-"""Parquet files to a table."""
+"""Parquet files to an Arrow table."""
 
 import re
 from collections.abc import Collection
@@ -11,11 +11,8 @@ import pyarrow.parquet as pq
 
 from pipeline.runtime.errors import UserError
 from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME, common_type
-from pipeline.tables.files import (
-    check_names,
-    explained,
-    same_names,  # fmt: skip
-)
+from pipeline.tables.column_names import check_names, check_same_names
+from pipeline.tables.files import explained
 
 
 def read_parquet(files: list[Path], texts: Collection[str]) -> tuple[pa.Table, list[int]]:
@@ -23,16 +20,18 @@ def read_parquet(files: list[Path], texts: Collection[str]) -> tuple[pa.Table, l
     tables = [_parquet(file, texts) for file in files]
     first = tables[0]
     for file, table in zip(files, tables, strict=True):
-        same_names(file, table.column_names, files[0], first.column_names)
+        check_same_names(file, table.column_names, files[0], first.column_names)
     fields = []
     for name in first.column_names:
         kinds = [table.field(name).type for table in tables]
         common = common_type(set(kinds))
         if common is None:
-            odd = next(place for place, kind in enumerate(kinds) if kind != kinds[0])
+            file, kind = next(
+                (file, kind) for file, kind in zip(files, kinds, strict=True) if kind != kinds[0]
+            )
             raise UserError(
-                f"{files[odd]}: column {name!r} is {kinds[odd]}, but {kinds[0]} in {files[0]};"
-                " write both alike"
+                f"{file}: column {name!r} is {kind}, but {kinds[0]} in {files[0]}; write both as"
+                " one type"
             )
         fields.append(pa.field(name, common))
     schema = pa.schema(fields)
@@ -48,7 +47,7 @@ def _parquet(file: Path, texts: Collection[str]) -> pa.Table:
         found = [name for name in found if not re.fullmatch(r"__index_level_\d+__", name)]
         names = [name.strip() for name in found]
         check_names(file, names)
-        # One at a time takes as long, and hardly more memory than the table.
+        # Reading one column at a time takes as long, and hardly more memory than the table.
         columns = [
             _plain(
                 source.read(columns=[column])[column],
@@ -61,7 +60,7 @@ def _parquet(file: Path, texts: Collection[str]) -> pa.Table:
 
 
 def _plain(column: Any, where: str, *, as_text: bool) -> Any:
-    """The column in one of the few types that a table has here."""
+    """The column as one of the types in `arrow_types`."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     target = TEXT if as_text else _plain_type(column)
@@ -70,12 +69,12 @@ def _plain(column: Any, where: str, *, as_text: bool) -> Any:
             f"{where} is nested ({column.type}); write its parts as columns or leave it out"
         )
     try:
-        # Nanoseconds and the last bits of very long integers go.
+        # Nanoseconds and the last bits of very long integers are lost.
         options = pc.CastOptions(target, allow_time_truncate=True, allow_float_truncate=True)
         return pc.cast(column, options=options)
     except pa.ArrowException as error:
         raise UserError(
-            f"{where} is {column.type}, which is neither number, text nor date; leave it out"
+            f"{where} is {column.type}, which is neither a number, text nor a date; leave it out"
         ) from error
 
 

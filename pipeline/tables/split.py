@@ -1,4 +1,4 @@
-"""Dividing a table's rows into a training, a validation and a test part."""
+"""Splitting the rows of a table into a training, a validation and a test part."""
 
 from typing import Any
 
@@ -9,101 +9,112 @@ from numpy.typing import NDArray
 from pipeline.config.data import Split, SplitBy
 from pipeline.dataset.rows import PARTS
 from pipeline.runtime.errors import UserError
-from pipeline.schema.conversion import MOST_WHOLE
-from pipeline.schema.location import Place
+from pipeline.schema.conversion import MAX_EXACT_INTEGER
+from pipeline.schema.location import Locate
 
 TRAIN, VALIDATION, TEST = range(3)
-# The part of each row, as its place in PARTS.
-Dealt = NDArray[np.int8]
+# The part of each row as its position in PARTS, (rows,).
+Assignment = NDArray[np.int8]
 
 
-def numbered(position: int) -> str:
-    """Where a row is that comes from no file; counted from 0, told from 1."""
-    return f"row {position + 1}"
+def split(table: pd.DataFrame, settings: Split, locate: Locate) -> dict[str, pd.DataFrame]:
+    """Splits a conformed table.
 
+    settings.by is what the part of a row depends on:
 
-def split(table: pd.DataFrame, settings: Split, place: Place = numbered) -> dict[str, pd.DataFrame]:
-    """The rows of a conformed table in three parts, by the names in PARTS, each in the
-    table's order. The index is kept; it numbers the rows from 0, and place says where a
-    person finds one of a number.
+    - random: the seed; the fractions are rounded to whole rows.
+    - group: settings.column; whole groups are assigned, in an order drawn from the seed.
+    - time: settings.column, a date or a number; the latest rows are the test part, those just
+      before them the validation part. Rows of one time stay together.
+    - hash: the value in settings.column and the seed, and no other row.
+    - column: settings.column, which holds the names in PARTS, in upper or lower case.
 
-    settings.by decides what a row's part follows from:
-    random  the seed; the fractions are rounded to whole rows.
-    group   settings.column: whole groups are dealt in an order drawn from the seed.
-    time    settings.column, a date or a number: the latest rows are the test part, those
-            just before them the validation part. Rows of one time stay together.
-    hash    the value in settings.column and the seed: other rows have no say in it.
-    column  settings.column, which holds the names in PARTS, in either case.
+    Parameters
+    ----------
+    table
+        Its index numbers the rows from 0 and is kept.
+    settings
+        The fractions, and how the rows are chosen.
+    locate
+        Where a person finds the row of a number.
 
-    Raises UserError for a column that is missing, incomplete or of no use for this, and
-    where a part that is asked for, or the training part, would have no rows.
+    Returns
+    -------
+    The parts by the names in PARTS, each in the order of the table.
+
+    Raises
+    ------
+    UserError
+        For a column that is missing, incomplete or unsuitable, and if the training part, or
+        another one with a fraction, would be empty.
+
     """
-    dealt = _dealt(table, settings, place)
-    _check_filled(np.bincount(dealt, minlength=len(PARTS)), settings)
-    return {name: table[dealt == part] for part, name in enumerate(PARTS)}
+    assignment = _assign(table, settings, locate)
+    _check_not_empty(np.bincount(assignment, minlength=len(PARTS)), settings)
+    return {name: table[assignment == part] for part, name in enumerate(PARTS)}
 
 
-def _dealt(table: pd.DataFrame, settings: Split, place: Place) -> Dealt:
+def _assign(table: pd.DataFrame, settings: Split, locate: Locate) -> Assignment:
     if settings.by is SplitBy.random:
-        return _by_chance(len(table), settings)
+        return _at_random(len(table), settings)
     column = _column(table, settings.column)
     if settings.by is SplitBy.column:
-        return _by_name(column, settings, place)
-    _check_complete(column, place)
-    deal = {SplitBy.group: _by_group, SplitBy.time: _by_time, SplitBy.hash: _by_hash}
-    return deal[settings.by](column, settings)
+        return _by_part_name(column, settings, locate)
+    _check_complete(column, locate)
+    assign = {SplitBy.group: _by_group, SplitBy.time: _by_time, SplitBy.hash: _by_hash}
+    return assign[settings.by](column, settings)
 
 
-def _by_chance(rows: int, settings: Split) -> Dealt:
+def _at_random(rows: int, settings: Split) -> Assignment:
     order = np.random.default_rng(settings.seed).permutation(rows)
     test_end = round(settings.test * rows)
     validation_end = test_end + round(settings.validation * rows)
-    dealt = np.full(rows, TRAIN, np.int8)
-    dealt[order[:test_end]] = TEST
-    dealt[order[test_end:validation_end]] = VALIDATION
-    return dealt
+    assignment = np.full(rows, TRAIN, np.int8)
+    assignment[order[:test_end]] = TEST
+    assignment[order[test_end:validation_end]] = VALIDATION
+    return assignment
 
 
-def _by_group(column: pd.Series, settings: Split) -> Dealt:
-    codes, _ = pd.factorize(column, sort=True)  # sorted, so that the rows' order has no say
+def _by_group(column: pd.Series, settings: Split) -> Assignment:
+    codes, _ = pd.factorize(column, sort=True)  # sorted: the order of the rows does not matter
     sizes = np.bincount(codes)
     _check_enough(len(sizes), "groups", column, settings)
-    left = np.random.default_rng(settings.seed).permutation(len(sizes)).tolist()
-    dealt = np.full(len(sizes), TRAIN, np.int8)
+    free = np.random.default_rng(settings.seed).permutation(len(sizes)).tolist()
+    assignment = np.full(len(sizes), TRAIN, np.int8)
     for part, fraction, kept in (
         (TEST, settings.test, 2 if settings.validation else 1),
         (VALIDATION, settings.validation, 1),
     ):
         if fraction:
-            hand = _hand(left, sizes, fraction * len(column), len(left) - kept)
-            dealt[hand] = part
-            taken = set(hand)
-            left = [group for group in left if group not in taken]
-    return dealt[codes]
+            taken = _take_groups(free, sizes, fraction * len(column), len(free) - kept)
+            assignment[taken] = part
+            left = set(free).difference(taken)
+            free = [group for group in free if group in left]
+    return assignment[codes]
 
 
-def _hand(groups: list[int], sizes: NDArray[np.intp], share: float, most: int) -> list[int]:
-    """The groups, at least one and at most so many, whose rows come nearest to share when
-    each is taken in its turn unless that leads further away from it."""
-    hand: list[int] = []
-    lacking = share
+def _take_groups(groups: list[int], sizes: NDArray[np.intp], rows: float, limit: int) -> list[int]:
+    """At least one and at most limit groups: each in turn, unless the number of rows would be
+    further from the one wanted with it than without it."""
+    taken: list[int] = []
+    wanted = rows
     for group in groups:
-        if len(hand) == most or lacking <= 0:
+        if len(taken) == limit or wanted <= 0:
             break
-        if sizes[group] < 2 * lacking:
-            hand.append(group)
-            lacking -= sizes[group]
-    return hand or [min(groups, key=lambda group: sizes[group])]
+        if sizes[group] < 2 * wanted:
+            taken.append(group)
+            wanted -= sizes[group]
+    return taken or [min(groups, key=lambda group: sizes[group])]
 
 
-def _by_time(column: pd.Series, settings: Split) -> Dealt:
+def _by_time(column: pd.Series, settings: Split) -> Assignment:
     if not (_is_date(column) or pd.api.types.is_numeric_dtype(column)):
         raise UserError(
             f"data.split.column: {column.name!r} is text; by: time needs dates or numbers"
         )
     times, sizes = np.unique(column.to_numpy(), return_counts=True)
     _check_enough(len(times), "times", column, settings)
-    before = np.append(0, np.cumsum(sizes))  # rows before each time, and in all
+    before = np.append(0, np.cumsum(sizes))  # rows before each time, and the total
     rows = len(column)
     validation = settings.validation > 0
     test_start = len(times)
@@ -121,36 +132,36 @@ def _by_time(column: pd.Series, settings: Split) -> Dealt:
 
 
 def _nearest(before: NDArray[np.intp], rows: int, first: int, last: int) -> int:
-    """The cut from first to last with the number of rows before it nearest to rows."""
+    """The cut from first to last that has the number of rows before it nearest to rows."""
     return first + int(np.abs(before[first : last + 1] - rows).argmin())
 
 
-def _by_hash(column: pd.Series, settings: Split) -> Dealt:
+def _by_hash(column: pd.Series, settings: Split) -> Assignment:
     key = f"{settings.seed % 2**64:016x}"
     hashes = pd.util.hash_array(_texts(column), encoding="utf8", hash_key=key)
-    place = hashes / 2.0**64
-    dealt = np.full(len(column), TRAIN, np.int8)
-    dealt[place < settings.test + settings.validation] = VALIDATION
-    dealt[place < settings.test] = TEST
-    return dealt
+    uniform = hashes / 2.0**64
+    assignment = np.full(len(column), TRAIN, np.int8)
+    assignment[uniform < settings.test + settings.validation] = VALIDATION
+    assignment[uniform < settings.test] = TEST
+    return assignment
 
 
 def _texts(column: pd.Series) -> NDArray[np.object_]:
-    """The values as text; a whole number has no decimal point, however it was read."""
+    """The values as text; an integer has no decimal point, even if it was read as a float."""
     if _is_date(column):
         return column.to_numpy().astype("datetime64[us]").astype(str).astype(object)
     if not pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(object)
     values = column.to_numpy("float64")
-    # Above 2**53 a float's text may be that of another whole number.
-    whole = (values == np.floor(values)) & (np.abs(values) < MOST_WHOLE)
+    # The text of a larger float may be that of another integer.
+    whole = (values == np.floor(values)) & (np.abs(values) < MAX_EXACT_INTEGER)
     texts = np.empty(len(values), object)
     texts[whole] = values[whole].astype("int64").astype(str)
     texts[~whole] = values[~whole].astype(str)
     return texts
 
 
-def _by_name(column: pd.Series, settings: Split, place: Place) -> Dealt:
+def _by_part_name(column: pd.Series, settings: Split, locate: Locate) -> Assignment:
     for part in ("validation", "test"):
         if getattr(settings, part):
             raise UserError(
@@ -158,17 +169,17 @@ def _by_name(column: pd.Series, settings: Split, place: Place) -> Dealt:
                 " not from fractions; set it to 0"
             )
     parts = {name: part for part, name in enumerate(PARTS)}
-    dealt = column.astype(object).map(lambda value: parts.get(str(value).lower(), -1))
-    unknown = (dealt == -1).to_numpy()
+    assignment = column.astype(object).map(lambda value: parts.get(str(value).lower(), -1))
+    unknown = (assignment == -1).to_numpy()
     if unknown.any():
         at = int(unknown.argmax())
         cell = column.iloc[at]
-        what = "the value is missing" if pd.isna(cell) else f"{str(cell)!r} is no part"
+        what = "the value is missing" if pd.isna(cell) else f"{str(cell)!r} is not a part"
         raise UserError(
-            f"{place(int(column.index[at]))}, column {column.name!r}: {what}; a data.split.column"
-            " of parts holds train, validation or test"
+            f"{locate(int(column.index[at]))}, column {column.name!r}: {what}; with by: column,"
+            " data.split.column holds train, validation or test"
         )
-    return dealt.to_numpy(np.int8)
+    return assignment.to_numpy(np.int8)
 
 
 def _is_date(column: pd.Series) -> bool:
@@ -182,12 +193,12 @@ def _column(table: pd.DataFrame, name: str | None) -> Any:
     return table[name]
 
 
-def _check_complete(column: pd.Series, place: Place) -> None:
+def _check_complete(column: pd.Series, locate: Locate) -> None:
     missing = column.isna().to_numpy()
     if missing.any():
         at = int(column.index[int(missing.argmax())])
         raise UserError(
-            f"{place(at)}, column {column.name!r}: the value is missing, in {missing.sum()} of"
+            f"{locate(at)}, column {column.name!r}: the value is missing, in {missing.sum()} of"
             f" {len(column)} rows; fill it in, or set data.split.column to another column"
         )
 
@@ -201,16 +212,17 @@ def _check_enough(have: int, what: str, column: pd.Series, settings: Split) -> N
         )
 
 
-def _check_filled(counts: NDArray[np.intp], settings: Split) -> None:
+def _check_not_empty(counts: NDArray[np.intp], settings: Split) -> None:
     rows = int(counts.sum())
     for part in (VALIDATION, TEST):
         name = PARTS[part]
         fraction = getattr(settings, name)
         if fraction and not counts[part]:
-            chance = f" by the hash of {settings.column!r}" * (settings.by is SplitBy.hash)
+            what = "rounds to zero rows"
+            if settings.by is SplitBy.hash:
+                what = f"results in zero rows by the hash of {settings.column!r}"
             raise UserError(
-                f"data.split.{name}: {fraction} of {rows} rows is no row{chance};"
-                " raise it or set it to 0"
+                f"data.split.{name}: {fraction} of {rows} rows {what}; raise it or set it to 0"
             )
     if not counts[TRAIN]:
         if settings.by is SplitBy.column:

@@ -1,0 +1,32 @@
+"""Markers: the texts, and the numbers among them, that stand for a missing value."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def mark_missing(
+    table: pd.DataFrame, markers: Sequence[str], names: Collection[str] | None = None
+) -> pd.DataFrame:
+    """The table with the markers replaced by missing values, in all columns or the named ones.
+    In a column of numbers, a marker that is a number stands for every equal one: -99 for -99.0
+    too."""
+    columns = {
+        name: _mark(column, markers) if names is None or name in names else column
+        for name, column in table.items()
+    }
+    # Without copying the columns that have no marker.
+    return pd.DataFrame(columns, index=table.index, copy=False)
+
+
+def _mark(values: "pd.Series[Any]", markers: Sequence[str]) -> "pd.Series[Any]":
+    wanted: list[Any] = list(markers)
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = pd.to_numeric(pd.Series(wanted, dtype="str"), errors="coerce")
+        wanted = numbers[np.isfinite(numbers)].tolist()
+    if not wanted or pd.api.types.is_bool_dtype(values):
+        return values
+    found = values.isin(wanted)
+    return values.mask(found) if found.any() else values
