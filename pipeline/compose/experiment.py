@@ -75,7 +75,7 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> Composed:
                 return_hydra_config=True,
             )
         sources = replace(sources, choices=composed.hydra.runtime.choices)
-        sections = OmegaConf.masked_copy(composed, GROUPS)
+        sections = OmegaConf.masked_copy(composed, list(GROUPS))
         resolved: Any = OmegaConf.to_container(sections, resolve=True, enum_to_str=True)
         for group in VARIANTS:
             if resolved[group]["name"] != getattr(

@@ -1,4 +1,4 @@
-"""What each mistake in the configuration is explained as."""
+"""How each mistake in the configuration is explained."""
 
 import shutil
 from pathlib import Path
@@ -74,15 +74,15 @@ def test_an_unknown_group_is_named_with_a_suggestion() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "params", "overrides"),
+    ("source", "params", "overrides"),
     [("params.yaml", "conf: {optimizer: sgdd}", []), ("command line", "{}", ["optimizer=sgdd"])],
 )
 def test_a_missing_option_is_named_beside_those_there_are(
-    place: str, params: str, overrides: list[str]
+    source: str, params: str, overrides: list[str]
 ) -> None:
     there = ", ".join(option for group, option in OPTIONS if group == "optimizer")
     assert mistake(params, *overrides) == (
-        f"{place}: conf/optimizer/ has no option 'sgdd'; it has {there}"
+        f"{source}: conf/optimizer/ has no option 'sgdd'; it has {there}"
     )
 
 
@@ -157,7 +157,7 @@ def test_a_value_of_the_wrong_type_is_named_with_its_key(params: str, key: str, 
     assert text in message
 
 
-def test_a_value_in_the_place_of_a_section_is_refused() -> None:
+def test_a_value_instead_of_a_section_is_refused() -> None:
     message = mistake("training: 3")
     assert message.startswith("params.yaml: ")
     assert "int is not a subclass of Training" in message

@@ -1,4 +1,4 @@
-"""Outputs are there as a whole or not at all."""
+"""Outputs are written completely or not at all."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def content(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """A folder that an earlier run has written."""
+    """A folder written by an earlier run."""
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "a.txt").write_text("old", "utf-8")
@@ -39,7 +39,7 @@ def old(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_directory_takes_the_place_of_the_old_one(old: Path) -> None:
+def test_a_directory_replaces_the_old_one(old: Path) -> None:
     with whole_directory(old) as draft:
         (draft / "sub").mkdir()
         (draft / "sub" / "a.txt").write_text("new", "utf-8")
@@ -62,7 +62,7 @@ def test_a_directory_stays_as_it_was_when_the_block_raises(
     assert list(old.parent.iterdir()) == [old]
 
 
-def test_no_directory_comes_of_a_block_that_raises(tmp_path: Path) -> None:
+def test_a_block_that_raises_leaves_no_directory(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="half"), whole_directory(tmp_path / "data" / "model"):
         raise ValueError("half")
     assert list((tmp_path / "data").iterdir()) == []
@@ -75,7 +75,7 @@ def test_a_directory_gets_its_parents_and_is_readable_by_others(tmp_path: Path) 
     assert target.stat().st_mode & 0o777 == 0o755
 
 
-def test_a_file_takes_the_place_of_the_old_one(old: Path) -> None:
+def test_a_file_replaces_the_old_one(old: Path) -> None:
     with whole_file(old / "a.txt") as draft:
         draft.write_text("new", "utf-8")
         assert content(old)["a.txt"] == "old"
