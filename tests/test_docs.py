@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
+from pipeline.compose.explanation import RENAMED
 from pipeline.compose.schema import GROUPS, VARIANTS, Config
 from pipeline.config.training import Layer
 from tests.imports import PIPELINE
@@ -104,6 +105,27 @@ def test_every_command_is_documented_and_the_reverse() -> None:
     # DVC starts the other stages, and those that train or evaluate start the recorder.
     others = {f"pipeline.stages.{stage}" for stage in ("prepare", "train", "evaluate")}
     assert named == started - others - {"pipeline.tracking.recorder"}
+
+
+def test_every_option_of_a_command_is_documented() -> None:
+    options = {
+        option
+        for module in PIPELINE
+        for option in re.findall(r'add_argument\(\s*"(--[\w-]+)"', read(module))
+    }
+    text = "".join(path.read_text("utf-8") for path in PAGES)
+    assert {"--model", "--trial"} <= options
+    assert [option for option in sorted(options) if f"{option}`" not in text] == []
+
+
+def test_every_renamed_key_is_in_the_changelog() -> None:
+    renamed = {
+        old: new
+        for before, now in rows("CHANGELOG.md", "Unreleased")
+        for old, new in zip(before.split(", "), now.split(", "), strict=False)
+    }
+    for old, new in RENAMED.items():
+        assert renamed[f"`{old}`"] == f"`{new}`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
