@@ -9,15 +9,15 @@ from pipeline.runtime.paths import EVALUATION, METRICS, MODEL
 
 
 def main() -> None:
-    # MLflow takes seconds to import.
-    from pipeline.tracking import training_run
-
     config = read_config()
     for path in (MODEL / "history.csv", EVALUATION / "predictions.csv", METRICS):
         if not path.is_file():
             raise UserError(
                 f"{path}: no such file; `dvc repro` makes it, `dvc checkout` restores it"
             )
+    # MLflow takes seconds to import.
+    from pipeline.tracking import training_run
+
     outcome = training_run.track(config)
     print("\nResults")
     for part, values in json.loads(METRICS.read_text("utf-8")).items():

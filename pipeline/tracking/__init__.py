@@ -1,2 +1,2 @@
-"""The record of what was done: fingerprints, and runs in MLflow, written by a process of its own.
+"""Recording of results: fingerprints, and runs in MLflow, which a separate process writes.
 May import runtime, config, compose, dataset, schema, tables."""

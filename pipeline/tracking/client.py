@@ -1,9 +1,8 @@
-"""Telling the recorder, a process of its own, what belongs into MLflow.
+"""Sends what belongs in MLflow to the recorder, a separate process.
 
-To write what MLflow reads takes milliseconds for each point, and MLflow itself seconds
-to import. All of that happens beside the work instead of before it and between its
-epochs. When this process is gone, however that came about, the recorder's input ends,
-and it marks the run.
+MLflow takes seconds to import and milliseconds to write each point. All of that happens
+beside the work instead of before it and between its epochs. When this process ends, in
+whatever way, the recorder's input ends with it, and the recorder ends the run.
 """
 
 import json
@@ -17,21 +16,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pipeline.compose.schema import Config, read_config, settings
+from pipeline.compose.schema import Config, experiment_parameters, read_config
 from pipeline.runtime.files import write_text
 from pipeline.runtime.paths import TRACKED
-from pipeline.tracking.durations import process_seconds
-from pipeline.tracking.identity import Identity, of_training, tags
+from pipeline.tracking.fingerprint import of_stage
+from pipeline.tracking.identity import Identity, of_training
+from pipeline.tracking.provenance import run_tags
+from pipeline.tracking.stage_command import process_seconds
+
+# Added to the recorder's niceness: its import of MLflow must not slow the stage's of Keras.
+NICENESS = 5
 
 
 class Recorder:
-    """A recorder at work; a context manager that waits for its last word. Where
-    tracking is off there is no process, and nothing happens."""
+    """A running recorder; a context manager that waits until it has written everything.
+    Where tracking is off there is no process, and nothing happens."""
 
-    def __init__(self, config: Config, *, results: bool) -> None:
-        """Starts it. results says whether it will be told more than the curves of a
-        training, for which it imports MLflow meanwhile."""
-        self._store = {"experiment": config.tracking.experiment, "uri": config.tracking.uri}
+    def __init__(self, config: Config, remedy: str = "`make track`") -> None:
+        """Starts it. remedy is the command that records what a store out of reach misses."""
         self._process: subprocess.Popen[str] | None = None
         if config.tracking.enabled:
             root = str(Path(__file__).parents[2])
@@ -44,55 +46,61 @@ class Recorder:
                 # Ctrl-C is for the work; the recorder learns of it when its input ends.
                 start_new_session=True,
             )
-        self.tell("store", **self._store, results=results)
+            niceness = os.getpriority(os.PRIO_PROCESS, 0) + NICENESS
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, niceness)
+        self.send(
+            "store",
+            experiment=config.tracking.experiment,
+            uri=config.tracking.uri,
+            remedy=remedy,
+        )
 
-    def tell(self, what: str, **content: Any) -> None:
-        """Sends one message; see recorder.py for what it understands."""
+    def send(self, what: str, **content: Any) -> None:
+        """Sends one message; recorder.HANDLERS lists them."""
         if self._process is None or self._process.stdin is None:
             return
         try:
             self._process.stdin.write(json.dumps({"what": what, **content}) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError as error:
-            # It has said why it ended.
+            # The recorder has printed why it ended.
             raise SystemExit(self._process.wait() or 1) from error
 
     @contextmanager
-    def run(self, config: Config, identity: Identity) -> Iterator[None]:
-        """A run for the length of the block: FINISHED at its end, KILLED if this process
-        is asked to stop, FAILED if the block raises."""
-        self.tell(
-            "begin", **self._store, identity=asdict(identity), params=settings(config), tags=tags()
-        )
+    def training(self, config: Config, identity: Identity) -> Iterator[None]:
+        """The run of a training for the length of the block: FINISHED at its end, KILLED if
+        this process is asked to stop, FAILED if the block raises."""
+        params = experiment_parameters(config)
+        self.send("begin", identity=asdict(identity), params=params, tags=run_tags())
         with self._ending():
             yield
+
+    @contextmanager
+    def sweep(
+        self, study: str, name: str, params: Mapping[str, Any], inputs_hash: str
+    ) -> Iterator[None]:
+        """The run of a sweep for the length of the block, which ends as one of a training."""
+        tags = run_tags() | {"fingerprint": inputs_hash}
+        with self._ending():
+            self.send("sweep", study=study, name=name, params=dict(params), tags=tags)
+            yield
+
+    def epochs(self, first: int, curves: Mapping[str, Any]) -> None:
+        """The curves of some epochs from first on: arrays of shape (epochs,)."""
+        plain = {name: curve.tolist() for name, curve in curves.items()}
+        self.send("epochs", first=first, curves=plain)
 
     @contextmanager
     def _ending(self) -> Iterator[None]:
         try:
             yield
         except (KeyboardInterrupt, SystemExit):
-            self.tell("end", status="KILLED", reason=None)
+            self.send("end", status="KILLED")
             raise
         except BaseException as error:
-            self.tell("end", status="FAILED", reason=str(error))
+            self.send("end", status="FAILED", reason=str(error))
             raise
-        self.tell("end", status="FINISHED", reason=None)
-
-    @contextmanager
-    def sweep(
-        self, study: str, name: str, params: Mapping[str, Any], made_of: str
-    ) -> Iterator[None]:
-        """The run of a sweep, for the length of the block, as `run` is one of a training."""
-        content = {"study": study, "name": name, "params": dict(params)}
-        with self._ending():
-            self.tell("sweep", **self._store, **content, tags=tags() | {"fingerprint": made_of})
-            yield
-
-    def epochs(self, first: int, curves: Mapping[str, Any]) -> None:
-        """The curves of some epochs from first on: arrays of shape (epochs,)."""
-        plain = {name: curve.tolist() for name, curve in curves.items()}
-        self.tell("epochs", first=first, curves=plain)
+        self.send("end", status="FINISHED")
 
     def __enter__(self) -> Self:
         return self
@@ -113,22 +121,28 @@ class Recorder:
 
 @contextmanager
 def record_training() -> Iterator[Recorder]:
-    """A recorder, and in it the run of the training that the files stand for now."""
+    """A recorder with the run of the current training open for the length of the block."""
     config = read_config()
-    with (
-        Recorder(config, results=False) as recorder,
-        recorder.run(config, of_training(config)),
-    ):
-        yield recorder
+    with Recorder(config) as recorder:
+        # The recorder imports MLflow while the inputs are hashed.
+        identity = of_training(config, of_stage("train").hash)
+        with recorder.training(config, identity):
+            yield recorder
 
 
 @contextmanager
 def record_evaluation() -> Iterator[None]:
-    """Completes the run of the current training when the block has ended well."""
+    """Completes the run of the current training after the block, unless it raises."""
     config = read_config()
-    with Recorder(config, results=True) as recorder:
+    with Recorder(config) as recorder:
         yield
-        recorder.tell("complete", seconds=process_seconds())
+        # The recorder need not hash again what this process hashes.
+        fingerprints = {stage: of_stage(stage) for stage in ("train", "evaluate")}
+        recorder.send(
+            "complete",
+            fingerprints={stage: asdict(one) for stage, one in fingerprints.items()},
+            seconds=process_seconds(),
+        )
     # Not cached and kept in place, so that DVC evaluates anew, and completes the
     # run, wherever it has only restored the other outputs.
-    write_text(TRACKED, json.dumps({"fingerprint": of_training(config).fingerprint}) + "\n")
+    write_text(TRACKED, json.dumps({"fingerprint": fingerprints["train"].hash}) + "\n")

@@ -1,14 +1,15 @@
-"""What a result was made of: fingerprint, commit, packages, seconds.
+"""The fingerprint of a stage: a hash of everything that its result depends on.
 
-A fingerprint is what DVC's own run cache goes by: a stage's command, the values
-of its configuration sections, and the content of everything that it depends on,
-code and data. Two results with one fingerprint are one result, so a tracked run
-is found by it and no run id is passed from stage to stage.
+It covers what DVC's own run cache goes by: the stage's command, the values of its
+configuration sections, and the content of its deps, code and data. Two results with one
+fingerprint are one result, so a tracked run is found by it and no run id is passed from stage
+to stage.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,18 +37,28 @@ def of_stage(stage: str, root: Path = Path()) -> Fingerprint:
         for file, names in cast("dict[str, list[str]]", item).items():
             values = yaml.safe_load((root / file).read_text("utf-8"))
             sections |= {name: values[name] for name in names}
-    made_of = {"cmd": entry["cmd"], "inputs": inputs, "sections": sections}
-    text = json.dumps(made_of, sort_keys=True)
+    content = {"cmd": entry["cmd"], "inputs": inputs, "sections": sections}
+    text = json.dumps(content, sort_keys=True)
     return Fingerprint(hashlib.sha256(text.encode()).hexdigest()[:32], inputs, sections)
 
 
 def hash_files(path: Path, root: Path = Path()) -> dict[str, str]:
-    """The MD5 of a file, or of every file below a folder, by path relative to root."""
+    """The MD5 of a file, or of every file below a folder, by path relative to root. Byte code
+    is left out, as .dvcignore has it."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     hashes = {}
     for file in files:
-        if "__pycache__" not in file.parts:
-            with file.open("rb") as content:
-                digest = hashlib.file_digest(content, "md5")
-            hashes[file.relative_to(root).as_posix()] = digest.hexdigest()
+        name = file.relative_to(root)
+        if "__pycache__" not in name.parts and name.suffix != ".pyc":
+            status = file.stat()
+            hashes[name.as_posix()] = _md5(
+                file.absolute(), status.st_ino, status.st_size, status.st_mtime_ns
+            )
     return hashes
+
+
+@cache
+def _md5(file: Path, _inode: int, _size: int, _changed: int) -> str:
+    """A file that has not changed since is not read again, by the signs that DVC goes by."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "md5").hexdigest()

@@ -1,4 +1,4 @@
-"""Where the runs are kept: an MLflow store, by default a SQLite file at the root."""
+"""Where the runs are recorded: an MLflow store, by default a SQLite file at the root."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ def store_uri(uri: str | None, root: Path) -> str:
     return given if file == given else f"sqlite:///{root / file}"
 
 
-def own_database(uri: str | None, root: Path) -> Path | None:
-    """root/mlflow.db, if that is the store; it need not be there yet."""
+def default_database(uri: str | None, root: Path) -> Path | None:
+    """root/mlflow.db if that is the store, whether it exists or not; None otherwise."""
     file = root / DATABASE
     return file if store_uri(uri, root) == f"sqlite:///{file}" else None

@@ -1,10 +1,4 @@
-"""What a result was made of: fingerprint, commit, packages, seconds.
-
-A fingerprint is what DVC's own run cache goes by: a stage's command, the values
-of its configuration sections, and the content of everything that it depends on,
-code and data. Two results with one fingerprint are one result, so a tracked run
-is found by it and no run id is passed from stage to stage.
-"""
+"""Provenance of a result: the commit, what differs from it, and the installed packages."""
 
 import os
 import platform
@@ -13,7 +7,7 @@ import tempfile
 from importlib.metadata import distributions, version
 
 DERIVED = ("dvc.lock", "data/config.yaml", "data/metrics.json")
-NAMED_PACKAGES = (
+MAIN_PACKAGES = (
     "keras", "tensorflow", "numpy", "pandas", "mlflow", "hydra-core", "dvc",
 )  # fmt: skip
 
@@ -24,24 +18,24 @@ def git_commit() -> str | None:
 
 
 def git_diff() -> str | None:
-    """All that differs from the commit, new files included; None if nothing does.
+    """The changes since the commit, new files included; None if there are none.
 
-    What the stages write themselves (DERIVED) does not count: it follows from the
-    rest, and changes while they run.
+    What the stages write (DERIVED) is left out: it follows from the rest, and changes while
+    they run.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # An index of its own: the user's staged changes stay as they are.
+        # A temporary index: the user's staged changes stay as they are.
         env = {**os.environ, "GIT_INDEX_FILE": f"{folder}/index"}
         if _git("read-tree", "HEAD", env=env) is None:
             return None
         _git("add", "--intent-to-add", "--all", env=env)
-        others = [f":(exclude){path}" for path in DERIVED]
-        return _git("diff", "HEAD", "--", ".", *others, env=env) or None
+        excluded = [f":(exclude){path}" for path in DERIVED]
+        return _git("diff", "HEAD", "--", ".", *excluded, env=env) or None
 
 
 def packages() -> dict[str, str]:
-    """Version of Python and of the packages that the result hangs on most."""
-    return {"python": platform.python_version()} | {name: version(name) for name in NAMED_PACKAGES}
+    """Versions of Python and of the packages that a result depends on most."""
+    return {"python": platform.python_version()} | {name: version(name) for name in MAIN_PACKAGES}
 
 
 def all_packages() -> str:
@@ -51,6 +45,14 @@ def all_packages() -> str:
         f"{name}=={number}" for name, number in sorted(pairs, key=lambda pair: pair[0].lower())
     ]
     return "\n".join(lines) + "\n"
+
+
+def run_tags() -> dict[str, str]:
+    """Commit and versions as tags of a run, which MLflow's table of runs shows as columns."""
+    versions = {f"version.{name}": number for name, number in packages().items()}
+    commit = git_commit()
+    source = {"mlflow.source.type": "PROJECT", "mlflow.source.name": "dvc.yaml"}
+    return versions | source | ({"mlflow.source.git.commit": commit} if commit else {})
 
 
 def _git(*arguments: str, env: dict[str, str] | None = None) -> str | None:

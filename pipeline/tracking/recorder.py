@@ -1,138 +1,159 @@
-"""The process that writes to MLflow what another tells it.
+"""The process that records in MLflow what another process sends.
 
-It reads messages from its standard input, a line of JSON each (see recording.py):
-store names the store, and what of it takes seconds is made ready; begin opens a run,
-epochs adds points to it, end closes it; complete makes sure that the result under data/
-has its whole run; sweep opens the run of a sweep, trials adds the runs of a batch,
-results what came out, and end closes it. An input that ends within a run is that of a
-process that was killed.
-
-MLflow is imported where it is needed: for all but the run of a training whose store is
-the project's own file.
+It reads messages from its standard input, a line of JSON each: the name of one of HANDLERS
+under "what", and its arguments. An input that ends while a run is open is that of a process
+that was killed.
 """
 
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from importlib import import_module
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.compose.schema import read_config
-from pipeline.runtime.entry import leave, run
-from pipeline.runtime.errors import UserError
-from pipeline.tracking import sqlite_runs
+from pipeline.runtime.entry import CommandParser, leave, run
+from pipeline.tracking import training_run
+from pipeline.tracking.fingerprint import Fingerprint
 from pipeline.tracking.identity import Identity
-from pipeline.tracking.live import LiveRun, Runs, Trouble, live_run, say_untracked
-from pipeline.tracking.location import own_database, project_root
-from pipeline.tracking.sqlite_runs import SqliteRuns
+from pipeline.tracking.store import STORE_ERRORS, Store, points, warn_untracked
+from pipeline.tracking.sweep_run import SweepRun
 
+if TYPE_CHECKING:
+    from pipeline.tracking.backend import Metric
+
+FLUSH_SECONDS = 1.0
 Message = dict[str, Any]
 
 
-class WorkFailedError(Exception):
-    """What the other process failed with."""
+class LiveRun:
+    """The run of a training that is going on. Points are sent about once a second."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._waiting: list[Metric] = []
+        self._sent = time.monotonic()
+
+    def log_curves(self, first: int, curves: Mapping[str, Sequence[float]]) -> None:
+        """The values of some epochs from first on."""
+        self._waiting += points(curves, first=first)
+        if time.monotonic() - self._sent > FLUSH_SECONDS:
+            self._flush()
+
+    def end(self, status: str, reason: str | None) -> None:
+        """FINISHED, FAILED for a reason, or KILLED, after the points that are still waiting."""
+        self._flush()
+        self._store.end(self._run_id, status, reason)
+
+    def _flush(self) -> None:
+        self._store.log_points(self._run_id, self._waiting)
+        self._waiting = []
+        self._sent = time.monotonic()
+
+
+class Recording:
+    """What the messages act on: the store, and the run that is open in it."""
+
+    def __init__(self) -> None:
+        self.remedy = ""
+        self._store: Store | None = None
+        self._training: LiveRun | None = None
+        self._sweep: SweepRun | None = None
+
+    def open_store(self, experiment: str, uri: str | None, remedy: str) -> None:
+        """The first message; remedy is the command that records what this recording misses."""
+        self.remedy = remedy
+        self._store = Store(experiment, uri)
+
+    def begin(self, identity: Message, params: Message, tags: dict[str, str]) -> None:
+        """Opens the run of a training."""
+        store, who = self._opened(), Identity(**identity)
+        self._training = LiveRun(store, store.create_run(who.run_name, params, tags | who.tags))
+
+    def log_epochs(self, first: int, curves: Mapping[str, Sequence[float]]) -> None:
+        """Adds points to it."""
+        assert self._training is not None
+        self._training.log_curves(first, curves)
+
+    def begin_sweep(self, study: str, name: str, params: Message, tags: dict[str, str]) -> None:
+        """Opens the run of a sweep."""
+        self._sweep = SweepRun(self._opened(), study, name, params, tags)
+
+    def log_trials(self, path: str) -> None:
+        """Adds a run for each trial of a batch file."""
+        assert self._sweep is not None
+        self._sweep.log_batch(Path(path))
+
+    def log_results(
+        self,
+        metrics: dict[str, float],
+        tags: dict[str, str],
+        folder: str,
+        models: dict[str, str],
+        example: Message,
+    ) -> None:
+        """Adds the results of a sweep to its run."""
+        assert self._sweep is not None
+        self._sweep.log_results(metrics, tags, Path(folder), models, example)
+
+    def end(self, status: str, reason: str | None = None) -> None:
+        """Ends the run that is open, if one is."""
+        open_run = self._training or self._sweep
+        self._training = self._sweep = None
+        if open_run is not None:
+            open_run.end(status, reason)
+
+    def complete(self, fingerprints: dict[str, Message], seconds: float) -> None:
+        """Completes the run of the result that is under data/ now."""
+        training_run.complete(
+            read_config(),
+            self._opened(),
+            {stage: Fingerprint(**one) for stage, one in fingerprints.items()},
+            evaluate_seconds=seconds,
+        )
+
+    def _opened(self) -> Store:
+        assert self._store is not None
+        return self._store
+
+
+HANDLERS: dict[str, Callable[..., None]] = {
+    "store": Recording.open_store,
+    "begin": Recording.begin,
+    "epochs": Recording.log_epochs,
+    "sweep": Recording.begin_sweep,
+    "trials": Recording.log_trials,
+    "results": Recording.log_results,
+    "end": Recording.end,
+    "complete": Recording.complete,
+}
+
+
+def record(messages: Iterable[Message]) -> None:
+    """Handles all messages. A store out of reach costs one warning; what follows is read and
+    left, so that the sender is not disturbed. Raises UserError for a store that the
+    configuration should not name."""
+    recording = Recording()
+    remaining = iter(messages)
+    try:
+        for message in remaining:
+            HANDLERS[message.pop("what")](recording, **message)
+        recording.end("KILLED")
+    except STORE_ERRORS as error:
+        warn_untracked(error, recording.remedy)
+        for _ in remaining:
+            pass
 
 
 def main() -> None:
-    # Whoever ends the work ends the input; what was told before is still written.
+    # Who ends the sender ends the input; what was sent before is still written.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    messages: Iterator[Message] = map(json.loads, sys.stdin)
-    for message in messages:
-        if message["what"] == "store":
-            make_ready(message)
-        if message["what"] == "complete":
-            from pipeline.tracking import training_run
-
-            training_run.complete(read_config(), evaluate_seconds=message["seconds"])
-        if message["what"] == "begin":
-            try:
-                record(message, messages)
-            except (WorkFailedError, SystemExit):
-                continue
-        if message["what"] == "sweep":
-            record_sweep(message, messages)
-
-
-def make_ready(store: Message) -> None:
-    """Does now what the first run would wait for: MLflow's import, and its database."""
-    if not store["results"] and own_runs(store) is not None:
-        return
-    from pipeline.tracking import mlflow_store
-
-    import_module("pipeline.tracking.sweep_run")  # all else that any message needs
-    # What is wrong with it is said of the run that needs it.
-    with suppress(UserError, *mlflow_store.TROUBLE):
-        mlflow_store.make_database(store["uri"])
-
-
-def own_runs(store: Message) -> SqliteRuns | None:
-    """Those that can be written without MLflow, if the store and its file allow it."""
-    file = own_database(store["uri"], project_root())
-    return None if file is None else SqliteRuns.opened(file, store["experiment"])
-
-
-def writer(store: Message) -> tuple[Callable[[], Runs], Trouble]:
-    """What opens the runs of a store, and the errors of a store in trouble."""
-    own = own_runs(store)
-    if own is not None:
-        return lambda: own, sqlite_runs.TROUBLE
-    from pipeline.tracking import mlflow_store
-
-    return lambda: mlflow_store.Store(store["experiment"], store["uri"]), mlflow_store.TROUBLE
-
-
-def record(begin: Message, messages: Iterator[Message]) -> None:
-    """One run, from its beginning to its end."""
-    with live_run(
-        *writer(begin),
-        Identity(**begin["identity"]),
-        begin["params"],
-        begin["tags"],
-    ) as live:
-        follow(live, messages)
-
-
-def record_sweep(begin: Message, messages: Iterator[Message]) -> None:
-    """The run of a sweep; a store out of reach costs a line, once."""
-    from pipeline.tracking.mlflow_store import TROUBLE, Store
-    from pipeline.tracking.sweep_run import SweepRuns
-
-    status, reason = "KILLED", None
-    try:
-        sweep = SweepRuns(Store(begin["experiment"], begin["uri"]), begin)
-        try:
-            for message in messages:
-                if message["what"] == "trials":
-                    sweep.log_batch(Path(message["path"]))
-                elif message["what"] == "results":
-                    sweep.log_results(message)
-                elif message["what"] == "end":
-                    status, reason = message["status"], message["reason"]
-                    break
-        finally:
-            sweep.end(status, reason)
-    except TROUBLE as error:
-        say_untracked(error, "the same command records them once the store can be reached")
-
-
-def follow(live: LiveRun, messages: Iterator[Message]) -> None:
-    """Writes what belongs to the run until it is said to have ended."""
-    for message in messages:
-        if message["what"] == "end":
-            if message["status"] == "FAILED":
-                raise WorkFailedError(message["reason"])
-            if message["status"] == "KILLED":
-                raise SystemExit
-            return
-        curves = message["curves"]
-        for i, values in enumerate(zip(*curves.values(), strict=True)):
-            live.log_epoch(message["first"] + i, dict(zip(curves, values, strict=True)))
-    raise SystemExit
+    record(map(json.loads, sys.stdin))
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, CommandParser("pipeline.tracking.recorder", __doc__))
     leave()

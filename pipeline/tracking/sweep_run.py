@@ -1,53 +1,110 @@
 """A sweep in MLflow: a run for it, and below that a run for each of its trials."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pipeline.dataset.curves import CURVES
-from pipeline.tracking import training_run
-from pipeline.tracking.mlflow_store import Child, Store
+from pipeline.tracking import processes
+from pipeline.tracking.models import log_model
+from pipeline.tracking.store import Store
 from pipeline.tracking.trial_files import Record, read_batch
+from pipeline.tracking.trial_runs import TrialRun, log_trial_runs
 
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 DESCRIPTION = """\
-| Artifact | What it holds |
+| Artifact | Content |
 |---|---|
 | sweep/trials.csv | a row for each trial, the best first |
 | sweep/parallel_coordinates.png | which values led to which score |
 | sweep/importance.png | how much each key mattered |
 | sweep/history.png | the score of each trial, and the best so far |
-| sweep/winner.csv | the best trial, and other seeds, an ensemble, the start, a line beside it |
-| model | the best trial's network, or the ensemble where that is better |
+| sweep/winner.csv | the best trial, beside other seeds, the ensemble and baselines |
+| model | the best trial's network |
+| ensemble | an ensemble of the best trials, where it is better than the best of them |
 
-The runs below this one are its trials: score is what they are compared by.
+The runs below this one are its trials; they are compared by their metric score.
 """
 
 
-class SweepRuns:
-    """The run of a sweep, while its trials come in."""
+class SweepRun:
+    """The run of a sweep while its trials are trained."""
 
-    def __init__(self, store: Store, begin: dict[str, Any]) -> None:
-        """begin is the message of recording.Recorder.sweep."""
+    def __init__(
+        self,
+        store: Store,
+        study: str,
+        name: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+    ) -> None:
+        """Opens the run of that study: the existing one, or a new one called name."""
         self._store = store
-        self._study = begin["study"]
-        self._run_id = store.open_parent(
-            begin["name"], begin["study"], begin["params"], begin["tags"]
+        self._study = study
+        found = store.client.search_runs(
+            [store.experiment_id],
+            f"tags.`sweep.study` = '{study}' and tags.`sweep.role` = 'sweep'",
+            max_results=1,
         )
-        self._known = store.children(self._run_id)
+        if found:
+            store.end_abandoned()
+            self._run_id = str(found[0].info.run_id)
+            store.log_tags(self._run_id, {**tags, "process": processes.this_process()})
+            store.client.update_run(self._run_id, status="RUNNING")
+        else:
+            role = {"sweep.study": study, "sweep.role": "sweep"}
+            self._run_id = store.create_run(name, params, {**tags, **role})
+        self._logged = self._trial_numbers()
 
     def log_batch(self, path: Path) -> None:
-        """A run for each trial of a batch that has none yet."""
-        new = [one for one in read_batch(path) if str(one.number) not in self._known]
-        self._store.log_children(self._run_id, [self._child(record) for record in new])
-        self._known |= {str(record.number) for record in new}
+        """A run for each trial of a batch file that has none yet."""
+        new = [one for one in read_batch(path) if str(one.number) not in self._logged]
+        log_trial_runs(self._store, self._run_id, [self._trial_run(record) for record in new])
+        self._logged |= {str(record.number) for record in new}
 
-    def _child(self, record: Record) -> Child:
+    def log_results(
+        self,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        folder: Path,
+        models: Mapping[str, str],
+        example: Mapping[str, Any],
+    ) -> None:
+        """The results of the sweep: its numbers, the files of a folder, the model folders by
+        name, of which example has rows for their input example."""
+        self._store.log_metrics(self._run_id, metrics)
+        self._store.log_tags(self._run_id, {"mlflow.note.content": DESCRIPTION, **tags})
+        self._store.log_folder(self._run_id, folder, "sweep")
+        for name, model in models.items():
+            log_model(self._store, self._run_id, Path(model), pd.DataFrame(example), name)
+
+    def end(self, status: str, reason: str | None = None) -> None:
+        """FINISHED, FAILED for a reason, or KILLED."""
+        self._store.end(self._run_id, status, reason)
+
+    def _trial_numbers(self) -> set[str]:
+        """The numbers of the trials that have a run."""
+        numbers: set[str] = set()
+        token = None
+        while True:
+            page = self._store.client.search_runs(
+                [self._store.experiment_id],
+                f"tags.`mlflow.parentRunId` = '{self._run_id}'",
+                max_results=10_000,
+                page_token=token,
+            )
+            numbers |= {run.data.tags.get("sweep.trial", "") for run in page}
+            token = page.token
+            if not token:
+                return numbers
+
+    def _trial_run(self, record: Record) -> TrialRun:
         curves = dict(zip(CURVES, record.curves.T.astype(float).tolist(), strict=True))
         if len(set(curves["learning_rate"])) <= 1:
-            del curves["learning_rate"]  # a value of the configuration, and no curve
+            del curves["learning_rate"]  # constant: a value of the configuration
         tags = {
             "fingerprint": record.fingerprint,
             "sweep.study": self._study,
@@ -61,7 +118,7 @@ class SweepRuns:
         metrics = {"epochs": float(record.epochs)}
         if record.score is not None:
             metrics["score"] = record.score
-        return Child(
+        return TrialRun(
             f"trial-{record.number}",
             params=record.values,
             tags=tags,
@@ -71,20 +128,3 @@ class SweepRuns:
             began=record.began,
             ended=record.ended,
         )
-
-    def log_results(self, message: dict[str, Any]) -> None:
-        """What came out of the sweep: its numbers, its folder, its model."""
-        self._store.log_metrics(self._run_id, message["metrics"])
-        self._store.log_tags(
-            self._run_id, {"mlflow.note.content": DESCRIPTION} | message.get("tags", {})
-        )
-        self._store.log_folder(self._run_id, Path(message["folder"]), "sweep")
-        example = pd.DataFrame(message["example"])
-        for name, folder in message["models"].items():
-            training_run.log_model(self._store, self._run_id, Path(folder), example, name)
-
-    def end(self, status: str, reason: str | None = None) -> None:
-        """FINISHED, FAILED or KILLED."""
-        if reason is not None:
-            self._store.log_tags(self._run_id, {"failure": reason})
-        self._store.end(self._run_id, status)

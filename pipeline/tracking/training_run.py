@@ -1,139 +1,150 @@
-"""What a tracked run consists of, gathered from the files that the stages wrote."""
+"""The run of a result: its training's, completed from the files that the stages wrote.
+
+The metrics of a run have one scheme of names:
+
+- `loss`, `mae`, `validation_loss`, `validation_mae` and `learning_rate` are curves, with a
+  point for each epoch, as Keras names them.
+- `final_loss`, `best_loss`, ... are the values of a curve at the last epoch and at the best one,
+  which is the epoch of the lowest validation loss (training loss without a validation part).
+- `best_epoch`, `model_epoch` and `epochs` are the best epoch, the one whose weights the saved
+  model has, and the last one.
+- `{part}_{metric}`, such as `test_rmse`, `train_mae` or `in_sample_r2`, are the saved model's,
+  as in data/metrics.json. `validation_mae` is the curve alone: the saved model's is in
+  data/metrics.json.
+- `seconds_{stage}` are the durations of the stages.
+"""
 
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from pipeline.compose.schema import Config, flatten, settings
+from pipeline.compose.schema import Config, experiment_parameters, flatten
 from pipeline.config.section import COMPOSED
 from pipeline.dataset import prepared
+from pipeline.dataset.curves import CURVES
 from pipeline.runtime.errors import UserError
-from pipeline.runtime.paths import CONTRACT, ENCODING, EVALUATION, METRICS, MODEL, PREPARED, STAGES
-from pipeline.schema.contract import Contract
+from pipeline.runtime.paths import EVALUATION, METRICS, MODEL, PREPARED, STAGES
 from pipeline.tables.files import files_of
 from pipeline.tables.reading import DIABETES
-from pipeline.tracking import durations, fingerprint, identity, provenance
-from pipeline.tracking.live import say_untracked
-from pipeline.tracking.mlflow_store import TROUBLE, Store
+from pipeline.tracking import fingerprint, identity, provenance
+from pipeline.tracking.fingerprint import Fingerprint
+from pipeline.tracking.models import EXAMPLE_ROWS, log_model
+from pipeline.tracking.stage_command import noted_seconds
+from pipeline.tracking.store import STORE_ERRORS, Store, points, warn_untracked
 
-CODE = Path(__file__).parents[1]
-# Beyond this a diff is of data, which DVC keeps, rather than of code.
-EXAMPLE_ROWS = 3
-MOST_DIFF_CHARACTERS = 1_000_000
+# A longer diff is of data, which DVC keeps, rather than of code.
+MAX_DIFF_CHARACTERS = 1_000_000
 DESCRIPTION = """\
-| Artifact | What it holds |
+| Artifact | Content |
 |---|---|
 | evaluation/predictions.csv | true and predicted value of every row |
 | evaluation/new_predictions.csv | the rows of data.new_rows with their predictions |
 | evaluation/*.png | learning curves, predicted against true, residuals |
 | evaluation/coefficients.csv | a linear neuron beside the least-squares line |
 | training/weights.csv | every weight before and after training (arrays: weights_*.npz) |
-| training/first_prediction.csv | the untrained network's answer beside x · kernel + bias by hand |
-| data/profile.html, data/profile.csv | every column: its values, and what was made of it |
+| training/first_prediction.csv | the untrained network's prediction beside x · kernel + bias |
 | training/history.csv | the values of every epoch, and whose weights were kept |
+| data/profile.html, data/profile.csv | every column: its values, and how it is encoded |
 | provenance/ | configuration, dvc.lock, hashes of all inputs, packages, uncommitted changes |
 """
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where the current result is tracked, and whether this took a re-creation."""
+    """The run of the current result: its name, the store's, and whether the run had to be
+    re-created from the files."""
 
-    place: str
     run_name: str
+    store: str
     recreated: bool
 
 
-def open_store(config: Config) -> Store:
-    """The store that the tracking section names."""
-    return Store(config.tracking.experiment, config.tracking.uri)
-
-
-def complete(config: Config, evaluate_seconds: float | None = None) -> Outcome | None:
-    """Makes sure that the result under data/ has its whole run in the store.
-
-    The run of its training is completed; where the store has none, it is created
-    from the files. evaluate_seconds is what the evaluation has taken so far, if
-    that is going on. Returns None if tracking is off or the store is out of reach,
-    which is then warned of.
-    """
+def track(config: Config) -> Outcome | None:
+    """Makes sure that the result under data/ has its complete run in the store. Returns None
+    if tracking is off or the store is out of reach, which is then warned of."""
     if not config.tracking.enabled:
         return None
     try:
-        return _complete(config, open_store(config), evaluate_seconds)
-    except TROUBLE as error:
-        say_untracked(error)
+        return complete(config, Store(config.tracking.experiment, config.tracking.uri))
+    except STORE_ERRORS as error:
+        warn_untracked(error)
         return None
 
 
-def _complete(config: Config, store: Store, evaluate_seconds: float | None) -> Outcome:
+def complete(
+    config: Config,
+    store: Store,
+    known: Mapping[str, Fingerprint] | None = None,
+    evaluate_seconds: float | None = None,
+) -> Outcome:
+    """Completes the run of the training whose result is under data/; where the store has
+    none, the run is created from the files. Raises STORE_ERRORS.
+
+    known are the fingerprints of stages that are known already; evaluate_seconds is the
+    duration of the evaluation while its stage is still running.
+    """
+    known = known or {}
     store.end_abandoned()
-    who = identity.of_training(config)
-    evaluated = fingerprint.of_stage("evaluate")
-    history = pd.read_csv(MODEL / "history.csv")
+    trained, evaluated = (
+        known.get(stage) or fingerprint.of_stage(stage) for stage in ("train", "evaluate")
+    )
+    who = identity.of_training(config, trained.hash)
     run = store.find(who)
-    recreated = run is None
+    if run is not None and run.data.tags.get("fingerprint.evaluate") == evaluated.hash:
+        return Outcome(str(run.info.run_name), store.name, recreated=False)
+    history = pd.read_csv(MODEL / "history.csv")
     if run is None:
-        run_id = store.create(who, settings(config), identity.tags())
-        values = history.drop(columns=["epoch", "kept"]).to_dict("records")
-        store.log_epochs(run_id, zip(history["epoch"], values, strict=True))
+        run_id = store.create_run(
+            who.run_name, experiment_parameters(config), provenance.run_tags() | who.tags
+        )
+        store.log_points(run_id, points({name: history[name] for name in CURVES}))
         store.log_tags(run_id, {"recreated_from": f"{MODEL}/ and {EVALUATION}/"})
     else:
         run_id = run.info.run_id
-        if run.data.tags.get("fingerprint.evaluate") == evaluated.hash:
-            return Outcome(store.place(), str(run.info.run_name), recreated=False)
 
-    store.log_folder(run_id, MODEL, "training")
-    store.log_folder(run_id, EVALUATION, "evaluation")
-    for page in ("profile.html", "profile.csv"):
-        store.log_file(run_id, PREPARED / page, "data")
-    with tempfile.TemporaryDirectory() as temporary:
-        _gather_provenance(Path(temporary))
-        store.log_folder(run_id, Path(temporary), "provenance")
-    log_model(store, run_id, MODEL, prepared.first_rows(PREPARED / "train.parquet", EXAMPLE_ROWS))
-    for part in ("train", "validation", "test", "new"):
-        path = (PREPARED / f"{part}.parquet").as_posix()
-        count = prepared.rows(Path(path))
-        if count:
-            store.log_data(run_id, part, path, evaluated.inputs[path], count)
-    read = {file for path in (config.data.path, config.data.new_rows) for file in raw_files(path)}
-    for path, md5 in fingerprint.of_stage("prepare").inputs.items():
-        if path in read:
-            store.log_data(run_id, "raw", path, md5)
-    seconds = {stage: durations.noted_seconds(stage) for stage in STAGES}
-    seconds["evaluate"] = evaluate_seconds or seconds["evaluate"]
-    numbers = curve_metrics(history)
-    # The prefix keeps them apart from the curves: validation_mae is one of those.
-    numbers |= {
-        f"evaluated_{name.replace('.', '_')}": value
-        for name, value in flatten(json.loads(METRICS.read_text("utf-8"))).items()
+    fingerprints = {
+        "configure": fingerprint.of_stage("configure"),
+        "prepare": fingerprint.of_stage("prepare"),
+        "train": trained,
+        "evaluate": evaluated,
     }
-    numbers |= {f"seconds_{stage}": value for stage, value in seconds.items() if value is not None}
-    store.log_metrics(run_id, numbers)
-    dirty = provenance.git_diff() is not None
+    diff = provenance.git_diff()
+    _log_files(store, run_id, fingerprints, diff)
+    log_model(store, run_id, MODEL, prepared.first_rows(PREPARED / "train.parquet", EXAMPLE_ROWS))
+    _log_inputs(store, run_id, config, fingerprints)
+    seconds = {stage: noted_seconds(stage, fingerprints[stage].hash) for stage in STAGES}
+    seconds["evaluate"] = evaluate_seconds or seconds["evaluate"]
+    store.log_metrics(
+        run_id,
+        curve_metrics(history)
+        | part_metrics(json.loads(METRICS.read_text("utf-8")))
+        | {f"seconds_{stage}": value for stage, value in seconds.items() if value is not None},
+    )
     store.log_tags(
         run_id,
         {
             "fingerprint.evaluate": evaluated.hash,
-            "git.dirty": str(dirty).lower(),
+            "git.dirty": str(diff is not None).lower(),
             "mlflow.note.content": DESCRIPTION,
         },
     )
     store.end(run_id, "FINISHED")
     return Outcome(
-        store.place(), who.run_name if run is None else str(run.info.run_name), recreated
+        who.run_name if run is None else str(run.info.run_name), store.name, recreated=run is None
     )
 
 
 def raw_files(path: str | None) -> list[str]:
-    """The files of a table as provenance names them, relative to the root; none of a table
-    that there is not, or not any more."""
+    """The files of a table by their paths relative to the root, as fingerprints name them; none
+    for a table that is not of files or no longer exists."""
     if not path or path == DIABETES:
         return []
     with suppress(UserError):
@@ -141,36 +152,9 @@ def raw_files(path: str | None) -> list[str]:
     return []
 
 
-def log_model(
-    store: Store, run_id: str, model: Path, rows: pd.DataFrame, name: str = "model"
-) -> None:
-    """The model of a folder; rows, with its columns among others, are for an example."""
-    contract = Contract.read(model / CONTRACT)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "model"
-        folder.mkdir()
-        for file in ("model.keras", CONTRACT, ENCODING):
-            shutil.copy(model / file, folder)
-        needed = (
-            "keras",
-            "tensorflow",
-            "numpy",
-            "pandas",
-            "psutil",
-            "omegaconf",
-            "pyyaml",
-            "pyarrow",
-        )
-        installed = provenance.all_packages().splitlines()
-        packages = [line for line in installed if line.partition("==")[0] in needed]
-        example = rows[list(contract.schema.columns)].head(EXAMPLE_ROWS)
-        store.log_model(run_id, folder, CODE, example, packages, name=name)
-
-
 def curve_metrics(history: pd.DataFrame) -> dict[str, float]:
-    """From fit's table: the last epoch's values (final_...), those of the epoch
-    whose monitored loss is least (best_...), that epoch, and the epoch whose
-    weights the model has, if it has those of one."""
+    """The single numbers of data/model/history.csv: final_..., best_... and the epochs; see the
+    module's docstring."""
     validated = history["validation_loss"].notna().any()
     monitored = history["validation_loss" if validated else "loss"]
     best = history.iloc[int(monitored.argmin())]
@@ -186,15 +170,47 @@ def curve_metrics(history: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _gather_provenance(folder: Path) -> None:
-    for path in (COMPOSED, Path("params.yaml"), Path("dvc.yaml"), Path("dvc.lock")):
-        if path.is_file():
-            shutil.copy(path, folder)
-    (folder / "packages.txt").write_text(provenance.all_packages(), "utf-8")
-    inputs = {stage: fingerprint.of_stage(stage).inputs for stage in STAGES}
-    (folder / "inputs.json").write_text(json.dumps(inputs, indent=2) + "\n", "utf-8")
-    diff = provenance.git_diff()
-    if diff:
-        if len(diff) > MOST_DIFF_CHARACTERS:
-            diff = f"{diff[:MOST_DIFF_CHARACTERS]}\n... cut here, of {len(diff)} characters\n"
-        (folder / "git.diff").write_text(f"{diff}\n", "utf-8")
+def part_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Those of data/metrics.json as {part}_{metric}, without those that have a curve's name."""
+    flat = {name.replace(".", "_"): value for name, value in flatten(metrics).items()}
+    return {name: value for name, value in flat.items() if name not in CURVES}
+
+
+def _log_files(
+    store: Store, run_id: str, fingerprints: Mapping[str, Fingerprint], diff: str | None
+) -> None:
+    """What the stages wrote, and the provenance."""
+    store.log_folder(run_id, MODEL, "training")
+    store.log_folder(run_id, EVALUATION, "evaluation")
+    for page in ("profile.html", "profile.csv"):
+        store.log_file(run_id, PREPARED / page, "data")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for path in (COMPOSED, Path("params.yaml"), Path("dvc.yaml"), Path("dvc.lock")):
+            if path.is_file():
+                shutil.copy(path, folder)
+        (folder / "packages.txt").write_text(provenance.all_packages(), "utf-8")
+        inputs = {stage: one.inputs for stage, one in fingerprints.items()}
+        (folder / "inputs.json").write_text(json.dumps(inputs, indent=2) + "\n", "utf-8")
+        if diff is not None and len(diff) > MAX_DIFF_CHARACTERS:
+            diff = f"{diff[:MAX_DIFF_CHARACTERS]}\n... cut here, of {len(diff)} characters"
+        if diff is not None:
+            (folder / "git.diff").write_text(f"{diff}\n", "utf-8")
+        store.log_folder(run_id, folder, "provenance")
+
+
+def _log_inputs(
+    store: Store, run_id: str, config: Config, fingerprints: Mapping[str, Fingerprint]
+) -> None:
+    """The prepared parts and the raw files as the run's data sets."""
+    for part in ("train", "validation", "test", "new"):
+        path = PREPARED / f"{part}.parquet"
+        count = prepared.rows(path)
+        if count:
+            name = path.as_posix()
+            md5 = fingerprints["evaluate"].inputs[name]
+            store.log_data(run_id, part, name, md5, count)
+    read = {file for path in (config.data.path, config.data.new_rows) for file in raw_files(path)}
+    for file, md5 in fingerprints["prepare"].inputs.items():
+        if file in read:
+            store.log_data(run_id, "raw", file, md5)

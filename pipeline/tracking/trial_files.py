@@ -1,8 +1,7 @@
-"""The folder of a sweep, data/sweeps/NAME/: the curves of its trials, batch by batch,
-its tables and figures, and the models that came out of it.
+"""The trials of a sweep as files below data/sweeps/NAME/batches/, with their curves.
 
-A batch is one file, written as a whole before its trials are told to the study or to
-MLflow; so whatever stops the sweep, these can be filled up from the files.
+A batch of trials is one file, written as a whole before the trials are reported to the study
+or to MLflow; whatever stops the sweep, both can be completed from the files.
 """
 
 import json
@@ -23,10 +22,11 @@ SWEEPS = Path("data/sweeps")
 
 @dataclass(frozen=True)
 class Record:
-    """A trial that is over; curves is (epochs, values), the values those of fitting.CURVES.
+    """A trial that is over.
 
-    began and ended are seconds since 1970; values are what the space chose,
-    configuration is all of it, flattened.
+    curves is of shape (epochs, len(dataset.curves.CURVES)), began and ended are seconds since
+    1970, values are those of the searched keys, and configuration is the whole configuration
+    under dotted names.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Record:
 
 
 def write_batch(folder: Path, records: Sequence[Record]) -> Path:
-    """One file with all of records; returns its path."""
+    """Writes one file with all of records; returns its path."""
     path = folder / "batches" / f"{uuid.uuid4().hex}.npz"
     plain = [
         {name: value for name, value in vars(record).items() if name != "curves"}
@@ -51,40 +51,40 @@ def write_batch(folder: Path, records: Sequence[Record]) -> Path:
     ]
     arrays = {str(record.number): record.curves for record in records}
     with whole_file(path) as draft, draft.open("wb") as file:
-        held: dict[str, Any] = {"records": np.array(json.dumps(plain)), **arrays}
-        np.savez(file, **held)
+        content: dict[str, Any] = {"records": np.array(json.dumps(plain)), **arrays}
+        np.savez(file, **content)
     return path
 
 
 def read_batch(path: Path) -> list[Record]:
-    """The records of write_batch."""
-    with np.load(path, allow_pickle=False) as held:
-        plain = json.loads(str(held["records"]))
-        return [Record(**record, curves=held[str(record["number"])]) for record in plain]
+    """The records that write_batch wrote."""
+    with np.load(path, allow_pickle=False) as content:
+        plain = json.loads(str(content["records"]))
+        return [Record(**record, curves=content[str(record["number"])]) for record in plain]
 
 
 class Curves:
-    """The curves of the trials of all sweeps below a folder, by fingerprint."""
+    """The curves of the complete trials of all sweeps below a folder, by fingerprint."""
 
     def __init__(self, sweeps: Path) -> None:
         self._sweeps = sweeps
         self._read: set[Path] = set()
-        self._places: dict[str, tuple[Path, int]] = {}
+        self._locations: dict[str, tuple[Path, int]] = {}
 
     def of(self, fingerprint: str) -> NDArray[np.float32]:
-        """Those of a trial that came to its end; without rows where no file has them, as
-        for a trial of another machine."""
-        if fingerprint not in self._places:
+        """The curves of a complete trial; no rows where no file has them, as for a trial of
+        another machine."""
+        if fingerprint not in self._locations:
             for path in set(self._sweeps.glob("*/batches/*.npz")) - self._read:
                 self._read.add(path)
                 for record in read_batch(path):
                     if record.state == "complete" and len(record.curves):
-                        self._places[record.fingerprint] = path, record.number
-        if fingerprint not in self._places:
+                        self._locations[record.fingerprint] = path, record.number
+        if fingerprint not in self._locations:
             return np.zeros((0, len(CURVES)), np.float32)
-        path, number = self._places[fingerprint]
-        with np.load(path, allow_pickle=False) as held:
-            return np.asarray(held[str(number)], np.float32)
+        path, number = self._locations[fingerprint]
+        with np.load(path, allow_pickle=False) as content:
+            return np.asarray(content[str(number)], np.float32)
 
 
 def batches(folder: Path) -> Iterator[Path]:

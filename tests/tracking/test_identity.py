@@ -1,10 +1,8 @@
-"""What a run is called, and by what it is known."""
+"""The name of a run, and the tags by which it is found."""
 
 import pytest
 
-from pipeline.tracking import identity, provenance
-from pipeline.tracking.fingerprint import Fingerprint
-from pipeline.tracking.identity import Identity, table_name
+from pipeline.tracking.identity import Identity, of_training, table_name
 from tests.small import experiment
 
 
@@ -29,15 +27,18 @@ def test_a_table_is_called_after_its_file_or_folder(path: str, name: str) -> Non
 def test_a_run_is_called_after_its_table_model_and_optimizer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        provenance, "of_stage", lambda stage: Fingerprint(f"0123456789-{stage}", {}, {})
-    )
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     config = experiment()
     config.data.path = "data/raw/houses.csv"
     config.conf.model, config.conf.optimizer = "mlp", "adam"
-    who = identity.of_training(config)
-    assert who == Identity("0123456789-train", "houses-mlp-adam", None)
+    who = of_training(config, "0123456789")
+    assert who == Identity("0123456789", "houses-mlp-adam", None)
     assert who.run_name == "houses-mlp-adam-012345"
+    assert who.tags == {"fingerprint": "0123456789"}
+
+
+def test_a_run_of_an_experiment_of_dvc_s_has_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_EXP_NAME", "brisk-dive")
-    assert identity.of_training(config).run_name == "brisk-dive"
+    who = of_training(experiment(), "0123456789")
+    assert who.run_name == "brisk-dive"
+    assert who.tags == {"fingerprint": "0123456789", "dvc.exp_name": "brisk-dive"}

@@ -1,11 +1,11 @@
-"""Where runs are kept, told from the configuration, the environment and the root."""
+"""Where runs are recorded follows from the configuration, the environment and the root."""
 
 from pathlib import Path
 
 import pytest
 
 import pipeline
-from pipeline.tracking.location import own_database, project_root, store_uri
+from pipeline.tracking.location import default_database, project_root, store_uri
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 
@@ -38,8 +38,8 @@ def test_the_configuration_goes_before_the_environment(
 
 def test_only_the_project_s_own_file_is_its_database(tmp_path: Path) -> None:
     own = tmp_path / "mlflow.db"
-    assert own_database(None, tmp_path) == own
-    assert own_database("sqlite:///mlflow.db", tmp_path) == own
-    assert own_database(f"sqlite:///{own}", tmp_path) == own
+    assert default_database(None, tmp_path) == own
+    assert default_database("sqlite:///mlflow.db", tmp_path) == own
+    assert default_database(f"sqlite:///{own}", tmp_path) == own
     for other in ("sqlite:///runs.db", "http://127.0.0.1:5000", "postgresql://h/mlflow"):
-        assert own_database(other, tmp_path) is None
+        assert default_database(other, tmp_path) is None

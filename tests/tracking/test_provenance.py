@@ -1,147 +1,24 @@
-"""What a result was made of."""
+"""The commit, what differs from it, and the packages of a result."""
 
-import hashlib
-import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.runtime.files import write_text
-from pipeline.tracking import durations, provenance
-from pipeline.tracking.durations import noted_seconds
-from pipeline.tracking.fingerprint import Fingerprint, hash_files, of_stage
-
-MODEL = {"units": 3, "rate": 0.1}
+from pipeline.tracking import provenance
 
 
 @pytest.fixture(autouse=True)
 def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The working directory is a small project with one stage, fit."""
+    """The working directory is a small project."""
     monkeypatch.chdir(tmp_path)
-    write_stage()
-    write_config(model=MODEL, tracking={"uri": None})
     write_text(Path("code.py"), "print()\n")
     write_text(Path("raw/a.csv"), "x\n1\n")
-    write_text(Path("raw/deep/b.csv"), "x\n2\n")
     write_text(Path("other.txt"), "other\n")
-
-
-def write_stage(cmd: str = "python code.py", deps: tuple[str, ...] = ("code.py", "raw")) -> None:
-    fit = {"cmd": cmd, "deps": list(deps), "params": [{"config.yaml": ["model"]}]}
-    write_text(Path("dvc.yaml"), yaml.safe_dump({"stages": {"fit": fit}}))
-
-
-def write_config(**sections: Any) -> None:
-    write_text(Path("config.yaml"), yaml.safe_dump(sections))
-
-
-def fingerprint() -> Fingerprint:
-    return of_stage("fit")
-
-
-# Fingerprints
-
-
-def test_a_fingerprint_says_what_it_was_taken_of() -> None:
-    found = fingerprint()
-    assert set(found.inputs) == {"code.py", "raw/a.csv", "raw/deep/b.csv"}
-    assert found.sections == {"model": MODEL}
-    assert re.fullmatch("[0-9a-f]{32}", found.hash)
-
-
-def test_the_hash_of_an_input_is_the_md5_of_its_content() -> None:
-    content = bytes(range(256)) * 5000
-    Path("raw/a.csv").write_bytes(content)
-    assert (
-        fingerprint().inputs["raw/a.csv"] == hashlib.md5(content, usedforsecurity=False).hexdigest()
-    )
-
-
-def test_a_fingerprint_changes_with_the_content_of_an_input() -> None:
-    before = fingerprint().hash
-    write_text(Path("raw/deep/b.csv"), "x\n3\n")
-    assert fingerprint().hash != before
-
-
-def test_a_fingerprint_changes_with_the_name_of_an_input() -> None:
-    before = fingerprint().hash
-    Path("raw/a.csv").rename("raw/c.csv")
-    assert fingerprint().hash != before
-
-
-def test_a_fingerprint_changes_with_a_new_file_in_a_folder() -> None:
-    before = fingerprint().hash
-    write_text(Path("raw/new.csv"), "")
-    assert fingerprint().hash != before
-
-
-def test_a_fingerprint_changes_with_a_value_of_a_section() -> None:
-    before = fingerprint().hash
-    write_config(model={**MODEL, "rate": 0.2}, tracking={"uri": None})
-    assert fingerprint().hash != before
-
-
-def test_a_fingerprint_changes_with_the_command() -> None:
-    before = fingerprint().hash
-    write_stage(cmd="python -O code.py")
-    assert fingerprint().hash != before
-
-
-def test_a_fingerprint_does_not_change_with_what_the_stage_does_not_read() -> None:
-    before = fingerprint()
-    write_config(tracking={"uri": "sqlite:///other.db"}, model=MODEL, new={})
-    write_text(Path("other.txt"), "changed\n")
-    write_text(Path("raw/__pycache__/a.pyc"), "compiled\n")
-    assert fingerprint() == before
-
-
-def test_a_fingerprint_does_not_change_with_the_order_in_which_things_are_stated() -> None:
-    before = fingerprint().hash
-    write_stage(deps=("raw", "code.py"))
-    write_config(model=dict(reversed(MODEL.items())))
-    assert fingerprint().hash == before
-
-
-def test_a_fingerprint_is_the_same_from_another_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = fingerprint()
-    monkeypatch.chdir(tmp_path / "raw")
-    assert of_stage("fit", tmp_path) == before
-
-
-def test_a_single_file_is_hashed_under_its_own_path() -> None:
-    assert hash_files(Path("code.py")) == {
-        "code.py": hashlib.md5(b"print()\n", usedforsecurity=False).hexdigest()
-    }
-
-
-# Seconds
-
-
-def test_seconds_are_those_noted_for_what_the_stage_is_made_of() -> None:
-    durations.note_seconds("fit")
-    noted = json.loads(Path("data/timings/fit.json").read_text("utf-8"))
-    assert noted_seconds("fit") == noted["seconds"] > 0
-
-
-def test_seconds_are_unknown_once_the_inputs_changed() -> None:
-    durations.note_seconds("fit")
-    write_text(Path("code.py"), "print(1)\n")
-    assert noted_seconds("fit") is None
-
-
-@pytest.mark.parametrize("note", [None, "", "{"])
-def test_seconds_are_unknown_without_a_note_that_can_be_read(note: str | None) -> None:
-    if note is not None:
-        write_text(Path("data/timings/fit.json"), note)
-    assert noted_seconds("fit") is None
 
 
 # Git

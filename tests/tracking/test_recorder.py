@@ -1,9 +1,7 @@
-"""The recorder writes to MLflow what it is told, line by line, whatever ends its input."""
+"""The recorder writes to MLflow what it is sent, whatever ends its input."""
 
-import io
-import json
+import runpy
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -19,14 +17,12 @@ from pipeline.dataset.curves import CURVES
 from pipeline.runtime.errors import UserError
 from pipeline.tracking import recorder
 from pipeline.tracking.identity import Identity
-from pipeline.tracking.mlflow_store import Store
+from pipeline.tracking.recorder import record
+from pipeline.tracking.store import Store
 from pipeline.tracking.trial_files import Record, write_batch
 
+Message = dict[str, Any]
 WHO = Identity("0123456789abcdef" * 2, "plain", None)
-EPOCHS = {"what": "epochs", "first": 1, "curves": {"loss": [2.0, 1.0], "mae": [1.0, 0.5]}}
-FINISHED = {"what": "end", "status": "FINISHED", "reason": None}
-KILLED = {"what": "end", "status": "KILLED", "reason": None}
-FAILED = {"what": "end", "status": "FAILED", "reason": "no rows"}
 TRIAL = Record(
     number=0, state="complete", score=1.5, epochs=1, reason=None, fingerprint="beef",
     values={"model": "mlp"}, configuration={}, began=1_700_000_000.0, ended=1_700_000_001.0,
@@ -46,25 +42,31 @@ def store(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) ->
     mlflow.set_tracking_uri("")
 
 
-def begin(**changed: Any) -> dict[str, Any]:
-    usual = {"experiment": "trials", "uri": None, "params": {"training.epochs": 2}, "tags": {}}
-    return {"what": "begin", "identity": asdict(WHO)} | usual | changed
+def opening(uri: str | None = None, remedy: str = "`make track`") -> Message:
+    return {"what": "store", "experiment": "trials", "uri": uri, "remedy": remedy}
 
 
-def named(**changed: Any) -> dict[str, Any]:
-    return {"what": "store", "experiment": "trials", "uri": None, "results": False} | changed
+def begin() -> Message:
+    params = {"training.epochs": 2}
+    return {"what": "begin", "identity": asdict(WHO), "params": params, "tags": {"color": "red"}}
 
 
-def sweep(**changed: Any) -> dict[str, Any]:
-    usual = {"experiment": "trials", "uri": None, "params": {}, "tags": {"fingerprint": "c0ffee"}}
-    return {"what": "sweep", "study": "spring", "name": "spring"} | usual | changed
+def epochs(first: int = 1) -> Message:
+    curves = {"loss": [2.0, 1.0], "mae": [1.0, 0.5], "validation_loss": [np.nan, np.nan]}
+    return {"what": "epochs", "first": first, "curves": curves}
 
 
-def told(monkeypatch: pytest.MonkeyPatch, *messages: dict[str, Any]) -> None:
-    """The recorder's work with those messages as its whole input."""
-    lines = "".join(f"{json.dumps(message)}\n" for message in messages)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-    recorder.main()
+def sweep() -> Message:
+    tags = {"fingerprint": "c0ffee"}
+    return {"what": "sweep", "study": "spring", "name": "spring", "params": {}, "tags": tags}
+
+
+def batch(folder: Path) -> Message:
+    return {"what": "trials", "path": str(write_batch(folder, [TRIAL]))}
+
+
+def end(status: str, reason: str | None = None) -> Message:
+    return {"what": "end", "status": status, "reason": reason}
 
 
 def runs(store: Store) -> list[Run]:
@@ -73,125 +75,159 @@ def runs(store: Store) -> list[Run]:
     return list(found)
 
 
-@pytest.mark.parametrize(
-    ("last", "status"),
-    [(FINISHED, "FINISHED"), (KILLED, "KILLED"), (FAILED, "FAILED"), (None, "KILLED")],
-    ids=["finished", "killed", "failed", "gone"],
-)
-def test_a_run_ends_as_it_is_told_to_or_as_killed(
-    store: Store, monkeypatch: pytest.MonkeyPatch, last: dict[str, Any] | None, status: str
+def points(store: Store, run: Run, name: str) -> list[tuple[int, float]]:
+    history = store.client.get_metric_history(run.info.run_id, name)
+    return [(point.step, point.value) for point in history]
+
+
+def test_a_run_ends_with_the_status_that_is_sent_or_as_killed(store: Store) -> None:
+    record(
+        [
+            opening(),
+            *(begin(), epochs(), epochs(3), end("FINISHED")),
+            *(begin(), epochs(), end("FAILED", "no rows")),
+            *(begin(), epochs(), end("KILLED")),
+            *(begin(), epochs()),  # and the input ends
+        ]
+    )
+    found = runs(store)
+    assert [run.info.status for run in found] == ["FINISHED", "FAILED", "KILLED", "KILLED"]
+    assert [run.data.tags.get("failure") for run in found] == [None, "no rows", None, None]
+    for run in found:
+        assert run.info.run_name == "plain-012345"
+        assert run.data.params == {"training.epochs": "2"}
+        assert run.data.tags["color"] == "red"
+        assert run.data.tags["fingerprint"] == WHO.fingerprint
+        assert points(store, run, "mae")[:2] == [(1, 1.0), (2, 0.5)]
+        assert points(store, run, "validation_loss") == []
+    assert points(store, found[0], "loss") == [(1, 2.0), (2, 1.0), (3, 2.0), (4, 1.0)]
+
+
+def test_the_command_refuses_arguments(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told(monkeypatch, begin(), EPOCHS, *([last] if last else []))
-    (run,) = runs(store)
-    assert run.info.status == status
-    assert run.data.params == {"training.epochs": "2"}
-    points = store.client.get_metric_history(run.info.run_id, "mae")
-    assert [(point.step, point.value) for point in points] == [(1, 1.0), (2, 0.5)]
-    assert run.data.tags.get("failure") == ("no rows" if status == "FAILED" else None)
+    monkeypatch.setattr(sys, "argv", ["recorder", "training.epochs=3"])
+    monkeypatch.delitem(sys.modules, recorder.__name__)
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module(recorder.__name__, run_name="__main__")
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: unrecognized arguments: training.epochs=3; see --help\n"
+    )
 
 
-def test_a_missing_value_has_no_point(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    gap = {"what": "epochs", "first": 1, "curves": {"loss": [2.0], "validation_loss": [np.nan]}}
-    told(monkeypatch, begin(), gap, FINISHED)
-    (run,) = runs(store)
-    assert run.data.metrics == {"loss": 2.0}
-
-
-def test_one_run_may_follow_another(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    told(monkeypatch, begin(), FAILED, begin(), EPOCHS, KILLED, begin(), EPOCHS, FINISHED)
-    assert [run.info.status for run in runs(store)] == ["FAILED", "KILLED", "FINISHED"]
-
-
-def test_without_a_message_nothing_happens(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    told(monkeypatch)
+def test_without_a_run_nothing_is_written(store: Store) -> None:
+    record([])
+    record([opening()])
     assert runs(store) == []
 
 
-def test_a_store_that_is_named_first_has_its_database_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_the_store_is_opened_with_the_first_message(store: Store) -> None:
+    def messages() -> Iterator[Message]:
+        yield opening() | {"experiment": "new"}
+        assert store.client.get_experiment_by_name("new") is not None
+
+    record(messages())
+
+
+def test_points_can_be_seen_while_the_run_is_open(
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "mlflow.db").unlink()
-    told(monkeypatch, named(uri="http://127.0.0.1:9"))
-    assert not (tmp_path / "mlflow.db").exists()
-    told(monkeypatch, named())
-    assert (tmp_path / "mlflow.db").is_file()
-    # What is wrong with a store is said once, of the run.
-    capfd.readouterr()
-    (tmp_path / "what?").mkdir()
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "what?"))
-    told(monkeypatch, named())
-    assert capfd.readouterr() == ("", "")
+    monkeypatch.setattr(recorder, "FLUSH_SECONDS", -1.0)
 
+    def messages() -> Iterator[Message]:
+        yield from (opening(), begin(), epochs())
+        (run,) = runs(store)
+        assert run.info.status == "RUNNING"
+        assert points(store, run, "loss") == [(1, 2.0), (2, 1.0)]
+        yield end("FINISHED")
 
-@pytest.mark.parametrize(
-    ("changed", "needed"),
-    [({}, "False"), ({"results": True}, "True"), ({"experiment": "new"}, "True")],
-    ids=["curves", "results", "new experiment"],
-)
-def test_mlflow_is_imported_only_where_it_is_needed(changed: dict[str, Any], needed: str) -> None:
-    store = named(**changed)
-    messages = [store, begin(experiment=store["experiment"]), EPOCHS, FINISHED]
-    code = """
-import sys
-from pipeline import recorder
-recorder.main()
-print("mlflow" in sys.modules)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        input="".join(f"{json.dumps(message)}\n" for message in messages),
-    )  # fmt: skip
-    assert (done.stdout.strip(), done.stderr) == (needed, "")
-    (run,) = runs(Store(store["experiment"], None))
-    assert run.info.status == "FINISHED"
-    assert run.data.metrics == {"loss": 1.0, "mae": 0.5}
+    record(messages())
+    (run,) = runs(store)
+    assert points(store, run, "loss") == [(1, 2.0), (2, 1.0)]
 
 
 @pytest.mark.parametrize(
     ("last", "status"),
-    [(FINISHED, "FINISHED"), (KILLED, "KILLED"), (FAILED, "FAILED"), (None, "KILLED")],
+    [
+        (end("FINISHED"), "FINISHED"),
+        (end("KILLED"), "KILLED"),
+        (end("FAILED", "no rows"), "FAILED"),
+        (None, "KILLED"),
+    ],
     ids=["finished", "killed", "failed", "gone"],
 )
-def test_a_sweep_ends_as_it_is_told_to_or_as_killed(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    last: dict[str, Any] | None, status: str,
-) -> None:  # fmt: skip
-    batch = {"what": "trials", "path": str(write_batch(tmp_path, [TRIAL]))}
-    told(monkeypatch, sweep(), batch, *([last] if last else []))
+def test_a_sweep_ends_with_the_status_that_is_sent_or_as_killed(
+    store: Store, tmp_path: Path, last: Message | None, status: str
+) -> None:
+    reason = last and last["reason"]
+    record([opening(), sweep(), batch(tmp_path), *([dict(last)] if last else [])])
     by_name = {run.info.run_name: run for run in runs(store)}
     assert set(by_name) == {"spring", "trial-0"}
     assert by_name["spring"].info.status == status
-    assert by_name["spring"].data.tags.get("failure") == ("no rows" if last is FAILED else None)
+    assert by_name["spring"].data.tags.get("failure") == reason
     assert by_name["trial-0"].info.status == "FINISHED"
 
 
-@pytest.mark.parametrize(
-    ("first", "mend"),
-    [(begin, "`make track` records them"), (sweep, "the same command records them")],
-)
-def test_a_store_out_of_reach_costs_one_line(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-    first: Callable[..., dict[str, Any]], mend: str,
-) -> None:  # fmt: skip
-    (tmp_path / "file").touch()
-    batch = {"what": "trials", "path": str(write_batch(tmp_path, [TRIAL]))}
-    told(
-        monkeypatch,
-        first(uri=f"sqlite:///{tmp_path}/file/mlflow.db"),
-        EPOCHS if first is begin else batch,
-        FINISHED,
-    )
+def no_server(_root: Path) -> str:
+    return "http://127.0.0.1:9"
+
+
+def no_folder(root: Path) -> str:
+    (root / "file").touch()
+    return f"sqlite:///{root / 'file' / 'mlflow.db'}"
+
+
+def no_database(root: Path) -> str:
+    (root / "junk.db").write_text("no database\n" * 1000, "utf-8")
+    return f"sqlite:///{root / 'junk.db'}"
+
+
+def no_store(_root: Path) -> str:
+    return "nonsense://somewhere"
+
+
+@pytest.mark.parametrize("missing", [no_server, no_folder, no_database, no_store])
+def test_a_store_out_of_reach_costs_one_line_and_all_messages_are_read(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], missing: Callable[[Path], str]
+) -> None:
+    uri = missing(tmp_path)
+    capfd.readouterr()
+    waiting = iter([opening(uri), begin(), epochs(), end("FINISHED"), begin(), end("FINISHED")])
+    record(waiting)
+    assert list(waiting) == []
+    out, err = capfd.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("warning: not tracked: ")
+    assert line.endswith("`make track` records them once the store can be reached")
+
+
+def test_the_sender_names_the_remedy(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    record([opening(no_folder(tmp_path), "the same command"), sweep(), batch(tmp_path)])
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.endswith("the same command records them once the store can be reached")
+
+
+def test_a_run_that_vanishes_while_it_is_open_costs_one_line(
+    store: Store, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "FLUSH_SECONDS", -1.0)
+
+    def messages() -> Iterator[Message]:
+        yield from (opening(), begin(), epochs())
+        (run,) = runs(store)
+        store.client.delete_run(run.info.run_id)
+        yield from (epochs(3), epochs(5), end("FINISHED"))
+
+    record(messages())
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith("warning: not tracked: ")
-    assert mend in line
 
 
-@pytest.mark.parametrize("first", [begin(), sweep()], ids=["begin", "sweep"])
-def test_a_deleted_experiment_is_the_user_s_to_mend(
-    store: Store, monkeypatch: pytest.MonkeyPatch, first: dict[str, Any]
-) -> None:
+def test_a_deleted_experiment_is_the_user_s_to_restore(store: Store) -> None:
     store.client.delete_experiment(store.experiment_id)
     with pytest.raises(
         UserError, match=r"^tracking\.experiment: 'trials' was deleted in mlflow\.db"
     ):
-        told(monkeypatch, first, FINISHED)
+        record([opening(), begin()])

@@ -12,8 +12,8 @@ from mlflow.entities import Run
 
 from pipeline.dataset.curves import CURVES as NAMES
 from pipeline.network import archive, dense, encoder
-from pipeline.tracking.mlflow_store import Store
-from pipeline.tracking.sweep_run import SweepRuns
+from pipeline.tracking.store import Store
+from pipeline.tracking.sweep_run import SweepRun
 from pipeline.tracking.trial_files import Record, write_batch
 from tests.small import MLP, prepared
 
@@ -74,7 +74,7 @@ def curve(store: Store, run: Run, name: str) -> list[tuple[int, float]]:
 
 
 def test_a_trial_is_a_run_below_that_of_the_sweep(store: Store, tmp_path: Path) -> None:
-    SweepRuns(store, BEGIN).log_batch(write_batch(tmp_path, ALL))
+    SweepRun(store, **BEGIN).log_batch(write_batch(tmp_path, ALL))
     runs = children(store)
     assert set(runs) == {0, 1, 2, 3}
     assert {number: run.info.status for number, run in runs.items()} == {
@@ -89,7 +89,7 @@ def test_a_trial_is_a_run_below_that_of_the_sweep(store: Store, tmp_path: Path) 
 
 
 def test_a_trial_s_curves_begin_at_epoch_1(store: Store, tmp_path: Path) -> None:
-    SweepRuns(store, BEGIN).log_batch(write_batch(tmp_path, ALL))
+    SweepRun(store, **BEGIN).log_batch(write_batch(tmp_path, ALL))
     for number, run in children(store).items():
         record = ALL[number]
         for name in ("loss", "mae", "validation_loss", "validation_mae"):
@@ -101,7 +101,7 @@ def test_a_learning_rate_is_a_curve_where_it_changes(store: Store, tmp_path: Pat
     changing = CURVES.copy()
     changing[:, NAMES.index("learning_rate")] = [0.03, 0.02, 0.01]
     scheduled = replace(COMPLETE, number=1, curves=changing)
-    SweepRuns(store, BEGIN).log_batch(write_batch(tmp_path, [COMPLETE, scheduled]))
+    SweepRun(store, **BEGIN).log_batch(write_batch(tmp_path, [COMPLETE, scheduled]))
     runs = children(store)
     assert curve(store, runs[0], "learning_rate") == []
     steps = [step for step, _ in curve(store, runs[1], "learning_rate")]
@@ -111,7 +111,7 @@ def test_a_learning_rate_is_a_curve_where_it_changes(store: Store, tmp_path: Pat
 def test_without_a_validation_part_there_are_no_points_of_it(store: Store, tmp_path: Path) -> None:
     plain = CURVES.copy()
     plain[:, [NAMES.index("validation_loss"), NAMES.index("validation_mae")]] = np.nan
-    SweepRuns(store, BEGIN).log_batch(write_batch(tmp_path, [replace(COMPLETE, curves=plain)]))
+    SweepRun(store, **BEGIN).log_batch(write_batch(tmp_path, [replace(COMPLETE, curves=plain)]))
     run = children(store)[0]
     assert len(curve(store, run, "loss")) == 3
     assert curve(store, run, "validation_loss") == []
@@ -119,7 +119,7 @@ def test_without_a_validation_part_there_are_no_points_of_it(store: Store, tmp_p
 
 def test_a_long_curve_is_there_as_a_whole(store: Store, tmp_path: Path) -> None:
     long = replace(COMPLETE, epochs=700, curves=np.tile(CURVES[:1], (700, 1)))
-    SweepRuns(store, BEGIN).log_batch(write_batch(tmp_path, [long]))
+    SweepRun(store, **BEGIN).log_batch(write_batch(tmp_path, [long]))
     run = children(store)[0]
     for name in ("loss", "validation_mae"):
         assert [step for step, _ in curve(store, run, name)] == list(range(1, 701))
@@ -128,7 +128,7 @@ def test_a_long_curve_is_there_as_a_whole(store: Store, tmp_path: Path) -> None:
 def test_a_trial_says_its_values_its_score_and_what_became_of_it(
     store: Store, tmp_path: Path
 ) -> None:
-    SweepRuns(store, BEGIN).log_batch(write_batch(tmp_path, ALL))
+    SweepRun(store, **BEGIN).log_batch(write_batch(tmp_path, ALL))
     runs = children(store)
     assert runs[0].data.params == {"model": "mlp", "optimizer.learning_rate": "0.01"}
     assert (runs[0].data.metrics["score"], runs[0].data.metrics["epochs"]) == (1.5, 3.0)
@@ -145,14 +145,14 @@ def test_a_trial_says_its_values_its_score_and_what_became_of_it(
 
 
 def test_a_batch_that_is_logged_again_changes_nothing(store: Store, tmp_path: Path) -> None:
-    sweep = SweepRuns(store, BEGIN)
+    sweep = SweepRun(store, **BEGIN)
     first = write_batch(tmp_path, [COMPLETE, PRUNED])
     sweep.log_batch(first)
     sweep.log_batch(first)
     before = {number: run.info.run_id for number, run in children(store).items()}
     sweep.end("KILLED")
     # What was cut short is logged by whoever goes on.
-    again = SweepRuns(store, BEGIN)
+    again = SweepRun(store, **BEGIN)
     again.log_batch(first)
     again.log_batch(write_batch(tmp_path, [PRUNED, FAILED]))
     after = {number: run.info.run_id for number, run in children(store).items()}
@@ -161,10 +161,10 @@ def test_a_batch_that_is_logged_again_changes_nothing(store: Store, tmp_path: Pa
 
 
 def test_a_sweep_that_goes_on_is_the_same_run(store: Store) -> None:
-    SweepRuns(store, BEGIN).end("KILLED")
+    SweepRun(store, **BEGIN).end("KILLED")
     killed = parent(store)
     assert killed.info.status == "KILLED"
-    again = SweepRuns(store, BEGIN | {"params": {"training.epochs": 3, "sweep.trials": 9}})
+    again = SweepRun(store, **BEGIN | {"params": {"training.epochs": 3, "sweep.trials": 9}})
     assert parent(store).info.run_id == killed.info.run_id
     assert parent(store).info.status == "RUNNING"
     again.end("FINISHED")
@@ -173,7 +173,7 @@ def test_a_sweep_that_goes_on_is_the_same_run(store: Store) -> None:
 
 
 def test_a_sweep_that_fails_says_why(store: Store) -> None:
-    SweepRuns(store, BEGIN).end("FAILED", "no rows")
+    SweepRun(store, **BEGIN).end("FAILED", "no rows")
     assert parent(store).info.status == "FAILED"
     assert parent(store).data.tags["failure"] == "no rows"
 
@@ -181,7 +181,7 @@ def test_a_sweep_that_fails_says_why(store: Store) -> None:
 def test_another_study_is_another_run(store: Store, tmp_path: Path) -> None:
     path = write_batch(tmp_path, [COMPLETE])
     for name in ("spring", "autumn"):
-        SweepRuns(store, BEGIN | {"study": name, "name": name}).log_batch(path)
+        SweepRun(store, **BEGIN | {"study": name, "name": name}).log_batch(path)
     runs = store.client.search_runs([store.experiment_id])
     assert sorted(str(run.info.run_name) for run in runs) == [
         "autumn", "spring", "trial-0", "trial-0",
@@ -193,15 +193,22 @@ def results(tmp_path: Path, models: dict[str, str]) -> dict[str, Any]:
     folder.mkdir()
     (folder / "trials.csv").write_text("trial,score\n0,1.5\n", "utf-8")
     example = prepared().parts["train"].head(3).to_dict("list")
-    return {"metrics": {"trials": 3.0}, "folder": str(folder), "models": models, "example": example}
+    return {
+        "metrics": {"trials": 3.0},
+        "tags": {"sweep.best": "model=mlp"},
+        "folder": folder,
+        "models": models,
+        "example": example,
+    }
 
 
 def test_results_arrive_as_artifacts(store: Store, tmp_path: Path) -> None:
-    sweep = SweepRuns(store, BEGIN)
-    sweep.log_results(results(tmp_path, {}))
+    sweep = SweepRun(store, **BEGIN)
+    sweep.log_results(**results(tmp_path, {}))
     sweep.end("FINISHED")
     run = parent(store)
     assert run.data.metrics == {"trials": 3.0}
+    assert run.data.tags["sweep.best"] == "model=mlp"
     assert "sweep/trials.csv" in run.data.tags["mlflow.note.content"]
     path = Path(store.client.download_artifacts(run.info.run_id, "sweep/trials.csv"))
     assert path.read_text("utf-8") == "trial,score\n0,1.5\n"
@@ -221,8 +228,8 @@ def test_the_winner_s_model_answers_from_the_store(
     archive.save(encoder.whole(encode.model, built, target), folder / "model.keras")
     made.contract.write(folder / "contract.json")
     made.encoding.write(folder / "encoding.json")
-    sweep = SweepRuns(store, BEGIN)
-    sweep.log_results(results(tmp_path, {"model": str(folder)}))
+    sweep = SweepRun(store, **BEGIN)
+    sweep.log_results(**results(tmp_path, {"model": str(folder)}))
     sweep.end("FINISHED")
     rows = made.parts["test"]
     loaded = mlflow.pyfunc.load_model(f"runs:/{parent(store).info.run_id}/model")

@@ -1,4 +1,4 @@
-"""What a tracked run says about a curve, and which raw files it lists."""
+"""The numbers of a run, and the raw files that it lists."""
 
 import math
 from pathlib import Path
@@ -7,7 +7,17 @@ import pandas as pd
 import pytest
 
 from pipeline.tracking import fingerprint
-from pipeline.tracking.training_run import curve_metrics, raw_files
+from pipeline.tracking.fingerprint import Fingerprint
+from pipeline.tracking.identity import of_training
+from pipeline.tracking.store import Store
+from pipeline.tracking.training_run import (
+    Outcome,
+    complete,
+    curve_metrics,
+    part_metrics,
+    raw_files,
+)
+from tests.small import experiment
 
 
 def history(
@@ -30,7 +40,7 @@ def history(
     )
 
 
-def test_without_validation_the_best_epoch_has_the_least_training_loss() -> None:
+def test_without_validation_the_best_epoch_has_the_lowest_training_loss() -> None:
     metrics = curve_metrics(history([5.0, 1.0, 2.0, 3.0]))
     assert metrics == {
         "final_loss": 3.0,
@@ -43,7 +53,7 @@ def test_without_validation_the_best_epoch_has_the_least_training_loss() -> None
     }
 
 
-def test_with_validation_the_best_epoch_has_the_least_validation_loss() -> None:
+def test_with_validation_the_best_epoch_has_the_lowest_validation_loss() -> None:
     metrics = curve_metrics(history([5.0, 4.0, 3.0, 2.0], [9.0, 8.0, 6.0, 7.0]))
     assert metrics == {
         "final_loss": 2.0,
@@ -90,6 +100,37 @@ def test_metrics_are_plain_numbers() -> None:
 def test_a_missing_loss_is_never_the_best() -> None:
     metrics = curve_metrics(history([5.0, 4.0, 3.0], [2.0, math.nan, 1.0]))
     assert metrics["best_epoch"] == 3.0
+
+
+def test_metrics_of_a_part_are_named_part_and_metric_unless_a_curve_has_that_name() -> None:
+    values = {"mse": 4.0, "rmse": 2.0, "mae": 1.0}
+    metrics = {"validation": values, "test": values, "optimum": {"excess_mse": 0.5}}
+    assert part_metrics(metrics) == {
+        "validation_mse": 4.0,
+        "validation_rmse": 2.0,
+        "test_mse": 4.0,
+        "test_rmse": 2.0,
+        "test_mae": 1.0,
+        "optimum_excess_mse": 0.5,
+    }
+
+
+def test_a_run_that_is_complete_stays_as_it_is_and_known_fingerprints_are_not_taken_again(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # without any of the files that fingerprints are taken of
+    known = {
+        "train": Fingerprint("0123456789abcdef", {}, {}),
+        "evaluate": Fingerprint("fedcba9876543210", {}, {}),
+    }
+    config = experiment()
+    who = of_training(config, known["train"].hash)
+    run_id = store.create_run(who.run_name, {}, who.tags)
+    store.log_tags(run_id, {"fingerprint.evaluate": known["evaluate"].hash})
+    store.end(run_id, "FINISHED")
+    before = store.client.get_run(run_id).to_dictionary()
+    assert complete(config, store, known) == Outcome(who.run_name, "mlflow.db", recreated=False)
+    assert store.client.get_run(run_id).to_dictionary() == before
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""MLflow, imported in one module and quietly.
+
+The import takes three seconds or more, so a module that only some of its callers need MLflow
+for must not import this one at its top.
+"""
+
+import logging
+import os
+
+from pipeline.runtime.imports import heavy_import
+
+# Read by MLflow when it is imported. A server that does not answer must cost seconds, not the
+# four minutes of the default retries.
+for _name, _value in {
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+}.items():
+    os.environ.setdefault(_name, _value)
+with heavy_import():
+    import mlflow
+    from mlflow import MlflowClient
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+    from mlflow.exceptions import MlflowException
+    from mlflow.models import Model, ModelSignature
+    from mlflow.store.tracking.dbmodels import models as tables
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from mlflow.types import ColSpec, Schema
+    from mlflow.types.schema import AnyType
+    from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
+logging.getLogger("alembic").setLevel(logging.WARNING)
+__all__ = [
+    "MAX_PARAM_VAL_LENGTH", "AnyType", "ColSpec", "Dataset", "DatasetInput", "InputTag", "Metric",
+    "MlflowClient", "MlflowException", "Model", "ModelSignature", "Param", "Run", "RunTag",
+    "Schema", "SqlAlchemyStore", "mlflow", "tables",
+]  # fmt: skip

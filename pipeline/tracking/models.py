@@ -1,0 +1,115 @@
+"""Models in MLflow: a model folder logged with a run, and a logged model loaded."""
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline.runtime.errors import UserError
+from pipeline.runtime.paths import CONTRACT, ENCODING
+from pipeline.schema.contract import Contract
+from pipeline.tracking import provenance
+from pipeline.tracking.backend import (
+    AnyType,
+    ColSpec,
+    Model,
+    ModelSignature,
+    Schema,
+    mlflow,
+)
+from pipeline.tracking.location import project_root, store_uri
+from pipeline.tracking.store import STORE_ERRORS, Store
+
+CODE = Path(__file__).parents[1]
+EXAMPLE_ROWS = 3
+# What a logged model is loaded with.
+REQUIREMENTS = (
+    "keras", "tensorflow", "numpy", "pandas", "psutil", "omegaconf", "pyyaml", "pyarrow",
+)  # fmt: skip
+
+
+def log_model(
+    store: Store, run_id: str, model: Path, rows: pd.DataFrame, name: str = "model"
+) -> None:
+    """Logs the model in a folder as a pyfunc; the first of rows, which may have more columns
+    than the model reads, are its input example.
+
+    The signature names the columns and takes any type: MLflow would refuse whole numbers for
+    a column of fractions, and the Predictor checks the cells itself.
+    """
+    contract = Contract.read(model / CONTRACT)
+    example = rows[list(contract.schema.columns)].head(EXAMPLE_ROWS)
+    anything: Any = AnyType
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(anything(), column) for column in example.columns]),
+        outputs=Schema([ColSpec("double", "predicted")]),
+    )
+    installed = provenance.all_packages().splitlines()
+    mlflow.set_tracking_uri(store.uri)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
+        folder.mkdir()
+        for file in ("model.keras", CONTRACT, ENCODING):
+            shutil.copy(model / file, folder)
+        with _any_type_is_intended(), mlflow.start_run(run_id=run_id):
+            Model.log(
+                artifact_path=None,
+                name=name,
+                flavor=_Pyfunc,
+                flavor_name="pyfunc",
+                validate_serving_input=False,
+                loader_module="pipeline.evaluation.predictor",
+                data_path=str(folder),
+                code_paths=[str(CODE)],
+                signature=signature,
+                input_example=example,
+                pip_requirements=[
+                    one for one in installed if one.partition("==")[0] in REQUIREMENTS
+                ],
+            )
+
+
+class _Pyfunc:
+    """mlflow.pyfunc as a flavor of Model.log, without the validation of the input example.
+
+    mlflow.pyfunc.log_model has no argument against that validation, which loads the model
+    again, and with it Keras, for ten seconds. Tests show that a logged model predicts as the
+    one in the folder does.
+    """
+
+    @staticmethod
+    def save_model(*, validate_serving_input: bool, **content: Any) -> None:
+        del validate_serving_input
+        mlflow.pyfunc.save_model(**content)
+
+
+def load_model(uri: str) -> Any:
+    """The evaluation.predictor.Predictor of a logged model (models:/..., runs:/...). Raises
+    UserError where the URI leads to none."""
+    mlflow.set_tracking_uri(store_uri(None, project_root()))
+    try:
+        with _any_type_is_intended():
+            model = mlflow.pyfunc.load_model(uri)
+    except STORE_ERRORS as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{uri}: cannot be loaded from MLflow: {reason}") from error
+    try:
+        predictor = model.get_raw_model()
+    except NotImplementedError:
+        predictor = None  # what MLflow raises for a model of another kind
+    if not hasattr(predictor, "contract"):
+        raise UserError(f"{uri}: is not a model of this pipeline")
+    return predictor
+
+
+@contextmanager
+def _any_type_is_intended() -> Iterator[None]:
+    """Without MLflow's warning that columns of any type are not checked."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType")
+        yield

@@ -1,0 +1,202 @@
+"""An experiment in an MLflow store: its runs, read and written through MLflow's client."""
+
+import json
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from filelock import FileLock
+from requests.exceptions import RequestException
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline.runtime.errors import UserError, warn
+from pipeline.tracking import processes
+from pipeline.tracking.backend import (
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    MlflowClient,
+    MlflowException,
+    Param,
+    Run,
+    RunTag,
+)
+from pipeline.tracking.identity import Identity
+from pipeline.tracking.location import (
+    ARTIFACTS,
+    DATABASE,
+    default_database,
+    project_root,
+    store_uri,
+)
+
+# What MLflow raises for a store that cannot be reached, read or written.
+STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, OSError)
+# MLflow's limits on one call of log_batch.
+BATCH_PARAMS, BATCH_METRICS = 100, 1000
+T = TypeVar("T")
+
+
+def warn_untracked(error: BaseException, remedy: str = "`make track`") -> None:
+    """One line with what the store reported; remedy is the command that records what is
+    missing."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    warn(
+        f"not tracked: {reason[:200]}; the results are in data/, and {remedy} records them once"
+        " the store can be reached"
+    )
+
+
+def points(
+    curves: Mapping[str, Iterable[float]], *, first: int = 1, seconds: float | None = None
+) -> list[Metric]:
+    """A point for each value of each curve, at the step of its epoch, of which first is the
+    first; missing values have none. seconds since 1970 are their time, now unless given."""
+    milliseconds = int((time.time() if seconds is None else seconds) * 1000)
+    return [
+        Metric(name, value, milliseconds, epoch)
+        for name, values in curves.items()
+        for epoch, value in enumerate(values, start=first)
+        if not math.isnan(value)
+    ]
+
+
+def make_database(uri: str | None, root: Path) -> None:
+    """Creates root/mlflow.db if that is the store and does not exist yet.
+
+    It is created under another name and renamed, under a lock: several processes that create
+    one database at once leave it unusable.
+    """
+    given = store_uri(uri, root)
+    if given.startswith(f"sqlite:///{root}") and set("?%") & set(str(root)):
+        raise UserError(f"{root}: a path with ? or % cannot hold mlflow.db; rename the folder")
+    file = default_database(uri, root)
+    if file is None:
+        return
+    with FileLock(root / f".{DATABASE}.lock"):
+        if not file.exists():
+            draft = root / f".{DATABASE}.new"
+            draft.unlink(missing_ok=True)
+            MlflowClient(f"sqlite:///{draft}").search_experiments()
+            draft.replace(file)
+
+
+class Store:
+    """One experiment of one MLflow store."""
+
+    def __init__(self, experiment: str, uri: str | None, root: Path | None = None) -> None:
+        """Creates the database and the experiment where they do not exist. uri None is the
+        environment's MLFLOW_TRACKING_URI or root/mlflow.db. Raises UserError for a deleted
+        experiment, and STORE_ERRORS."""
+        root = root or project_root()
+        make_database(uri, root)
+        self.uri = store_uri(uri, root)
+        # As it is called in messages.
+        self.name = self.uri if default_database(uri, root) is None else DATABASE
+        with FileLock(root / f".{DATABASE}.lock"):
+            self.client = MlflowClient(self.uri)
+            found = self.client.get_experiment_by_name(experiment)
+            if found is None:
+                # Absolute: the working directory may be one that DVC deletes.
+                artifacts = (root / ARTIFACTS).as_uri() if self.uri.startswith("sqlite") else None
+                # Without its kind, the UI opens with what it has for language models.
+                kind = {"mlflow.experimentKind": "custom_model_development"}
+                self.experiment_id = self.client.create_experiment(experiment, artifacts, kind)
+            elif found.lifecycle_stage == "deleted":
+                raise UserError(
+                    f"tracking.experiment: {experiment!r} was deleted in {self.name};"
+                    " restore it there or choose another name"
+                )
+            else:
+                self.experiment_id = found.experiment_id
+
+    def find(self, identity: Identity) -> Run | None:
+        """The newest finished run of that identity."""
+        runs = self.client.search_runs(
+            [self.experiment_id],
+            f"{_filter(identity)} and attributes.status = 'FINISHED'",
+            max_results=1,
+            order_by=["attributes.start_time DESC"],
+        )
+        return runs[0] if runs else None
+
+    def create_run(self, name: str, params: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+        """A new run in status RUNNING; returns its id. Ends abandoned runs first."""
+        self.end_abandoned()
+        tagged = dict(tags) | {"process": processes.this_process()}
+        run = self.client.create_run(self.experiment_id, tags=tagged, run_name=name)
+        run_id = str(run.info.run_id)
+        pairs = [Param(key, str(value)) for key, value in params.items()]
+        for chunk in chunks(pairs, BATCH_PARAMS):
+            self.client.log_batch(run_id, params=chunk)
+        return run_id
+
+    def end_abandoned(self) -> None:
+        """Marks as KILLED the runs of this machine whose process is gone."""
+        running = self.client.search_runs(
+            [self.experiment_id], "attributes.status = 'RUNNING'", max_results=1000
+        )
+        for run in running:
+            if processes.is_gone(run.data.tags.get("process", "")):
+                self.end(run.info.run_id, "KILLED")
+
+    def end(self, run_id: str, status: str, failure: str | None = None) -> None:
+        """status is FINISHED, FAILED or KILLED; failure is the message of an error."""
+        if failure is not None:
+            self.log_tags(run_id, {"failure": failure})
+        self.client.set_terminated(run_id, status)
+
+    def log_points(self, run_id: str, metrics: list[Metric]) -> None:
+        """Adds points of any number."""
+        for chunk in chunks(metrics, BATCH_METRICS):
+            self.client.log_batch(run_id, metrics=chunk)
+
+    def log_metrics(self, run_id: str, values: Mapping[str, float]) -> None:
+        """Single numbers, at step 0; one that the run has already is not logged again."""
+        logged = self.client.get_run(run_id).data.metrics
+        changed = {name: [value] for name, value in values.items() if logged.get(name) != value}
+        self.log_points(run_id, points(changed, first=0))
+
+    def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Adds tags to those of the run, or replaces them."""
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def log_folder(self, run_id: str, folder: Path, name: str) -> None:
+        """The files of folder as artifacts below name."""
+        self.client.log_artifacts(run_id, str(folder), name)
+
+    def log_file(self, run_id: str, path: Path, name: str) -> None:
+        """A file as an artifact below name."""
+        self.client.log_artifact(run_id, str(path), name)
+
+    def log_data(
+        self, run_id: str, part: str, source: str, md5: str, rows: int | None = None
+    ) -> None:
+        """A file of one part of the data set: its path, the hash that DVC has for it, and the
+        number of its rows where that is known."""
+        dataset = Dataset(
+            name=part,
+            digest=md5[:8],
+            source_type="dvc",
+            source=json.dumps({"path": source, "md5": md5}),
+            profile=None if rows is None else json.dumps({"num_rows": rows}),
+        )
+        tags = [InputTag("mlflow.data.context", part), InputTag("dvc.md5", md5)]
+        self.client.log_inputs(run_id, [DatasetInput(dataset, tags)])
+
+
+def chunks(items: list[T], size: int) -> Iterator[list[T]]:
+    """The items in order, in lists of at most size."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _filter(identity: Identity) -> str:
+    same = f"tags.fingerprint = '{identity.fingerprint}'"
+    if identity.experiment is None:
+        return same
+    quote = '"' if "'" in identity.experiment else "'"
+    return f"{same} and tags.`dvc.exp_name` = {quote}{identity.experiment}{quote}"

@@ -1,0 +1,69 @@
+"""A logged model takes tables as read_csv gives them; what is none is named."""
+
+import sys
+from pathlib import Path
+from unittest import mock
+
+import mlflow
+import pandas as pd
+import pytest
+
+from pipeline.dataset.encoding import Encoding, Number, Target
+from pipeline.runtime.errors import UserError
+from pipeline.schema.columns import Column, Schema
+from pipeline.schema.contract import Contract
+from pipeline.tracking.models import load_model, log_model
+from pipeline.tracking.store import Store
+
+pytestmark = [
+    pytest.mark.usefixtures("own_environment"),
+    # MLflow compares columns with a range.
+    pytest.mark.filterwarnings("ignore:Operation with range is deprecated"),
+    # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    # The test reads a model whose columns take any type, which MLflow warns of.
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+]
+
+
+def test_a_model_that_does_not_exist_is_named(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    uri = f"runs:/{store.create_run('plain', {}, {})}/model"
+    with pytest.raises(UserError, match=f"^{uri}: cannot be loaded from MLflow: "):
+        load_model(uri)
+
+
+def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.config.data import Kind, Reading, Violations
+    from pipeline.config.training import KernelInitializer, Layer
+    from pipeline.network import archive, dense, encoder
+
+    # Loading puts the logged copy of the code on the path.
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    numbers = {"a": Number(3.0, False, 3.0, 0.5), "b": Number(0.0, False, -20.0, 40.0)}
+    encoding = Encoding(numbers, {}, {}, Target("y", mean=100.0, std=7.0))
+    schema = Schema({name: Column(Kind.numeric) for name in numbers})
+    added_up = Layer(units=1, kernel_initializer=KernelInitializer.constant, kernel_value=1.0)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    built = dense.build([added_up], 2, seed=1)
+    whole = encoder.whole(encoder.layers(encoding), built, encoding.target)
+    archive.save(whole, folder / "model.keras")
+    Contract("y", schema, Reading(), Violations()).write(folder / "contract.json")
+    encoding.write(folder / "encoding.json")
+    run_id = store.create_run("plain", {}, {})
+    example = pd.DataFrame({"a": [1.5, 2.0], "b": [0.0, 1.0]})
+    # A recorder must not import Keras for it.
+    with mock.patch("mlflow.pyfunc.load_model", side_effect=AssertionError):
+        log_model(store, run_id, folder, example)
+
+    (tmp_path / "rows.csv").write_text("b,name,a\n-20,x,3\n60,y,4\n", "utf-8")
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    assert loaded.metadata.saved_input_example_info is not None
+    answers = pd.DataFrame(loaded.predict(pd.read_csv(tmp_path / "rows.csv")))
+    assert list(answers.columns) == ["predicted"]
+    assert answers["predicted"].tolist() == pytest.approx([100.0, 128.0])
