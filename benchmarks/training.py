@@ -51,7 +51,7 @@ def fit(
         group, rows, None,
         activations=[layer.activation.value for layer in layers], loss="mse",
         update=optimizer.name, epochs=epochs, batch_size=BATCH, shuffle=True,
-        xla=None if layers is NEURON else True,
+        xla=layers is not NEURON,
     )  # fmt: skip
 
 

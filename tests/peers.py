@@ -1,4 +1,4 @@
-"""Keras's own optimizer for a configuration: what training is compared with."""
+"""Keras's optimizer for a configuration, to compare training with."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def keras_schedule(rate: float, schedule: Schedule, steps: int, epochs: int) -> 
 def keras_optimizer(
     optimizer: Optimizer, schedule: Schedule, steps: int, epochs: int
 ) -> keras.optimizers.Optimizer:
-    """The optimizer that Keras ships under that name."""
+    """Keras's optimizer of that name."""
     classes = {
         SGD: keras.optimizers.SGD,
         Adam: keras.optimizers.Adam,

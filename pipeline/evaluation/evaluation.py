@@ -1,4 +1,4 @@
-"""Evaluating a saved model on the prepared parts, beside the least-squares line."""
+"""Evaluation of a saved model on the prepared parts, compared with the least-squares line."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.evaluation.linear import LeastSquares, Line, coefficient_table, of_columns
-from pipeline.evaluation.metrics import metrics, unless_rounding
+from pipeline.evaluation.metrics import metrics, zero_if_rounding
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense
 
@@ -16,11 +16,19 @@ Metrics = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation results in.
+    """The result of an evaluation.
 
-    metrics has those of each part, predictions a row for each row of the parts (see
-    prediction_table), coefficients the kernel and bias of a single linear neuron beside the
-    least-squares ones, or None for any other network.
+    Attributes
+    ----------
+    metrics
+        By part: those of metrics.metrics, and least_squares_rmse, the error of the least-squares
+        line. For a single linear neuron also optimum: the mse of the line on the training part
+        and excess_mse, how much larger the neuron's is. All in the target's units.
+    predictions
+        A row for each row of the parts; see prediction_table.
+    coefficients
+        Kernel and bias of a single linear neuron beside those of least squares; None for any
+        other network.
     """
 
     metrics: Metrics
@@ -29,57 +37,69 @@ class Evaluation:
 
 
 def evaluate(predictor: Predictor, parts: Mapping[str, Iterable[pd.DataFrame]]) -> Evaluation:
-    """The saved model on the rows of each part, which come block by block, so that a table
-    of any length is evaluated; each block is read and encoded once.
+    """Evaluates a saved model on each part.
 
-    The training part comes first: the line is fitted on it.
+    Parameters
+    ----------
+    predictor
+        The saved model.
+    parts
+        By name, train first: the conformed rows of each part with their target, in blocks, so
+        that a table of any size can be evaluated. Each block is read and encoded once.
     """
-    answers: dict[str, pd.DataFrame] = {}
+    predictions: dict[str, pd.DataFrame] = {}
     line_errors: dict[str, float] = {}
     line = None
     for part, tables in parts.items():
-        fit, blocks, squares = LeastSquares(), [], 0.0
+        least_squares, blocks, squares = LeastSquares(), [], 0.0
         for table in tables:
             x, predicted = predictor.with_inputs(table)
             true = table[predictor.encoding.target.name].to_numpy("float64")
             blocks.append(pd.DataFrame({"true": true, "predicted": predicted}, index=table.index))
             if line is None:
-                fit.add(x, true)
+                least_squares.add(x, true)
             else:
                 squares += float(np.square(true - line.predict(x)).sum())
-        answers[part] = pd.concat(blocks)
-        line_errors[part] = float(np.sqrt(squares / max(len(answers[part]), 1)))
+        predictions[part] = pd.concat(blocks)
+        line_errors[part] = float(np.sqrt(squares / max(len(predictions[part]), 1)))
         if line is None:
-            line, line_errors[part] = fit.solve()
+            line, line_errors[part] = least_squares.solve()
     assert line is not None
     line_errors["in_sample"] = line_errors["train"]
-    named = name_parts(answers)
-    results = {part: _metrics(table, line_errors[part]) for part, table in named.items()}
+    evaluated = name_parts(predictions)
+    results = {part: _metrics(table, line_errors[part]) for part, table in evaluated.items()}
     coefficients = _coefficients(predictor, line)
     if coefficients is not None:
         fitted = next(iter(results.values()))
         optimum = fitted["least_squares_rmse"] ** 2
         results["optimum"] = {"mse": optimum, "excess_mse": fitted["mse"] - optimum}
-    predictions = pd.concat(prediction_table(*item) for item in named.items())
-    return Evaluation(results, predictions, coefficients)
+    listed = pd.concat(prediction_table(*item) for item in evaluated.items())
+    return Evaluation(results, listed, coefficients)
 
 
-def name_parts(answers: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The parts that have rows. Without any part set aside, the training part is all there
-    is, and is called in_sample: it says how well the rows were learned, not how well
-    others will be predicted."""
-    filled = {part: table for part, table in answers.items() if len(table)}
+def name_parts(predictions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The parts that have rows. If that is the training part alone, it is called in_sample,
+    because its errors say nothing about other rows."""
+    filled = {part: table for part, table in predictions.items() if len(table)}
     return {"in_sample": filled["train"]} if list(filled) == ["train"] else filled
 
 
-def prediction_table(part: str, answers: pd.DataFrame) -> pd.DataFrame:
-    """True and predicted value of each row, of a table with the columns true and predicted
-    whose index counts the rows of the raw table from 0; row counts from 1."""
-    true, predicted = answers["true"].to_numpy(), answers["predicted"].to_numpy()
+def prediction_table(part: str, predictions: pd.DataFrame) -> pd.DataFrame:
+    """True and predicted value and residual of each row of a part.
+
+    Parameters
+    ----------
+    part
+        Name of the part.
+    predictions
+        Columns true and predicted; the index has the positions of the rows in the raw table,
+        counted from 0. In the result, row counts from 1.
+    """
+    true, predicted = predictions["true"].to_numpy(), predictions["predicted"].to_numpy()
     return pd.DataFrame(
         {
             "part": part,
-            "row": answers.index + 1,
+            "row": predictions.index + 1,
             "true": true,
             "predicted": predicted,
             "residual": true - predicted,
@@ -89,12 +109,13 @@ def prediction_table(part: str, answers: pd.DataFrame) -> pd.DataFrame:
 
 def _metrics(table: pd.DataFrame, least_squares_rmse: float) -> dict[str, float]:
     true = table["true"].to_numpy()
-    error = unless_rounding(least_squares_rmse, true)
+    error = zero_if_rounding(least_squares_rmse, true)
     return metrics(true, table["predicted"].to_numpy()) | {"least_squares_rmse": error}
 
 
 def _coefficients(predictor: Predictor, optimum: Line) -> pd.DataFrame | None:
-    """Of the columns; the least squares of a logarithm are not those of the target."""
+    """In units of the columns and the target; none where the network learns its logarithm, whose
+    least squares are others."""
     neuron, target = dense.line(predictor.model.get_layer("network")), predictor.encoding.target
     if neuron is None or target.log:
         return None

@@ -1,4 +1,4 @@
-"""Figures of a run, each readable without the run beside it."""
+"""Figures of an evaluation, as PNG files."""
 
 from pathlib import Path
 
@@ -7,18 +7,29 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-mpl.use("Agg")  # no screen is needed or asked for
+mpl.use("Agg")  # works without a display
 COLOURS = {"train": "#1f77b4", "in_sample": "#1f77b4", "validation": "#ff7f0e", "test": "#2ca02c"}
 
 
 def write_figures(
     history: pd.DataFrame, predictions: pd.DataFrame, target: str, loss: str, folder: Path
 ) -> None:
-    """learning_curves.png, predicted_against_true.png and residuals.png in folder.
+    """Writes learning_curves.png, predicted_against_true.png and residuals.png.
 
-    history is fit's table, predictions that of evaluation.prediction_table.
+    Parameters
+    ----------
+    history
+        The table of epochs, as in training.fitting.Fitted.
+    predictions
+        As evaluation.prediction_table returns them.
+    target
+        Name of the target, for the labels of the axes.
+    loss
+        Name of the loss.
+    folder
+        An existing folder.
     """
-    target = target.replace("$", r"\$")  # else matplotlib takes it for a formula
+    target = target.replace("$", r"\$")  # or matplotlib reads it as a formula
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     _curve(axes[0], history, "loss", f"loss ({loss})")
     _curve(axes[1], history, "mae", f"mean absolute error, in units of {target}")
@@ -34,7 +45,7 @@ def write_figures(
     axis.plot(ends, ends, color="grey", linewidth=1, label="predicted = true")
     _scatter(axis, predictions, "true", "predicted")
     axis.set(xlabel=f"true {target}", ylabel=f"predicted {target}", title="Predicted against true")
-    # Outside, because to look for the best place among many rows takes long.
+    # Outside, because finding the best location inside is slow for many rows.
     figure.legend(loc="outside lower center", ncols=4)
     figure.savefig(folder / "predicted_against_true.png", dpi=110)
     plt.close(figure)

@@ -1,2 +1,2 @@
-"""A Dense network in Keras: its encoder, its layers, its weights, and the folder that it is saved
-in. May import runtime, config, dataset."""
+"""Dense networks in Keras: the encoder of their inputs, their layers and weights, and the folder
+of a trained model. May import runtime, config, dataset."""

@@ -1,4 +1,4 @@
-"""A model as a .keras file whose bytes depend on nothing but its content."""
+"""Saving a model as a .keras archive whose bytes follow from its content alone."""
 
 import json
 import zipfile
@@ -9,18 +9,19 @@ from pipeline.network.backend import keras
 
 
 def summary(network: keras.Model) -> str:
-    """Keras's table of layers, shapes and numbers of parameters."""
+    """Keras's table of layers, output shapes and numbers of parameters."""
     lines: list[str] = []
     network.summary(print_fn=lines.append, line_length=80)
     return "\n".join(lines) + "\n"
 
 
 def save(network: keras.Model, path: Path) -> None:
-    """network as a .keras archive whose bytes depend on nothing but its content.
+    """Writes network as a .keras archive, with the same bytes for the same content.
 
-    Keras writes the date into it, marks objects that are shared by their address in
-    memory, and numbers what was given no name by all that the process has made before:
-    the date is taken out, marks and names are numbered by their place instead.
+    Keras's own archive contains the date, the memory addresses of shared objects, and names
+    numbered by all layers that the process has built. Here the date is left out, and shared
+    objects and names are numbered by their position in the network. The operations of network
+    are renamed accordingly.
     """
     _number_unnamed(network)
     dated = path.with_name(f"dated-{path.name}")
@@ -39,17 +40,17 @@ def save(network: keras.Model, path: Path) -> None:
 
 
 def _number_unnamed(network: keras.Model) -> None:
-    # All layers of a Sequential have names of their own.
+    # The layers of a Sequential are named explicitly.
     if isinstance(network, keras.Sequential):
         return
-    for place, operation in enumerate(network.operations):
+    for position, operation in enumerate(network.operations):
         if isinstance(operation, keras.Model):
             _number_unnamed(operation)
         kind = operation.name.rstrip("_0123456789")
-        named = isinstance(operation, keras.layers.InputLayer)
-        if not named and kind.replace("_", "") == type(operation).__name__.lower():
-            operation.name = f"{kind}_{place}"
-        # That of TextVectorization, which is no operation of the network.
+        is_input = isinstance(operation, keras.layers.InputLayer)
+        if not is_input and kind.replace("_", "") == type(operation).__name__.lower():
+            operation.name = f"{kind}_{position}"
+        # That of a TextVectorization layer is not an operation of the network.
         inner = getattr(operation, "_lookup_layer", None)
         if inner is not None:
             inner.name = f"{operation.name}_lookup"

@@ -15,8 +15,22 @@ Array = NDArray[np.float32]
 
 
 def build(layers: Sequence[Layer], inputs: int, seed: int) -> keras.Sequential:
-    """The network that is trained: rows of inputs, shape (rows, inputs), to the target as
-    it is learned, shape (rows, 1). Initial weights and dropout follow from seed."""
+    """Builds the network that is trained.
+
+    Parameters
+    ----------
+    layers
+        Configuration of the Dense layers, first to last.
+    inputs
+        Number of columns of the encoded rows.
+    seed
+        Of the initial weights and of dropout.
+
+    Returns
+    -------
+    keras.Sequential
+        Not compiled; from encoded rows (rows, inputs) to the target as it is learned, (rows, 1).
+    """
     stack: list[keras.layers.Layer] = [keras.Input((inputs,), name="inputs")]
     for number, layer in enumerate(layers, start=1):
         stack.append(
@@ -39,17 +53,19 @@ def build(layers: Sequence[Layer], inputs: int, seed: int) -> keras.Sequential:
 
 
 def initial_weights(layers: Sequence[Layer], inputs: int, seed: int) -> list[Array]:
-    """Kernel and bias of each layer in turn, as those of `build` begin, without a network.
-    They are computed once for all layers that differ in nothing of it."""
-    starts = tuple(
-        _Start(layer.units, layer.kernel_initializer, layer.kernel_value, layer.bias_initializer)
+    """Kernel (inputs, units) and bias (units,) of each layer in turn, equal to those of `build`
+    but without building a network."""
+    initializations = tuple(
+        _Initialization(
+            layer.units, layer.kernel_initializer, layer.kernel_value, layer.bias_initializer
+        )
         for layer in layers
     )
-    return _initial_weights(starts, inputs, seed)
+    return _initial_weights(initializations, inputs, seed)
 
 
-class _Start(NamedTuple):
-    """What a layer's initial weights depend on; its fields are those of Layer."""
+class _Initialization(NamedTuple):
+    """The fields of Layer that its initial weights depend on: the key of a cache."""
 
     units: int
     kernel_initializer: KernelInitializer
@@ -58,10 +74,12 @@ class _Start(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _initial_weights(starts: tuple[_Start, ...], inputs: int, seed: int) -> list[Array]:
+def _initial_weights(
+    initializations: tuple[_Initialization, ...], inputs: int, seed: int
+) -> list[Array]:
     arrays = []
-    for number, start in enumerate(starts, start=1):
-        layer = Layer(**start._asdict())
+    for number, initialization in enumerate(initializations, start=1):
+        layer = Layer(**initialization._asdict())
         kernel = _initializer(layer, _seed(seed, number, 0))((inputs, layer.units))
         bias = keras.initializers.get(layer.bias_initializer.value)((layer.units,))
         arrays += [np.asarray(kernel), np.asarray(bias)]
@@ -70,8 +88,8 @@ def _initial_weights(starts: tuple[_Start, ...], inputs: int, seed: int) -> list
 
 
 def by_hand(network: keras.Sequential, row: Array) -> float:
-    """What the network should answer for one row of inputs, shape (inputs,):
-    activation(x @ kernel + bias) layer by layer."""
+    """The prediction for one encoded row (inputs,), computed layer by layer as
+    activation(x @ kernel + bias)."""
     x = row.astype(np.float64)
     for layer in network.layers:
         if isinstance(layer, keras.layers.Dense):
@@ -80,8 +98,8 @@ def by_hand(network: keras.Sequential, row: Array) -> float:
 
 
 def line(network: keras.Sequential) -> tuple[NDArray[np.float64], float] | None:
-    """Kernel, shape (inputs,), and bias of a network that is one linear neuron; None for
-    any other."""
+    """Kernel (inputs,) and bias of a network with a single linear neuron; None for any
+    other network."""
     dense = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
     if len(dense) != 1 or dense[0].activation is not keras.activations.linear:
         return None
@@ -89,19 +107,19 @@ def line(network: keras.Sequential) -> tuple[NDArray[np.float64], float] | None:
 
 
 def first_prediction(network: keras.Sequential, row: Array, target: Target) -> dict[str, float]:
-    """What network predicts for one row of inputs, shape (inputs,), beside
-    x @ kernel + bias by hand, both in the target's units. Raises RuntimeError where they
-    differ by more than float32 allows: then the layers are not what the configuration says."""
+    """The network's prediction for one encoded row (inputs,), the same computed by hand, and
+    their difference, in the target's units. Raises RuntimeError if they differ by more than
+    float32 rounding: then the layers are not as configured."""
     predicted = float(network.predict(row[np.newaxis], verbose=0)[0, 0])
     expected = by_hand(network, row)
     if not np.isclose(predicted, expected, rtol=1e-4, atol=1e-5 * float(np.abs(row).max() + 1)):
         raise RuntimeError(f"the untrained network predicts {predicted}, by hand {expected}")
-    hand, answer = target.unscaled(np.array([expected, predicted]))
-    return {"by_hand": hand, "predicted": answer, "difference": answer - hand}
+    expected, predicted = target.unscaled(np.array([expected, predicted]))
+    return {"by_hand": expected, "predicted": predicted, "difference": predicted - expected}
 
 
 def _seed(seed: int, layer: int, use: int) -> int:
-    # Independent of every other layer's, and of the next seed's.
+    # Independent of the seeds of other layers, and of those that the next seed gives.
     return int(np.random.SeedSequence([seed, layer, use]).generate_state(1)[0]) >> 1
 
 
@@ -110,7 +128,7 @@ def _initializer(layer: Layer, seed: int) -> keras.initializers.Initializer:
         return keras.initializers.Constant(layer.kernel_value)
     if layer.kernel_initializer is KernelInitializer.zeros:
         return keras.initializers.Zeros()
-    known = {
+    random = {
         KernelInitializer.glorot_uniform: keras.initializers.GlorotUniform,
         KernelInitializer.glorot_normal: keras.initializers.GlorotNormal,
         KernelInitializer.he_uniform: keras.initializers.HeUniform,
@@ -118,7 +136,7 @@ def _initializer(layer: Layer, seed: int) -> keras.initializers.Initializer:
         KernelInitializer.lecun_uniform: keras.initializers.LecunUniform,
         KernelInitializer.lecun_normal: keras.initializers.LecunNormal,
     }
-    return known[layer.kernel_initializer](seed=seed)
+    return random[layer.kernel_initializer](seed=seed)
 
 
 def _regularizer(layer: Layer) -> keras.regularizers.Regularizer | None:

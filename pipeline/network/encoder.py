@@ -1,8 +1,7 @@
-"""The encoding as layers of Keras: raw rows in, the network's inputs out.
+"""The encoding as Keras layers: from raw rows to the inputs of the network.
 
-Training and the saved model use the same layers, so that there is one rule. A text is
-what a CSV file holds, a date is ISO 8601; a missing text or date is "", a missing
-number NaN.
+Training and the saved model use the same layers, so that their inputs cannot differ. A date
+is text in ISO 8601; a missing text or date is "", a missing number NaN.
 """
 
 import math
@@ -20,7 +19,7 @@ ops = keras.ops
 # 2024-03-21T17:30:00
 ISO_LENGTH = 19
 MARCH = 3
-UNITS = {"year": (0, 4), "month": (5, 7), "day": (8, 10), "hour": (11, 13), "minute": (14, 16),
+DIGITS = {"year": (0, 4), "month": (5, 7), "day": (8, 10), "hour": (11, 13), "minute": (14, 16),
          "second": (17, 19)}  # fmt: skip
 ROWS_AT_ONCE = 65_536
 PREFIX = "column "
@@ -28,7 +27,18 @@ UNITS_LAYER, LOG_LAYER = "target_units", "from_log"
 
 
 class Encoder:
-    """Encodes conformed tables."""
+    """Encodes conformed tables (see schema.conversion).
+
+    Parameters
+    ----------
+    encoding
+        What each column is encoded as.
+
+    Attributes
+    ----------
+    model
+        The layers, as returned by `layers`.
+    """
 
     def __init__(self, encoding: Encoding) -> None:
         self.encoding = encoding
@@ -36,7 +46,7 @@ class Encoder:
         self._call = tf.function(self.model, reduce_retracing=True, autograph=False)
 
     def x(self, table: pd.DataFrame) -> Array:
-        """The network's inputs for the rows of a table, (rows, inputs)."""
+        """The encoded rows of a table, float32 of shape (rows, inputs)."""
         x = np.empty((len(table), len(self.encoding.names)), np.float32)
         for start in range(0, len(table), ROWS_AT_ONCE):
             block = table.iloc[start : start + ROWS_AT_ONCE]
@@ -44,14 +54,13 @@ class Encoder:
         return x
 
     def part(self, table: pd.DataFrame) -> Part:
-        """The rows as training takes them."""
+        """The encoded rows and the target as it is learned, (rows, 1)."""
         target = self.encoding.target
         return Part(self.x(table), target.scaled(table[target.name].to_numpy(np.float64)))
 
 
 def feed(table: pd.DataFrame, encoding: Encoding) -> dict[str, Any]:
-    """The columns of a conformed table as the encoder and the saved model take them,
-    tensors of shape (rows,)."""
+    """The columns of a conformed table by name, as tensors (rows,) for the saved model."""
     columns = {name: tf.constant(table[name].to_numpy(np.float64)) for name in encoding.numbers}
     for name in encoding.categories:
         columns[name] = tf.constant(table[name].fillna("").to_numpy(object), tf.string)
@@ -62,18 +71,18 @@ def feed(table: pd.DataFrame, encoding: Encoding) -> dict[str, Any]:
 
 
 def inputs(table: pd.DataFrame, encoding: Encoding) -> list[Any]:
-    """The same in the order in which the models have them, (rows, 1)."""
+    """The same columns in the order of the models' inputs, each (rows, 1)."""
     columns = feed(table, encoding)
     return [tf.expand_dims(columns[name], -1) for name in encoding.columns]
 
 
 def layers(encoding: Encoding) -> keras.Model:
-    """A model that takes the columns, each (rows, 1), in order, and gives float32 of shape
+    """A model from the columns in order, each (rows, 1), to encoded rows, float32 of shape
     (rows, inputs)."""
     dtypes = {
         name: "float64" if name in encoding.numbers else "string" for name in encoding.columns
     }
-    # Keras keeps the slash for itself. No operation is called as one of these: a column may be.
+    # Keras forbids slashes. The prefix keeps a column from having the name of an operation.
     columns = {
         name: keras.Input((1,), name=PREFIX + name.replace("/", "\N{DIVISION SLASH}"), dtype=dtype)
         for name, dtype in dtypes.items()
@@ -88,7 +97,7 @@ def layers(encoding: Encoding) -> keras.Model:
 
 
 def _joined(tensors: list[Any]) -> Any:
-    # Not the layer, which would make float32 of float64.
+    # The Concatenate layer would convert float64 to float32.
     return ops.concatenate(tensors, axis=-1) if len(tensors) > 1 else tensors[0]
 
 
@@ -96,76 +105,78 @@ def _numbers(raw: Any, numbers: list[Number]) -> list[Any]:
     missing = ops.isnan(raw)
     filled = ops.where(missing, _row([one.fill for one in numbers]), raw)
     if any(one.quantiles for one in numbers):
-        scaled = _between(filled, numbers)
+        scaled = _interpolated(filled, numbers)
     else:
         scaled = _standardized(filled, numbers)
-    told = [place for place, one in enumerate(numbers) if one.told]
-    indicators = [ops.cast(ops.take(missing, told, axis=-1), "float32")] if told else []
+    chosen = [index for index, one in enumerate(numbers) if one.missing_indicator]
+    indicators = [ops.cast(ops.take(missing, chosen, axis=-1), "float32")] if chosen else []
     return [ops.cast(scaled, "float32"), *indicators]
 
 
 def _standardized(filled: Any, numbers: list[Number]) -> Any:
-    means, deviations = ([getattr(one, name) for one in numbers] for name in ("mean", "std"))
-    return (filled - _row(means)) / _row(deviations)
+    means, stds = ([getattr(one, name) for one in numbers] for name in ("mean", "std"))
+    return (filled - _row(means)) / _row(stds)
 
 
-def _between(filled: Any, numbers: list[Number]) -> Any:
-    """Along straight lines between quantiles: from the first level on, each stretch adds what
-    the value has covered of it. A number without quantiles is one line without end."""
-    stretches = max(len(one.quantiles) for one in numbers) - 1
-    start, width, rise, first = (np.zeros((len(numbers), max(1, stretches))) for _ in range(4))
+def _interpolated(filled: Any, numbers: list[Number]) -> Any:
+    """Piecewise linear interpolation between quantiles: the first level, and for each interval
+    its rise times the fraction of it that lies below the value. A number without quantiles is
+    standardised."""
+    intervals = max(len(one.quantiles) for one in numbers) - 1
+    start, width, rise, first = (np.zeros((len(numbers), max(1, intervals))) for _ in range(4))
     width += 1
-    for place, one in enumerate(numbers):
+    for index, one in enumerate(numbers):
         count = len(one.quantiles) - 1
-        start[place, :count] = one.quantiles[:count] if count > 0 else 0
-        width[place, :count] = np.diff(one.quantiles) if count > 0 else 1
-        rise[place, :count] = np.diff(one.levels) if count > 0 else 0
-        first[place] = one.levels[0] if one.quantiles else 0
-    covered = ops.clip((ops.expand_dims(filled, -1) - start) / width, 0.0, 1.0)
+        start[index, :count] = one.quantiles[:count] if count > 0 else 0
+        width[index, :count] = np.diff(one.quantiles) if count > 0 else 1
+        rise[index, :count] = np.diff(one.levels) if count > 0 else 0
+        first[index] = one.levels[0] if one.quantiles else 0
+    fractions = ops.clip((ops.expand_dims(filled, -1) - start) / width, 0.0, 1.0)
     lines = _standardized(filled, numbers)
-    levels = ops.sum(covered * rise, axis=-1) + first[:, 0]
+    levels = ops.sum(fractions * rise, axis=-1) + first[:, 0]
     return ops.where(np.array([[bool(one.quantiles) for one in numbers]]), levels, lines)
 
 
 def _category(text: Any, one: Category) -> Any:
-    # With its own token first, so that it does not take a category of that name for it.
+    # The token of unknown texts is given, or a category of that name would become it.
     vocabulary = ["[UNK]", *(one.categories or ["(none)"])]
     lookup = keras.layers.StringLookup(
         vocabulary=vocabulary, mask_token=None, output_mode="one_hot"
     )
-    places = lookup(text)
+    one_hot = lookup(text)
     if not one.categories:
-        places = ops.max(places, axis=-1, keepdims=True)
-    # Where all were common in training, there is no weight for others to be trained.
-    return ops.cast(places if one.other else places[:, 1:], "float32")
+        one_hot = ops.max(one_hot, axis=-1, keepdims=True)
+    # Without other categories in training, a weight for them would not be trained.
+    return ops.cast(one_hot if one.other else one_hot[:, 1:], "float32")
 
 
 def _date(text: Any, one: Date) -> Any:
-    """Its parts, by arithmetic on the digits. Days from year, month and day: Hinnant (2021),
-    "chrono-compatible low-level date algorithms", days_from_civil."""
+    """The inputs of a date, computed from the digits of its text."""
     characters = keras.layers.TextVectorization(
         standardize=None, split="character", output_sequence_length=ISO_LENGTH,
         vocabulary=list("0123456789"),
     )(text)  # fmt: skip
-    # 0 is beyond the end, 1 any other character.
+    # 0 is beyond the end of the text, 1 any other character.
     digits = ops.cast(ops.maximum(characters - 2, 0), "float64")
-    weights = np.zeros((ISO_LENGTH, len(UNITS)))
-    for column, (start, end) in enumerate(UNITS.values()):
+    weights = np.zeros((ISO_LENGTH, len(DIGITS)))
+    for column, (start, end) in enumerate(DIGITS.values()):
         weights[start:end, column] = 10.0 ** np.arange(end - start)[::-1]
     numbers = ops.matmul(digits, weights)
-    year, month, day, hour, minute, second = (numbers[:, i : i + 1] for i in range(len(UNITS)))
+    year, month, day, hour, minute, second = (numbers[:, i : i + 1] for i in range(len(DIGITS)))
     days = _days(year, month, day) + (hour + (minute + second / 60) / 60) / 24
     missing = year <= 0
     days = ops.where(missing, np.array([[one.fill]]), days)
     mean_year = 365.2425
     circles = [days / mean_year, (days + 4) / 7, *([days] if one.clock else [])]
     waves = [wave(2 * math.pi * circle) for circle in circles for wave in (ops.sin, ops.cos)]
-    told = [missing] if one.told else []
-    parts = [(days - one.mean) / one.std, *waves, *told]
+    indicators = [missing] if one.missing_indicator else []
+    parts = [(days - one.mean) / one.std, *waves, *indicators]
     return _joined([ops.cast(part, "float32") for part in parts])
 
 
 def _days(year: Any, month: Any, day: Any) -> Any:
+    """Days since 1970: Hinnant (2021), "chrono-compatible low-level date algorithms",
+    days_from_civil."""
     year = year - ops.cast(month < MARCH, "float64")
     era = ops.floor(year / 400)
     of_era = year - era * 400
@@ -175,17 +186,33 @@ def _days(year: Any, month: Any, day: Any) -> Any:
 
 
 def whole(encoder: keras.Model, network: keras.Model, target: Target) -> keras.Model:
-    """The model that is saved: raw rows in, by name or in order, the target in its own units
-    out, (rows, 1). In names, a slash is U+2215; one that a layer has got is followed by "_".
-    Keras's predict makes float32 of the columns first; a call or predict_on_batch does not."""
-    taken = {encoder.name, network.name, UNITS_LAYER, LOG_LAYER}
+    """The model that is saved.
+
+    Parameters
+    ----------
+    encoder
+        The model that `layers` returns.
+    network
+        From encoded rows (rows, inputs) to the target as it is learned, (rows, 1).
+    target
+        How the target is scaled.
+
+    Returns
+    -------
+    keras.Model
+        From the columns, by name or in order, each (rows,) or (rows, 1), to predictions in the
+        target's units, (rows, 1). In the names of its inputs a slash is U+2215, and the name of
+        a layer is followed by "_". Keras's predict converts the columns to float32 first; a call
+        and predict_on_batch do not.
+    """
+    layer_names = {encoder.name, network.name, UNITS_LAYER, LOG_LAYER}
     columns = []
     for one in encoder.inputs:
         name = one.name.removeprefix(PREFIX)
-        name += "_" if name in taken else ""
+        name += "_" if name in layer_names else ""
         columns.append(keras.Input(one.shape[1:], name=name, dtype=one.dtype))
     output = network(encoder(columns))
-    # In float64, in which an answer far from 0 keeps its digits.
+    # In float64, because float32 has too few digits for a small std beside a large mean.
     if (target.mean, target.std) != (0.0, 1.0):
         output = keras.layers.Rescaling(
             target.std, offset=target.mean, dtype="float64", name=UNITS_LAYER
@@ -196,8 +223,8 @@ def whole(encoder: keras.Model, network: keras.Model, target: Target) -> keras.M
 
 
 def with_inputs(model: keras.Model) -> keras.Model:
-    """A model that `whole` made, answering with the network's inputs, (rows, inputs), too:
-    it gives both, these first."""
+    """The model that `whole` returns, with two outputs: the encoded rows (rows, inputs) and the
+    predictions (rows, 1)."""
     encoder, *others = (one for one in model.layers if not isinstance(one, keras.layers.InputLayer))
     output = x = encoder(model.inputs)
     for layer in others:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pipeline.network.backend import keras
 
 Array = NDArray[np.float32]
-# A table of more rows is no longer read by anybody; the arrays hold them all.
-MOST_TABLE_ROWS = 1000
+# A longer table is of no use to a reader; the .npz files have all weights.
+MAX_TABLE_ROWS = 1000
 
 
 def of(network: keras.Sequential) -> list[Array]:
@@ -24,19 +24,19 @@ def of(network: keras.Sequential) -> list[Array]:
 
 
 def assign(network: keras.Sequential, arrays: Sequence[Array]) -> None:
-    """Gives the Dense layers the weights of `of`'s form."""
+    """Sets the weights of the Dense layers, in the form that `of` returns."""
     for layer, kernel, bias in zip(dense_layers(network), arrays[::2], arrays[1::2], strict=True):
         layer.kernel.assign(kernel)
         layer.bias.assign(bias)
 
 
 def dense_layers(network: keras.Sequential) -> list[keras.layers.Dense]:
-    """The layers that are trained, first to last."""
+    """The Dense layers, first to last."""
     return [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
 
 
-def named(network: keras.Sequential) -> dict[str, Array]:
-    """The same arrays by name: dense_1/kernel, dense_1/bias and so on."""
+def by_name(network: keras.Sequential) -> dict[str, Array]:
+    """The arrays of `of` by name: dense_1/kernel, dense_1/bias and so on."""
     names = [
         f"{layer.name}/{kind}" for layer in dense_layers(network) for kind in ("kernel", "bias")
     ]
@@ -44,11 +44,10 @@ def named(network: keras.Sequential) -> dict[str, Array]:
 
 
 def table(before: dict[str, Array], after: dict[str, Array]) -> pd.DataFrame:
-    """The weights before and after training, one row for each number; for a
-    network of more than MOST_TABLE_ROWS, a row for each array with its mean and
-    standard deviation."""
+    """The weights before and after training, a row for each weight; for a network of more than
+    MAX_TABLE_ROWS weights, a row for each array with its mean and standard deviation."""
     rows: list[dict[str, Any]] = []
-    many = sum(array.size for array in after.values()) > MOST_TABLE_ROWS
+    many = sum(array.size for array in after.values()) > MAX_TABLE_ROWS
     for name, array in after.items():
         layer, weight = name.split("/")
         if many:
@@ -60,16 +59,16 @@ def table(before: dict[str, Array], after: dict[str, Array]) -> pd.DataFrame:
             continue
         rows.extend(
             {"layer": layer, "weight": weight}
-            | {"input": place[0] + 1 if weight == "kernel" else None, "unit": place[-1] + 1}
-            | {"before": before[name][place], "after": array[place]}
-            for place in np.ndindex(array.shape)
+            | {"input": index[0] + 1 if weight == "kernel" else None, "unit": index[-1] + 1}
+            | {"before": before[name][index], "after": array[index]}
+            for index in np.ndindex(array.shape)
         )
-    listed = pd.DataFrame(rows)
-    return listed if many else listed.astype({"input": "Int64"})
+    frame = pd.DataFrame(rows)
+    return frame if many else frame.astype({"input": "Int64"})
 
 
 def save(arrays: dict[str, Array], path: Path) -> None:
-    """arrays as an .npz file; its bytes depend on nothing but them."""
+    """Writes arrays as an .npz file, whose bytes follow from them alone."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as entry:

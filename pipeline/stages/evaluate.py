@@ -8,6 +8,7 @@ from pipeline.config.section import read_section
 from pipeline.config.training import Training
 from pipeline.dataset import prepared
 from pipeline.dataset.rows import PARTS
+from pipeline.runtime.entry import CommandParser
 from pipeline.runtime.files import whole_directory, write_table, write_text
 from pipeline.runtime.paths import EVALUATION, METRICS, MODEL, PREPARED
 from pipeline.tracking.client import record_evaluation
@@ -17,7 +18,7 @@ from pipeline.tracking.stage_command import run_stage
 def main() -> None:
     loss = read_section("training", Training).loss.value
     with record_evaluation():
-        # Keras is imported while the recorder gets ready.
+        # Importing Keras takes seconds, in which the recorder starts.
         from pipeline.evaluation import figures
         from pipeline.evaluation.evaluation import evaluate
         from pipeline.evaluation.predictor import Predictor
@@ -29,7 +30,7 @@ def main() -> None:
         with whole_directory(EVALUATION) as folder:
             write_table(evaluation.predictions, folder / "predictions.csv")
             if len(new):
-                answered = pd.concat([new, predictor.answers(new)], axis=1)
+                answered = pd.concat([new, predictor.predict_conformed(new)], axis=1)
                 write_table(answered, folder / "new_predictions.csv")
             if evaluation.coefficients is not None:
                 write_table(evaluation.coefficients, folder / "coefficients.csv")
@@ -42,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage("evaluate", main)
+    run_stage(main, CommandParser("pipeline.stages.evaluate", __doc__))

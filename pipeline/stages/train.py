@@ -5,6 +5,7 @@ import shutil
 from pipeline.config.training import read_training_config
 from pipeline.dataset import prepared
 from pipeline.dataset.encoding import Encoding
+from pipeline.runtime.entry import CommandParser
 from pipeline.runtime.files import whole_directory
 from pipeline.runtime.paths import CONTRACT, ENCODING, MODEL, PREPARED
 from pipeline.tracking.client import record_training
@@ -18,31 +19,31 @@ def main() -> None:
     encoding = Encoding.read(PREPARED / ENCODING)
     fits = prepared.fits_in_memory([TRAIN, VALIDATION], len(encoding.names))
     with record_training() as recorder:
-        # Keras is imported while the recorder gets ready.
+        # Importing Keras takes seconds, in which the recorder starts.
         from pipeline.network import model_folder
         from pipeline.network.encoder import Encoder
         from pipeline.training.progress import EpochProgress
-        from pipeline.training.train import check_finite, described, train
+        from pipeline.training.train import check_finite, train
 
-        encode = Encoder(encoding)
+        encoder = Encoder(encoding)
         streaming = config.training.streaming.decided(useful=not fits)
         rows, validation = (
-            prepared.load(path, encode.part, streaming=streaming) for path in (TRAIN, VALIDATION)
+            prepared.load(path, encoder.part, streaming=streaming) for path in (TRAIN, VALIDATION)
         )
         with EpochProgress(config.training.epochs, recorder.epochs) as progress:
             (fitted,) = train(
                 [config], encoding, rows, validation, on_epochs=progress, announce=print,
-                callbacks=[],  # Keras callbacks of your own.
+                callbacks=[],  # your own Keras callbacks
             )  # fmt: skip
         check_finite(fitted, config)
         with whole_directory(MODEL) as folder:
             model_folder.write(
-                folder, encode, config.model.layers, config.training.seed,
+                folder, encoder, config.model.layers, config.training.seed,
                 trained=fitted.weights, history=fitted.history, row=prepared.first_rows(TRAIN, 1),
             )  # fmt: skip
             shutil.copy(PREPARED / CONTRACT, folder)
-    print(described(fitted))
+    print(fitted.summary())
 
 
 if __name__ == "__main__":
-    run_stage("train", main)
+    run_stage(main, CommandParser("pipeline.stages.train", __doc__))

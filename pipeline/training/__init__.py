@@ -1,2 +1,2 @@
-"""Training one network, or many of one structure as one, from the first epoch to the last. May
-import runtime, config, dataset, network."""
+"""Training one network, or many of the same structure as a group, from the first epoch to the
+last. May import runtime, config, dataset, network."""

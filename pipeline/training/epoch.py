@@ -2,8 +2,8 @@
 
 A group is one model whose kernels have shape (members, inputs, units) and whose biases
 (members, 1, units): a batched product trains all members in one step, and since they
-share nothing but the rows, each gets what it would have got alone. One network is the
-same without the leading axis: "…" below is (members,) or nothing.
+share nothing but the rows, the result for each is the one of training it alone. A single
+network has no leading axis: "…" below is (members,) or nothing.
 """
 
 import math
@@ -12,13 +12,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pipeline.network.backend import keras, tf
-from pipeline.training.optimizers import RULES, clipped, decayed
+from pipeline.training.optimizers import RULES, clip, decay
 
 Tensor = Any
 Weights = list[Tensor]  # kernel (…, inputs, units) and bias (…, 1, units) of each layer in turn
 Slots = list[list[Tensor]]
-Own = dict[str, Any]  # what the members have for themselves; see fitting
-# What an epoch tells of each member, and which of it is yes (1) or no (0).
+PerMember = dict[str, Any]  # see members.stack_hyperparameters
+# What an epoch reports of each member; the flags are 1 or 0.
 FLAGS = ("was_training", "finite", "better")
 METRICS = ("loss", "mae", "validation_loss", "validation_mae", *FLAGS)
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -32,7 +32,8 @@ LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class State(NamedTuple):
-    """Where a training stands; best, waited and training have the shape of the leading axis."""
+    """What changes from epoch to epoch; best, waited and training have the shape of the leading
+    axis. best is the lowest loss that is monitored, waited the number of epochs since."""
 
     weights: Weights
     slots: Slots
@@ -43,8 +44,8 @@ class State(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """x (…, features) and y (…, 1); counts (…, 1) is 0 for what only fills up a batch or
-    chunk, or None where nothing does."""
+    """x (…, features) and y (…, 1); counts (…, 1) is 0 for padding rows and 1 for others, or
+    None where there is no padding."""
 
     x: Tensor
     y: Tensor
@@ -52,7 +53,8 @@ class Rows(NamedTuple):
 
 
 class Units(NamedTuple):
-    """The target's own units: y * std + mean, or the exponential of that."""
+    """From what the network learns, z, to the target's units: z * std + mean, or the
+    exponential of that."""
 
     log: bool = False
     mean: float = 0.0
@@ -63,8 +65,8 @@ AS_LEARNED = Units()
 
 
 class Group(NamedTuple):
-    """What a compiled function is made for: all that the members share, and which of
-    the things that they may have any of them has."""
+    """What a compiled function depends on: all that the members have in common, and which
+    optional computations at least one of them needs."""
 
     activations: tuple[str, ...]
     loss: str
@@ -76,87 +78,101 @@ class Group(NamedTuple):
     stopping: bool
     padded: bool
     xla: bool
-    # These change the number of axes, and so take a function of their own.
-    alone: bool
-    own_orders: bool
-    # Of a target that is learned as its logarithm; else MAE is scaled when it is told.
+    # These two change the number of axes, which needs another function.
+    single: bool
+    order_per_member: bool
+    # For a target that is learned as its logarithm; otherwise MAE is scaled when it is reported.
     units: Units | None = None
 
-    def predict(self, weights: Weights, x: Tensor, own: Own, time: Tensor | None) -> Tensor:
-        """x of shape (rows, features) to (…, rows, 1); dropout is drawn anew for each
-        time, and time None is without it."""
+    def predict(
+        self, weights: Weights, x: Tensor, per_member: PerMember, time: Tensor | None
+    ) -> Tensor:
+        """Predictions (…, rows, 1) for x (rows, features); each time has its own dropout
+        masks, and None is without dropout."""
         for layer, name in enumerate(self.activations):
             kernel, bias = weights[2 * layer : 2 * layer + 2]
             x = keras.activations.get(name)(x @ kernel + bias)
             if time is not None and self.dropout[layer]:
-                x = dropped(x, own["dropout"][layer], own["seed"], time=time, layer=layer)
+                x = dropout(
+                    x, per_member["dropout"][layer], per_member["seed"], time=time, layer=layer
+                )
         return x
 
     def absolute(self, y: Tensor, predicted: Tensor) -> Tensor:
-        """What MAE is the mean of."""
+        """The absolute errors that MAE is the mean of."""
         if self.units is None:
             return tf.abs(y - predicted)
-        own = (tf.exp(z * self.units.std + self.units.mean) for z in (y, predicted))
-        return tf.abs(tf.subtract(*own))
+        in_units = (tf.exp(z * self.units.std + self.units.mean) for z in (y, predicted))
+        return tf.abs(tf.subtract(*in_units))
 
-    def penalty(self, weights: Weights, own: Own) -> Tensor:
-        """L1 and L2 of the kernels, as Keras adds them to the loss."""
+    def penalty(self, weights: Weights, per_member: PerMember) -> Tensor:
+        """The L1 and L2 penalties of the kernels, as Keras adds them to the loss."""
         if not self.penalties:
             return 0.0
         terms = (
             tf.reduce_sum(l1 * tf.abs(kernel) + l2 * tf.square(kernel), axis=[-2, -1])
-            for kernel, l1, l2 in zip(weights[::2], own["l1"], own["l2"], strict=True)
+            for kernel, l1, l2 in zip(weights[::2], per_member["l1"], per_member["l2"], strict=True)
         )
         return tf.add_n(list(terms))
 
     def step(
-        self, weights: Weights, slots: Slots, batch: Rows, own: Own, *, rate: Tensor, time: Tensor
+        self,
+        weights: Weights,
+        slots: Slots,
+        batch: Rows,
+        per_member: PerMember,
+        *,
+        rate: Tensor,
+        time: Tensor,
     ) -> tuple[Weights, Slots, Tensor, Tensor]:
-        """One batch: the weights after it, and loss and MAE before it."""
+        """Trains on one batch: weights and slots after the step, loss and MAE before it."""
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            predicted = self.predict(weights, batch.x, own, time)
+            predicted = self.predict(weights, batch.x, per_member, time)
             loss = mean(LOSSES[self.loss](batch.y - predicted), batch.counts) + self.penalty(
-                weights, own
+                weights, per_member
             )
-        # The gradient of the members' sum: each weight is in its own member's loss alone.
+        # The gradient of the sum over the members: a weight affects the loss of its member alone.
         gradients = tape.gradient(loss, weights)
         if self.clipping:
-            gradients = [clipped(one, own["clipnorm"], own["clipvalue"]) for one in gradients]
+            gradients = [
+                clip(one, per_member["clipnorm"], per_member["clipvalue"]) for one in gradients
+            ]
         if self.decay:
-            weights = [decayed(weight, rate, own["weight_decay"]) for weight in weights]
-        update = RULES[self.update].update
+            weights = [decay(weight, rate, per_member["weight_decay"]) for weight in weights]
+        rule = RULES[self.update].update
+        hyperparameters, time = per_member["hyperparameters"], tf.cast(time, tf.float32)
         stepped = [
-            update(*one, rate=rate, time=tf.cast(time, tf.float32), own=own["settings"])
+            rule(*one, rate=rate, time=time, hyperparameters=hyperparameters)
             for one in zip(weights, gradients, slots, strict=True)
         ]
         weights, slots = [weight for weight, _ in stepped], [kept for _, kept in stepped]
         return weights, slots, loss, mean(self.absolute(batch.y, predicted), batch.counts)
 
     def batches(
-        self, state: State, sums: Any, own: Own, rows: Rows, *,
+        self, state: State, sums: Any, per_member: PerMember, rows: Rows, *,
         order: Tensor, rates: Tensor, first: Tensor, steps: Tensor,
     ) -> tuple[Weights, Slots, Any]:  # fmt: skip
-        """A step for each batch of order, (steps, …, batch), with its rate. sums are of
-        loss and MAE over the rows so far; first counts the steps before."""
+        """A step for each batch of order, (steps, …, batch), with its rate. sums are those of
+        loss and MAE over the rows so far; first is the number of steps before."""
 
-        def one(i: Tensor, weights: Weights, slots: Slots, losses: Tensor, maes: Tensor) -> Any:
-            batch, size = self.take(rows, order[i])
+        def body(i: Tensor, weights: Weights, slots: Slots, losses: Tensor, maes: Tensor) -> Any:
+            batch, size = self.gather(rows, order[i])
             weights, slots, loss, mae = self.step(
-                weights, slots, batch, own, rate=wide(rates[i]), time=first + i + 1
+                weights, slots, batch, per_member, rate=expand(rates[i]), time=first + i + 1
             )
             return i + 1, weights, slots, losses + size * loss, maes + size * mae
 
-        def going_on(i: Tensor, _weights: Any, _slots: Any, losses: Tensor, _maes: Any) -> Tensor:
+        def condition(i: Tensor, _weights: Any, _slots: Any, losses: Tensor, _maes: Any) -> Tensor:
             finite = tf.math.is_finite(losses)
             return (i < steps) & tf.reduce_any(finite & state.training)
 
         start = (tf.constant(0), state.weights, state.slots, *sums)
-        _, weights, slots, losses, maes = tf.while_loop(going_on, one, start)
+        _, weights, slots, losses, maes = tf.while_loop(condition, body, start)
         return weights, slots, (losses, maes)
 
-    def take(self, rows: Rows, order: Tensor) -> tuple[Rows, Tensor]:
-        """The rows of that order, where -1 is none, and how many they are."""
+    def gather(self, rows: Rows, order: Tensor) -> tuple[Rows, Tensor]:
+        """The rows at the positions of order, where -1 is padding, and their number."""
         if not self.padded:
             size = tf.cast(tf.shape(order)[-1], tf.float32)
             return Rows(tf.gather(rows.x, order), tf.gather(rows.y, order)), size
@@ -165,11 +181,13 @@ class Group(NamedTuple):
         batch = Rows(tf.gather(rows.x, order), tf.gather(rows.y, order), counts)
         return batch, tf.reduce_sum(counts, axis=[-2, -1])
 
-    def validate(self, weights: Weights, chunks: Rows, own: Own) -> tuple[Tensor, Tensor, Tensor]:
-        """Sums of loss and MAE over chunks, (chunks, rows, ...), and of how many rows."""
+    def validate(
+        self, weights: Weights, chunks: Rows, per_member: PerMember
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Sums of loss and MAE over chunks (chunks, rows, ...), and the number of rows."""
 
-        def one(i: Tensor, losses: Tensor, maes: Tensor) -> Any:
-            y, predicted = chunks.y[i], self.predict(weights, chunks.x[i], own, time=None)
+        def body(i: Tensor, losses: Tensor, maes: Tensor) -> Any:
+            y, predicted = chunks.y[i], self.predict(weights, chunks.x[i], per_member, time=None)
             loss, mae = (
                 tf.reduce_sum(values * chunks.counts[i], axis=[-2, -1])
                 for values in (LOSSES[self.loss](y - predicted), self.absolute(y, predicted))
@@ -178,64 +196,68 @@ class Group(NamedTuple):
 
         none = tf.zeros_like(weights[0][..., 0, 0])
         start = (tf.constant(0), none, none)
-        _, losses, maes = tf.while_loop(lambda i, *_: i < tf.shape(chunks.x)[0], one, start)
+        _, losses, maes = tf.while_loop(lambda i, *_: i < tf.shape(chunks.x)[0], body, start)
         return losses, maes, tf.reduce_sum(chunks.counts)
 
     def end_epoch(
-        self, state: State, reached: Any, own: Own, validation: Any, *, count: Tensor
+        self, state: State, trained: Any, per_member: PerMember, validation: Any, *, count: Tensor
     ) -> tuple[State, Tensor]:
-        """The state after an epoch over count rows that reached weights, slots and sums,
-        and METRICS, (METRICS, …). validation is what `validate` gives of all its rows, or None."""
-        weights, slots, sums = reached
+        """The state after an epoch over count rows, and its metrics (METRICS, …). trained is
+        what `batches` returns for the whole epoch, validation what `validate` returns for all
+        validation rows, or None."""
+        weights, slots, sums = trained
         loss, mae = (total / count for total in sums)
         missing = tf.fill(tf.shape(loss), math.nan)
         validated, monitored = (missing, missing), loss
         if validation is not None:
             losses, maes, rows = validation
-            monitored = losses / rows + self.penalty(weights, own)
+            monitored = losses / rows + self.penalty(weights, per_member)
             validated = monitored, maes / rows
         finite = tf.math.is_finite(loss) & tf.math.is_finite(monitored)
-        # Whoever is done stays as it was, until it leaves.
-        weights = moved(state.training, weights, state.weights)
+        # A member that has finished keeps its weights until it is dropped.
+        weights = select(state.training, weights, state.weights)
         training, better = state.training & finite, state.training & finite
         best, best_weights, waited = state.best, state.best_weights, state.waited
         if self.stopping:
-            better &= monitored < best - own["min_delta"]
+            better &= monitored < best - per_member["min_delta"]
             best = tf.where(better, monitored, best)
-            best_weights = moved(better, weights, best_weights)
+            best_weights = select(better, weights, best_weights)
             waited = tf.where(better, 0, waited + 1)
-            training &= waited < own["patience"]
+            training &= waited < per_member["patience"]
         flags = (tf.cast(flag, tf.float32) for flag in (state.training, finite, better))
-        told = tf.stack([loss, mae, *validated, *flags])
-        return State(weights, slots, best_weights, best, waited, training), told
+        metrics = tf.stack([loss, mae, *validated, *flags])
+        return State(weights, slots, best_weights, best, waited, training), metrics
 
     def epochs(
-        self, state: State, own: Own, rows: Rows, validation: Rows | None, *,
+        self, state: State, per_member: PerMember, rows: Rows, validation: Rows | None, *,
         orders: Tensor, rates: Tensor, first: Tensor, number: Tensor,
     ) -> tuple[State, Tensor, Tensor]:  # fmt: skip
-        """number epochs, or fewer if nobody is left to train: the state after them, METRICS
-        of each, and how many they were. orders and rates have an epoch for each entry,
-        and may have more of them; first counts the steps before."""
+        """Trains for number epochs, or fewer if every member finishes before: the state after
+        them, the metrics of each, and how many there were. orders and rates have an entry for
+        each epoch, and may have more; first is the number of steps before."""
         steps, count = tf.shape(rates)[1], tf.cast(tf.shape(rows.x)[0], tf.float32)
         none = tf.zeros_like(state.best)
 
-        def one(epoch: Tensor, state: State, told: Any) -> Any:
-            reached = self.batches(
-                state, (none, none), own, rows,
+        def body(epoch: Tensor, state: State, metrics: Any) -> Any:
+            trained = self.batches(
+                state, (none, none), per_member, rows,
                 order=orders[epoch], rates=rates[epoch], first=first + epoch * steps, steps=steps,
             )  # fmt: skip
-            validated = None if validation is None else self.validate(reached[0], validation, own)
-            state, values = self.end_epoch(state, reached, own, validated, count=count)
-            return epoch + 1, state, told.write(epoch, values)
+            validated = (
+                None if validation is None else self.validate(trained[0], validation, per_member)
+            )
+            state, values = self.end_epoch(state, trained, per_member, validated, count=count)
+            return epoch + 1, state, metrics.write(epoch, values)
 
-        def going_on(epoch: Tensor, state: State, _told: Any) -> Tensor:
+        def condition(epoch: Tensor, state: State, _metrics: Any) -> Tensor:
             return (epoch < number) & tf.reduce_any(state.training)
 
-        told = tf.TensorArray(
+        metrics = tf.TensorArray(
             tf.float32, tf.shape(rates)[0], element_shape=(len(METRICS), *state.best.shape)
         )
-        done, state, told = tf.while_loop(going_on, one, (tf.constant(0), state, told))
-        return state, told.stack(), done
+        start = (tf.constant(0), state, metrics)
+        done, state, metrics = tf.while_loop(condition, body, start)
+        return state, metrics.stack(), done
 
 
 class Compiled(NamedTuple):
@@ -249,13 +271,13 @@ class Compiled(NamedTuple):
 
 @lru_cache(maxsize=64)
 def compiled(group: Group) -> Compiled:
-    """Compiled once for each group and for each size of what they are called with."""
+    """The functions of a group, which TensorFlow traces once for each shape of its arguments."""
 
     def function(method: Callable[..., Any]) -> Callable[..., Any]:
-        made: Callable[..., Any] = tf.function(
+        traced: Callable[..., Any] = tf.function(
             method, autograph=False, jit_compile=group.xla, reduce_retracing=not group.xla
         )
-        return made
+        return traced
 
     return Compiled(
         epochs=function(group.epochs),
@@ -266,40 +288,40 @@ def compiled(group: Group) -> Compiled:
 
 
 def mean(values: Tensor, counts: Tensor | None) -> Tensor:
-    """Over the rows of (…, rows, 1) that count."""
+    """The mean over the rows of values (…, rows, 1) that are not padding."""
     if counts is None:
         return tf.reduce_mean(values, axis=[-2, -1])
     return tf.reduce_sum(values * counts, axis=[-2, -1]) / tf.reduce_sum(counts, axis=[-2, -1])
 
 
-def wide(values: Tensor) -> Tensor:
-    """(…) to (…, 1, 1), which broadcasts over the axes of a weight."""
+def expand(values: Tensor) -> Tensor:
+    """(…) as (…, 1, 1), which broadcasts over the axes of a weight."""
     return values[..., tf.newaxis, tf.newaxis]
 
 
-def moved(which: Tensor, new: Weights, old: Weights) -> Weights:
-    """new for the members that which names, old for the others."""
-    return [tf.where(wide(which), *pair) for pair in zip(new, old, strict=True)]
+def select(which: Tensor, new: Weights, old: Weights) -> Weights:
+    """new for the members where which is true, old for the others."""
+    return [tf.where(expand(which), *pair) for pair in zip(new, old, strict=True)]
 
 
-def dropped(x: Tensor, rate: Tensor, seed: Tensor, *, time: Tensor, layer: int) -> Tensor:
+def dropout(x: Tensor, rate: Tensor, seed: Tensor, *, time: Tensor, layer: int) -> Tensor:
     """Srivastava et al. (2014), "Dropout": 0 with probability rate, else x / (1 - rate).
-    Which ones follows from seed, time, layer and place alone, so that a member's mask
-    does not depend on who is trained beside it."""
+    The mask follows from seed, time, layer and position alone, so that it does not depend on
+    the other members of the group."""
     shape = tf.shape(x)[-2:]
-    places = tf.reshape(tf.range(shape[0] * shape[1]), shape)
-    drawn = mixed(seed)
-    for number in (time, tf.constant(layer), places):
-        drawn = mixed(drawn + tf.cast(number, tf.uint32))
-    # 24 bits are what a float32 holds exactly.
+    positions = tf.reshape(tf.range(shape[0] * shape[1]), shape)
+    drawn = mix(seed)
+    for number in (time, tf.constant(layer), positions):
+        drawn = mix(drawn + tf.cast(number, tf.uint32))
+    # A float32 represents 24 bits exactly.
     kept = tf.cast(tf.bitwise.right_shift(drawn, tf.constant(8, tf.uint32)), tf.float32)
     return tf.where(kept / 2.0**24 >= rate, x / (1 - rate), 0.0)
 
 
-def mixed(value: Tensor) -> Tensor:
-    """uint32 to uint32, so that each bit of the result hangs on each bit of value: Wellons
-    (2018), "Prospecting for hash functions", lowbias32. TensorFlow's own stateless
-    generators take one seed for a call, and draw other numbers under XLA."""
+def mix(value: Tensor) -> Tensor:
+    """A hash from uint32 to uint32: Wellons (2018), "Prospecting for hash functions",
+    lowbias32. TensorFlow's stateless generators take a single seed per call, and draw other
+    numbers under XLA."""
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
         shifted = tf.bitwise.right_shift(value, tf.constant(shift, tf.uint32))
         value = tf.bitwise.bitwise_xor(value, shifted) * tf.constant(factor, tf.uint32)

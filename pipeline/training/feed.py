@@ -1,4 +1,4 @@
-"""Rows as the compiled functions take them: all at once, in chunks, or as they are read."""
+"""Rows as tensors for the compiled functions: all at once, in chunks, or from a stream."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,15 +12,15 @@ from pipeline.training.epoch import Rows
 from pipeline.training.shuffle import Order, in_batches, streamed
 
 
-def held(part: Part) -> Rows:
-    """All rows, in their own order."""
+def in_memory(part: Part) -> Rows:
+    """All rows, in their order."""
     return Rows(tf.constant(part.x), tf.constant(part.y))
 
 
-def chunks(part: Part, most: int, count: int | None = None) -> Rows:
-    """x, y and which rows count, (chunks, rows, ...), of at most so many rows a chunk; of
-    the part's rows the first count do, or all."""
-    size = min(len(part), max(1, most))
+def chunks(part: Part, max_rows: int, count: int | None = None) -> Rows:
+    """x, y and counts of shape (chunks, rows, ...), with at most max_rows rows in a chunk.
+    Only the first count rows of the part are data, the others are padding; None is all."""
+    size = min(len(part), max(1, max_rows))
     order = in_batches(np.arange(len(part), dtype=np.int32), size)
     counted = (order >= 0) & (order < (len(part) if count is None else count))
     counts = counted.astype(np.float32)[..., np.newaxis]
@@ -30,10 +30,11 @@ def chunks(part: Part, most: int, count: int | None = None) -> Rows:
 def pieces(
     stream: Stream, seed: int, epoch: int, *, batch_size: int, shuffle: bool
 ) -> tf.data.Dataset:
-    """The rows of an epoch, window by window; the next is read while one is trained on.
+    """The rows of an epoch, window by window; the next one is read during training.
 
-    An element is x, y, the order of its rows in batches, and how many batches those
-    are. All elements have one size, so that one compilation serves them.
+    An element is x (rows, features), y (rows, 1), the order of its rows in batches (batches,
+    batch_size), where -1 is padding, and the number of batches that have rows. All elements
+    have the same shape, so that they need a single compilation.
     """
     rows = (
         min(-(-len(stream) // batch_size), stream.block_rows * WINDOW_BLOCKS // batch_size + 1)
@@ -44,9 +45,10 @@ def pieces(
         for part in streamed(stream, seed, epoch, batch_size=batch_size, shuffle=shuffle):
             order = np.full(rows, -1, np.int32)
             order[: len(part)] = np.arange(len(part))
-            spare = rows - len(part)
+            batches = order.reshape(-1, batch_size)
+            missing = rows - len(part)
             steps = -(-len(part) // batch_size)
-            yield longer(part.x, spare), longer(part.y, spare), order.reshape(-1, batch_size), steps
+            yield padded(part.x, missing), padded(part.y, missing), batches, steps
 
     features = stream.read(0).x.shape[1]
     return tf.data.Dataset.from_generator(
@@ -60,21 +62,22 @@ def pieces(
     ).prefetch(1)
 
 
-def blocks_of_chunks(stream: Stream, most: int) -> tf.data.Dataset:
-    """The rows in their own order, block by block, each as `chunks` of at most so many
-    rows; all elements have one size. The next is read while one is worked on."""
+def blocks_of_chunks(stream: Stream, max_rows: int) -> tf.data.Dataset:
+    """The rows in their order, block by block, each as `chunks` of at most max_rows rows; all
+    elements have the same shape. The next block is read while one is used."""
     size = min(stream.rows, stream.block_rows)
 
     def read() -> Iterator[Rows]:
         for part in blocks(stream):
-            spare = size - len(part)
-            yield chunks(Part(longer(part.x, spare), longer(part.y, spare)), most, len(part))
+            missing = size - len(part)
+            whole = Part(padded(part.x, missing), padded(part.y, missing))
+            yield chunks(whole, max_rows, len(part))
 
     return tf.data.Dataset.from_generator(
         read, output_signature=tf.nest.map_structure(tf.type_spec_from_value, next(read()))
     ).prefetch(1)
 
 
-def longer(array: NDArray[Any], spare: int) -> NDArray[Any]:
-    """array with so many zeros more along its first axis."""
-    return np.pad(array, [(0, spare)] + [(0, 0)] * (array.ndim - 1)) if spare else array
+def padded(array: NDArray[Any], count: int) -> NDArray[Any]:
+    """array with count zeros appended along its first axis."""
+    return np.pad(array, [(0, count)] + [(0, 0)] * (array.ndim - 1)) if count else array

@@ -1,7 +1,7 @@
-"""Training from its first epoch to its last: one network, or many of one structure.
+"""Training from the first epoch to the last: one network, or many of the same structure.
 
-What an epoch is stands in epoch.py; here are the rows that it takes, who is still
-trained, and what is told of it.
+epoch.py computes an epoch. This module gives it the rows, keeps track of the members that
+are still trained, and reports the curves.
 """
 
 import math
@@ -19,20 +19,19 @@ from pipeline.network.backend import keras, tf
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.cost import Cost
 from pipeline.training.epoch import AS_LEARNED, FLAGS, METRICS, Group, Rows, State, Units, compiled
-from pipeline.training.feed import blocks_of_chunks, chunks, held, longer, pieces
-from pipeline.training.members import Member, own, starts
+from pipeline.training.feed import blocks_of_chunks, chunks, in_memory, padded, pieces
+from pipeline.training.members import Member, stack_hyperparameters, stack_weights
 from pipeline.training.optimizers import number_of_slots
 from pipeline.training.shuffle import Order, in_batches, order_of_rows
 
 Values = NDArray[np.float64]
-# Told of some epochs; may answer with the members to give up.
 OnEpochs = Callable[[int, dict[str, Values]], Iterable[int] | None]
-# How many activations of a layer the validation part may take at once.
-MOST_ACTIVATIONS = 2**22
+# Of a layer, which validation computes at once.
+MAX_ACTIVATIONS = 2**22
 
 
 class DivergedError(Exception):
-    """The loss is no longer a finite number, and no further epoch would make it one."""
+    """The loss is not finite any more, from which no further epoch recovers."""
 
     def __init__(self, epoch: int, loss: float) -> None:
         super().__init__(f"the loss became {loss} in epoch {epoch}")
@@ -42,20 +41,37 @@ class DivergedError(Exception):
 
 @dataclass(frozen=True)
 class Fitted:
-    """What became of a member: its weights, in Member's form, and a row for each epoch.
+    """A trained member.
 
-    history has the columns epoch (from 1), loss and mae over the epoch's batches, each
-    before its step, validation_loss and validation_mae after the epoch (missing values
-    without a validation part), learning_rate at the epoch's start and kept, True for the
-    epoch whose weights these are: the last one, or with stopping the best one by the
-    validation loss (else the training loss); for none, where a Keras callback leaves
-    weights that no epoch ended with, an average, say. The epoch in which a member
-    diverged is not among them.
+    Attributes
+    ----------
+    weights
+        Kernel (inputs, units) and bias (units,) of each layer in turn.
+    history
+        A row for each epoch but one that diverged: epoch (from 1), loss and mae over the
+        epoch's batches, each before its step, validation_loss and validation_mae after the
+        epoch (missing values without a validation part), learning_rate at the start of the
+        epoch, and kept, True for the epoch that ended with these weights. With early stopping
+        that is the best one by the validation loss (or the training loss without a validation
+        part), otherwise the last. It is none where a Keras callback sets other weights, such as
+        an average.
+    diverged
+        Why training stopped before its end, or None.
     """
 
     weights: list[Array]
     history: pd.DataFrame
     diverged: DivergedError | None
+
+    def summary(self) -> str:
+        """One line: the epochs, the last loss and MAE, and which weights were kept."""
+        last = self.history.iloc[-1]
+        line = f"trained {len(self.history)} epochs: loss {last.loss:.6g}, mae {last.mae:.6g}"
+        if last.kept:
+            return line
+        kept = self.history["epoch"][self.history["kept"]]
+        source = f"epoch {kept.iloc[0]}" if len(kept) else "a Keras callback"
+        return f"{line}; the weights are those of {source}"
 
 
 def fit(
@@ -76,26 +92,58 @@ def fit(
     network: keras.Sequential | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[Fitted]:
-    """Trains members, whose weights have the same shapes, each as if it were alone.
+    """Trains a group of members, each as if it were trained alone.
 
-    activations has Keras's name for each layer; loss is a key of epoch.LOSSES, update
-    one of updates.RULES. xla compiles the epochs with XLA. MAE
-    values are in the target's own units, which units gives those of y. on_epochs is
-    called now and then, and at each epoch of pauses, with the number of the first of the
-    epochs since (from 1) and their curves, arrays of shape (epochs, members), NaN for
-    whoever was not trained; the members that it returns, if any, are given up.
+    The order of the rows follows from seed and epoch alone.
 
-    callbacks are called at each epoch of a single member, as for network, whose Dense
-    layers have its weights. The order of the rows follows from seed and epoch alone.
-    Raises ValueError where members are of different shapes, where of train and validation
-    one is a stream, or where a stream's members have different seeds: each would read the
-    file in an order of its own.
+    Parameters
+    ----------
+    members
+        Networks whose weights have the same shapes.
+    train
+        x of shape (rows, features) and y of shape (rows, 1), in memory or as a stream.
+    validation
+        The same for the rows that the network is validated on after each epoch, or None.
+    activations
+        Keras's name of each layer's activation.
+    loss
+        A key of epoch.LOSSES.
+    update
+        A key of optimizers.RULES.
+    epochs, batch_size, shuffle
+        As in keras.Model.fit.
+    xla
+        Whether XLA compiles the epochs.
+    pauses
+        Epochs (from 1) after which on_epochs is called in any case.
+    units
+        From y to the units of the target, in which MAE is reported.
+    on_epochs
+        Called after every few epochs with the number of the first of them (from 1) and their
+        curves by name, each of shape (epochs, members), NaN where a member was not trained.
+        May return the positions of members to stop.
+    network
+        For callbacks: a network whose Dense layers have the weights of the only member.
+    callbacks
+        Keras callbacks, called at each epoch of a single member.
+
+    Returns
+    -------
+    list of Fitted
+        One for each member, in their order.
+
+    Raises
+    ------
+    ValueError
+        If the weights of the members have different shapes; if only one of train and
+        validation is a stream; if members that would read a shuffled stream have different
+        seeds, and so different orders; if there are callbacks but several members or no network.
     """
     shapes = {tuple(weight.shape for weight in member.weights) for member in members}
     if len(shapes) != 1:
         raise ValueError(f"members of {len(shapes)} structures cannot be one group")
     if isinstance(train, Stream) and shuffle and len({member.seed for member in members}) > 1:
-        raise ValueError("a stream is read in one order; train members of other seeds apart")
+        raise ValueError("a stream is read in one order; train members of other seeds separately")
     if validation is not None and len(validation) == 0:
         validation = None
     if validation is not None and type(validation) is not type(train):
@@ -105,32 +153,32 @@ def fit(
         activations=activations, loss=loss, update=update, epochs=epochs,
         batch_size=batch_size, shuffle=shuffle, xla=xla, pauses=pauses, units=units,
     )  # fmt: skip
-    called = None
+    keras_callbacks = None
     if callbacks:
         if len(members) != 1 or network is None:
             raise ValueError("Keras callbacks need the one network that they are for")
-        called = Callbacks(callbacks, network, update=update, loss=loss, epochs=epochs)
-    told: list[Values] = []
-    while training.going_on():
+        keras_callbacks = Callbacks(callbacks, network, update=update, loss=loss, epochs=epochs)
+    reported: list[Values] = []
+    while training.has_work():
         first = training.epoch + 1
-        values = training.advance(called)
+        values = training.advance(keras_callbacks)
         values[:, [CURVES.index("mae"), CURVES.index("validation_mae")]] *= (
             1.0 if units.log else units.std
         )
-        told.append(values)
-        given_up = None
+        reported.append(values)
         if on_epochs is not None:
-            given_up = on_epochs(first, {name: values[:, i] for i, name in enumerate(CURVES)})
-        training.leave(given_up or ())
-    weights = training.finish(called)
-    curves = np.moveaxis(np.concatenate(told), 2, 0)
+            stopped = on_epochs(first, {name: values[:, i] for i, name in enumerate(CURVES)})
+            training.stop(stopped or ())
+        training.drop_finished()
+    weights = training.finish(keras_callbacks)
+    curves = np.moveaxis(np.concatenate(reported), 2, 0)
     results = zip(weights, curves, training.kept, training.diverged, strict=True)
     return [_fitted(*result) for result in results]
 
 
 class _Training:
-    """A group on its way. Members that are done leave its tensors; places has the
-    number of each one that is still in them."""
+    """The state of a group in training. active has the positions among members of those that
+    are in the tensors; members that have finished are dropped from them."""
 
     def __init__(
         self, members: Sequence[Member], train: Part | Stream, validation: Part | Stream | None, *,
@@ -138,8 +186,8 @@ class _Training:
         batch_size: int, shuffle: bool, xla: bool, pauses: Sequence[int], units: Units,
     ) -> None:  # fmt: skip
         self.members = members
-        self.alone = len(members) == 1
-        self.places = list(range(len(members)))
+        self.single = len(members) == 1
+        self.active = list(range(len(members)))
         self.train = train
         self.rows = len(train)
         self.block_rows = block_rows(members[0].weights[0].shape[0])
@@ -158,10 +206,10 @@ class _Training:
         self.xla = xla
         self.epochs_per_call = self.cost.epochs_per_call(xla=self.xla)
 
-        stacked = own(members)
-        start = [tf.constant(array) for array in starts(members)]
-        slots = number_of_slots(update, stacked["settings"])
-        none = np.zeros(() if self.alone else len(members), np.float32)
+        stacked = stack_hyperparameters(members)
+        start = [tf.constant(array) for array in stack_weights(members)]
+        slots = number_of_slots(update, stacked["hyperparameters"])
+        none = np.zeros(() if self.single else len(members), np.float32)
         self.group = Group(
             activations=tuple(activations),
             loss=loss,
@@ -173,13 +221,13 @@ class _Training:
             stopping=any(member.stopping for member in members),
             padded=self.rows % self.batch_size > 0,
             xla=self.xla,
-            alone=self.alone,
-            own_orders=shuffle and len({member.seed for member in members}) > 1,
+            single=self.single,
+            order_per_member=shuffle and len({member.seed for member in members}) > 1,
             units=units if units.log else None,
         )
         self.compiled = compiled(self.group)
-        # Tensors, because NumPy arrays would be copied for each call anew.
-        self.own = tf.nest.map_structure(tf.constant, stacked)
+        # Tensors, because every call would copy NumPy arrays.
+        self.per_member = tf.nest.map_structure(tf.constant, stacked)
         self.state = State(
             weights=start,
             slots=[[tf.zeros_like(weight)] * slots for weight in start],
@@ -188,97 +236,97 @@ class _Training:
             waited=tf.constant(none.astype(np.int32)),
             training=tf.constant(none == 0),
         )
-        self.held = None
-        if isinstance(train, Part):
-            self.held = held(train)
+        self.in_memory = in_memory(train) if isinstance(train, Part) else None
         self.validation: Rows | None = None
         self.validation_blocks: Iterable[Rows] = ()
         if validation is not None:
             widest = max(weight.shape[-1] for weight in members[0].weights)
-            most = MOST_ACTIVATIONS // (widest * len(members))
+            max_rows = MAX_ACTIVATIONS // (widest * len(members))
             if isinstance(validation, Part):
-                self.validation = chunks(validation, most)
+                self.validation = chunks(validation, max_rows)
             else:
-                self.validation_blocks = blocks_of_chunks(validation, most)
+                self.validation_blocks = blocks_of_chunks(validation, max_rows)
 
-    def going_on(self) -> bool:
-        """Whether there is an epoch to go and somebody to train."""
+    def has_work(self) -> bool:
+        """Whether epochs remain, and a member to train in them."""
         return self.epoch < self.epochs and bool(tf.reduce_any(self.state.training))
 
-    def advance(self, called: Callbacks | None) -> Values:
-        """Trains for some epochs; returns what they brought, (epochs, CURVES, members),
-        NaN for whoever was not trained in them."""
+    def advance(self, callbacks: Callbacks | None) -> Values:
+        """Trains for some epochs; returns their curves, (epochs, CURVES, members), NaN where a
+        member was not trained."""
         first = self.epoch
         pause = next(pause for pause in self.pauses if pause > first)
         number = min(self.epochs_per_call, pause - first)
-        if called is not None or isinstance(self.train, Stream):
+        if callbacks is not None or self.in_memory is None:
             number = 1
         rates = self._rates(first, number)
-        if called is not None:
-            rates = _with_rate(rates, called.begin(first, float(rates[0, 0])))
-        told = self._from_disk(rates[0]) if self.held is None else self._from_memory(rates)
-        self.epoch += len(told)
-        values = self._read(first, told, rates)
-        if called is not None:
-            self._call_back(called, first, values[0, :, 0])
+        if callbacks is not None:
+            rates = _with_rate(rates, callbacks.begin(first, float(rates[0, 0])))
+        in_memory = self.in_memory is not None
+        metrics = self._from_memory(rates) if in_memory else self._from_disk(rates[0])
+        self.epoch += len(metrics)
+        values = self._record(first, metrics, rates)
+        if callbacks is not None:
+            self._call_back(callbacks, first, values[0, :, 0])
         return values
 
-    def finish(self, called: Callbacks | None) -> list[list[Array]]:
-        """Each member's weights in the end."""
-        self._take_out(range(len(self.places)))
-        if called is not None:
-            self.weights[0], self.kept[0] = called.finish(self.weights[0])
+    def finish(self, callbacks: Callbacks | None) -> list[list[Array]]:
+        """The final weights of each member."""
+        self._collect(range(len(self.active)))
+        if callbacks is not None:
+            self.weights[0], self.kept[0] = callbacks.finish(self.weights[0])
         return self.weights
 
     def _from_memory(self, rates: Values) -> Array:
         number = len(rates)
         orders = np.stack([self._order(self.epoch + i) for i in range(number)])
-        # Always as many slots, so that one compilation serves all calls.
-        spare = self.epochs_per_call - number
-        state, told, done = self.compiled.epochs(
-            self.state, self.own, self.held, self.validation,
-            orders=longer(orders, spare), rates=longer(rates, spare).astype(np.float32),
+        # Always of the same length, so that all calls need a single compilation.
+        missing = self.epochs_per_call - number
+        state, metrics, done = self.compiled.epochs(
+            self.state, self.per_member, self.in_memory, self.validation,
+            orders=padded(orders, missing), rates=padded(rates, missing).astype(np.float32),
             first=np.int32(self.epoch * self.steps), number=np.int32(number),
         )  # fmt: skip
         self.state = state
-        return np.asarray(told)[: int(done)]
+        return np.asarray(metrics)[: int(done)]
 
     def _from_disk(self, rates: Values) -> Array:
         assert isinstance(self.train, Stream)
-        reached = self.state.weights, self.state.slots, (tf.zeros_like(self.state.best),) * 2
+        trained = self.state.weights, self.state.slots, (tf.zeros_like(self.state.best),) * 2
         done = 0
         read = pieces(
             self.train, self.seeds[0], self.epoch, batch_size=self.batch_size, shuffle=self.shuffle
         )
         for x, y, order, count in read:
-            weights, slots, sums = reached
+            weights, slots, sums = trained
             steps = int(count)
-            window_rates = longer(rates[done : done + steps], len(order) - steps)
-            reached = self.compiled.batches(
-                self.state._replace(weights=weights, slots=slots), sums, self.own, Rows(x, y),
+            window_rates = padded(rates[done : done + steps], len(order) - steps)
+            trained = self.compiled.batches(
+                self.state._replace(weights=weights, slots=slots), sums, self.per_member,
+                Rows(x, y),
                 order=order, rates=window_rates.astype(np.float32),
                 first=np.int32(self.epoch * self.steps + done), steps=count,
             )  # fmt: skip
             done += steps
         validated = None
         for block in self.validation_blocks:
-            sums = self.compiled.validate(reached[0], block, self.own)
+            sums = self.compiled.validate(trained[0], block, self.per_member)
             validated = (
                 sums if validated is None else tf.nest.map_structure(tf.add, validated, sums)
             )
-        self.state, told = self.compiled.end_epoch(
-            self.state, reached, self.own, validated, count=np.float32(self.rows)
+        self.state, metrics = self.compiled.end_epoch(
+            self.state, trained, self.per_member, validated, count=np.float32(self.rows)
         )
-        return np.asarray(told)[np.newaxis]
+        return np.asarray(metrics)[np.newaxis]
 
     @property
     def seeds(self) -> list[int]:
-        """Of the orders of rows that there are."""
-        seeds = sorted({self.members[place].seed for place in self.places})
+        """A seed for each different order of the rows."""
+        seeds = sorted({self.members[index].seed for index in self.active})
         return seeds if self.shuffle else seeds[:1]
 
     def _order(self, epoch: int) -> Order:
-        """(steps, batch), or (steps, members, batch) where members have orders of their own."""
+        """(steps, batch), or (steps, members, batch) where the order differs between members."""
         orders = {
             seed: in_batches(
                 order_of_rows(self.rows, self.block_rows, seed, epoch, shuffle=self.shuffle),
@@ -286,40 +334,42 @@ class _Training:
             )
             for seed in self.seeds
         }
-        if not self.group.own_orders:
+        if not self.group.order_per_member:
             return orders[self.seeds[0]]
-        each = [orders[self.members[place].seed] for place in self.places]
+        each = [orders[self.members[index].seed] for index in self.active]
         return np.stack(each, axis=1)
 
     def _rates(self, first: int, number: int) -> Values:
-        """The learning rate of each step: (epochs, steps), and members if there are many."""
+        """The learning rate of each step, (epochs, steps) or (epochs, steps, members)."""
         steps = np.arange(first * self.steps, (first + number) * self.steps)
-        each = [self.members[place].learning_rate(steps) for place in self.places]
-        rates = each[0] if self.alone else np.stack(each, axis=-1)
+        each = [self.members[index].learning_rate(steps) for index in self.active]
+        rates = each[0] if self.single else np.stack(each, axis=-1)
         return rates.reshape((number, self.steps, *rates.shape[1:]))
 
-    def _read(self, first: int, told: Array, rates: Values) -> Values:
-        """The values of the epochs from first on; notes who diverged, and which epoch's
-        weights are to be kept."""
-        count = len(told)
-        told = told.reshape((count, len(METRICS), -1))  # one network has no axis of members
-        was_training, finite, better = (told[:, METRICS.index(name)] > 0 for name in FLAGS)
+    def _record(self, first: int, metrics: Array, rates: Values) -> Values:
+        """The curves of the epochs from first on; notes which members diverged, and the epoch
+        whose weights are kept."""
+        count = len(metrics)
+        metrics = metrics.reshape((count, len(METRICS), -1))  # one network has no member axis
+        was_training, finite, better = (metrics[:, METRICS.index(name)] > 0 for name in FLAGS)
         trained = was_training & finite
         values = np.full((count, len(CURVES), len(self.members)), math.nan)
         rates = rates[:count, 0].reshape((count, -1))
-        measured = np.concatenate([told[:, : len(CURVES) - 1], rates[:, np.newaxis]], axis=1)
-        values[:, :, self.places] = np.where(trained[:, np.newaxis], measured, math.nan)
-        for at, place in enumerate(self.places):
-            kept = trained[:, at] & (better[:, at] if self.members[place].stopping else True)
+        measured = np.concatenate([metrics[:, : len(CURVES) - 1], rates[:, np.newaxis]], axis=1)
+        values[:, :, self.active] = np.where(trained[:, np.newaxis], measured, math.nan)
+        for position, index in enumerate(self.active):
+            kept = trained[:, position]
+            if self.members[index].stopping:
+                kept = kept & better[:, position]
             if kept.any():
-                self.kept[place] = first + int(np.flatnonzero(kept)[-1]) + 1
-            for lost in np.flatnonzero(was_training[:, at] & ~finite[:, at]):
-                loss, validation_loss = told[lost, 0, at], told[lost, 2, at]
-                seen = validation_loss if math.isfinite(loss) else loss
-                self.diverged[place] = DivergedError(first + int(lost) + 1, float(seen))
+                self.kept[index] = first + int(np.flatnonzero(kept)[-1]) + 1
+            for lost in np.flatnonzero(was_training[:, position] & ~finite[:, position]):
+                loss, validation_loss = metrics[lost, 0, position], metrics[lost, 2, position]
+                reported = validation_loss if math.isfinite(loss) else loss
+                self.diverged[index] = DivergedError(first + int(lost) + 1, float(reported))
         return values
 
-    def _call_back(self, called: Callbacks, epoch: int, values: Values) -> None:
+    def _call_back(self, callbacks: Callbacks, epoch: int, values: Values) -> None:
         logs = {
             name: float(value)
             for name, value in zip(CURVES, values, strict=True)
@@ -327,56 +377,60 @@ class _Training:
         }
         if not logs:
             return  # diverged
-        after = called.end(epoch, logs, self._own_weights(0, self.state.weights))
+        after = callbacks.end(epoch, logs, self._weights_of(0, self.state.weights))
         self.state = self.state._replace(
             weights=[tf.constant(np.atleast_2d(weight)) for weight in after],
-            training=self.state.training & (not called.stopped),
+            training=self.state.training & (not callbacks.stopped),
         )
 
-    def leave(self, given_up: Iterable[int]) -> None:
-        """Members that are done or given up leave, if a smaller group is worth its
-        compilation; else they stay behind untouched."""
-        lost = set(given_up)
-        if lost:
-            still = np.array([place not in lost for place in self.places])
-            still = still.reshape(self.state.training.shape)
-            self.state = self.state._replace(training=self.state.training & still)
+    def stop(self, members: Iterable[int]) -> None:
+        """No longer trains the members at these positions."""
+        stopped = set(members)
+        if stopped:
+            others = np.array([index not in stopped for index in self.active])
+            training = self.state.training & others.reshape(self.state.training.shape)
+            self.state = self.state._replace(training=training)
+
+    def drop_finished(self) -> None:
+        """Removes the members that are no longer trained from the tensors, where a smaller
+        group is worth its compilation; otherwise they remain there unchanged."""
         training = np.atleast_1d(self.state.training)
         remaining = int(training.sum())
-        if remaining == 0 or not replace(self.cost, members=len(training)).leaving_pays(
+        if remaining == 0 or not replace(self.cost, members=len(training)).shrinking_pays(
             remaining, self.epochs - self.epoch, xla=self.xla
         ):
             return
-        self._take_out(np.flatnonzero(~training))
+        self._collect(np.flatnonzero(~training))
         staying = np.flatnonzero(training)
-        self.places = [self.places[at] for at in staying]
-        self.state, self.own = tf.nest.map_structure(
-            lambda array: tf.gather(array, staying), (self.state, self.own)
+        self.active = [self.active[position] for position in staying]
+        self.state, self.per_member = tf.nest.map_structure(
+            lambda array: tf.gather(array, staying), (self.state, self.per_member)
         )
 
-    def _take_out(self, positions: Iterable[int]) -> None:
+    def _collect(self, positions: Iterable[int]) -> None:
+        """Keeps the final weights of the members at these positions of the tensors."""
         last = [np.asarray(array) for array in self.state.weights]
-        kept = [np.asarray(array) for array in self.state.best_weights]
-        for at in positions:
-            place = self.places[at]
-            source = last if self.members[place].stopping is None else kept
-            self.weights[place] = self._own_weights(at, source)
+        best = [np.asarray(array) for array in self.state.best_weights]
+        for position in positions:
+            index = self.active[position]
+            final = last if self.members[index].stopping is None else best
+            self.weights[index] = self._weights_of(position, final)
 
-    def _own_weights(self, at: int, source: Sequence[Any]) -> list[Array]:
-        """Of the member at that position, in Member's form."""
+    def _weights_of(self, position: int, stacked: Sequence[Any]) -> list[Array]:
+        """The weights of one member, in the shapes that they have in Member."""
         shapes = [weight.shape for weight in self.members[0].weights]
-        arrays = (np.array(array if self.alone else array[at]) for array in source)
+        arrays = (np.array(array if self.single else array[position]) for array in stacked)
         return [array.reshape(shape) for array, shape in zip(arrays, shapes, strict=True)]
 
 
 def _fitted(
     weights: list[Array], values: Values, kept: int, diverged: DivergedError | None
 ) -> Fitted:
-    """values is (epochs, CURVES); the epochs that the member was not trained in are NaN."""
+    """values has shape (epochs, CURVES), NaN for epochs in which the member was not trained."""
     trained = values[~np.isnan(values[:, 0])]
     epochs = np.arange(1, len(trained) + 1)
     curves = dict(zip(CURVES, trained.T, strict=True))
-    # The loss is of before each step: the last step shows in the weights alone.
+    # Losses are those before each step: the effect of the last step is in the weights alone.
     if diverged is None and not all(np.isfinite(weight).all() for weight in weights):
         diverged = DivergedError(len(trained), math.nan)
     return Fitted(
@@ -385,5 +439,5 @@ def _fitted(
 
 
 def _with_rate(rates: Values, rate: float) -> Values:
-    """The rates of an epoch, or where its first is not rate, rate throughout."""
+    """The rates of an epoch; rate for all of its steps if the first one differs from it."""
     return rates if rate == float(rates[0, 0]) else np.full(rates.shape, rate)

@@ -1,4 +1,4 @@
-"""How an experiment says to train: its configuration, as a member to be fitted."""
+"""From the configuration of an experiment to a member of a group."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -18,21 +18,22 @@ from pipeline.config.training import (
 from pipeline.dataset.rows import Array
 from pipeline.training.members import Member, Rates, Stopping
 
-# What belongs to every optimizer, or is not a setting of its update rule.
-SHARED = {item.name for item in fields(Optimizer)} | {"weight_decay"}
+# Every optimizer has these; weight decay comes before the update rule.
+COMMON = {item.name for item in fields(Optimizer)} | {"weight_decay"}
 
 
-def settings(optimizer: Optimizer) -> dict[str, float]:
-    """What the optimizer's update rule computes with, by Keras's names."""
-    names = (item.name for item in fields(optimizer) if item.name not in SHARED)
+def hyperparameters(optimizer: Optimizer) -> dict[str, float]:
+    """Those of the optimizer's update rule, by Keras's names."""
+    names = (item.name for item in fields(optimizer) if item.name not in COMMON)
     return {name: float(getattr(optimizer, name)) for name in names}
 
 
 def rates(rate: float, schedule: Schedule, steps_per_epoch: int, epochs: int) -> Rates:
-    """The learning rate of each step, counted from 0.
+    """From the numbers of steps, from 0, to their learning rates.
 
     Schedules are configured in epochs. Exponential: rate * decay_rate ** (step /
-    decay_steps). Cosine: Loshchilov and Hutter (2017), "SGDR", without restarts.
+    decay_steps). Cosine: Loshchilov and Hutter (2017), "SGDR: Stochastic gradient descent
+    with warm restarts", without restarts.
     """
 
     def factor(steps: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -42,8 +43,8 @@ def rates(rate: float, schedule: Schedule, steps_per_epoch: int, epochs: int) ->
                 return np.asarray(schedule.decay_rate**decays)
             case Cosine():
                 done = np.minimum(steps / (epochs * steps_per_epoch), 1)
-                least = schedule.final_fraction
-                return np.asarray(least + (1 - least) * (1 + np.cos(np.pi * done)) / 2)
+                final = schedule.final_fraction
+                return np.asarray(final + (1 - final) * (1 + np.cos(np.pi * done)) / 2)
         return np.ones(len(steps))
 
     return lambda steps: rate * factor(steps)
@@ -58,7 +59,7 @@ def member(
     training: Training,
     rows: int,
 ) -> Member:
-    """The member that starts from weights (see weights.of) and is trained on so many rows."""
+    """A member with these initial weights (see weights.of), to be trained on that many rows."""
     stopping = training.early_stopping
     steps = -(-rows // training.batch_size)
     return Member(
@@ -67,7 +68,7 @@ def member(
         l1=[layer.l1 for layer in layers],
         l2=[layer.l2 for layer in layers],
         learning_rate=rates(optimizer.learning_rate, schedule, steps, training.epochs),
-        settings=settings(optimizer),
+        hyperparameters=hyperparameters(optimizer),
         seed=training.seed,
         clipnorm=optimizer.clipnorm,
         clipvalue=optimizer.clipvalue,

@@ -1,4 +1,4 @@
-"""The members of a group: what each has for itself, and all of it stacked as one."""
+"""The members of a group, and their weights and hyperparameters stacked into arrays."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -24,12 +24,26 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Member:
-    """A network before training, and all in which it may differ from others of its group.
+    """A network before training, with all that may differ between the members of a group.
 
-    weights holds kernel (inputs, units) and bias (units,) of each layer in turn;
-    dropout, l1 and l2 have a number for each layer. learning_rate gives the rates of
-    the steps that it is handed, which count from 0; settings are those of the update
-    rule, by Keras's names. seed decides on the order of the rows and on dropout.
+    Parameters
+    ----------
+    weights
+        Kernel (inputs, units) and bias (units,) of each layer in turn.
+    dropout, l1, l2
+        A number for each layer.
+    learning_rate
+        From the numbers of steps, (steps,) from 0, to their learning rates, (steps,).
+    hyperparameters
+        Those of the update rule, by Keras's names.
+    seed
+        Of the order of the rows and of dropout.
+    clipnorm, clipvalue
+        Bounds of the gradient, as in Keras; None is without bound.
+    weight_decay
+        Decoupled from the loss, as of AdamW.
+    stopping
+        Early stopping, or None to train for all epochs.
     """
 
     weights: Sequence[Array]
@@ -37,7 +51,7 @@ class Member:
     l1: Sequence[float]
     l2: Sequence[float]
     learning_rate: Rates
-    settings: dict[str, float]
+    hyperparameters: dict[str, float]
     seed: int
     clipnorm: float | None = None
     clipvalue: float | None = None
@@ -46,35 +60,39 @@ class Member:
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """The members' arrays along a leading axis (or another); one member has none."""
+    """The members' arrays along a new axis; the array itself for a single member."""
     return np.asarray(arrays[0]) if len(arrays) == 1 else np.stack(arrays, axis=axis)
 
 
-def starts(members: Sequence[Member]) -> list[Array]:
-    """Kernel (…, inputs, units) and bias (…, 1, units) of each layer in turn."""
+def stack_weights(members: Sequence[Member]) -> list[Array]:
+    """Kernel (…, inputs, units) and bias (…, 1, units) of each layer in turn, where … is
+    (members,), or nothing for a single member."""
     return [
         stack([np.atleast_2d(weight) for weight in layer])
         for layer in zip(*(member.weights for member in members), strict=True)
     ]
 
 
-def own(members: Sequence[Member]) -> dict[str, Any]:
-    """What the members have for themselves, in the shapes that the step computes with."""
+def stack_hyperparameters(members: Sequence[Member]) -> dict[str, Any]:
+    """All else that may differ between the members but their learning rates, in the shapes
+    that a step computes with."""
 
-    def wide(values: Iterable[float | None]) -> Array:
-        """(1, 1), or (members, 1, 1) for many; None is without bound."""
+    def broadcastable(values: Iterable[float | None]) -> Array:
+        """(members, 1, 1), or (1, 1) for a single member; None is without bound."""
         numbers = [math.inf if value is None else value for value in values]
         stacked: Array = stack([np.full((1, 1), number, np.float32) for number in numbers])
         return stacked
 
     def layers(values: Iterable[Sequence[float]]) -> list[Array]:
-        return [wide(layer) for layer in zip(*values, strict=True)]
+        return [broadcastable(layer) for layer in zip(*values, strict=True)]
 
-    settings = {name: [one.settings[name] for one in members] for name in members[0].settings}
-    # In float64, because float32 keeps few digits of what is left of 0.999.
-    settings |= {
+    hyperparameters = {
+        name: [one.hyperparameters[name] for one in members] for name in members[0].hyperparameters
+    }
+    # In float64, because 1 - 0.999 has few correct digits in float32.
+    hyperparameters |= {
         f"one_minus_{name}": [1 - value for value in values]
-        for name, values in settings.items()
+        for name, values in hyperparameters.items()
         if name in ("beta_1", "beta_2", "rho")
     }
     stopping = [one.stopping or Stopping(NEVER, 0.0) for one in members]
@@ -82,10 +100,12 @@ def own(members: Sequence[Member]) -> dict[str, Any]:
         "dropout": layers(one.dropout for one in members),
         "l1": layers(one.l1 for one in members),
         "l2": layers(one.l2 for one in members),
-        "settings": {name: wide(values) for name, values in settings.items()},
-        "clipnorm": wide(one.clipnorm for one in members),
-        "clipvalue": wide(one.clipvalue for one in members),
-        "weight_decay": wide(one.weight_decay for one in members),
+        "hyperparameters": {
+            name: broadcastable(values) for name, values in hyperparameters.items()
+        },
+        "clipnorm": broadcastable(one.clipnorm for one in members),
+        "clipvalue": broadcastable(one.clipvalue for one in members),
+        "weight_decay": broadcastable(one.weight_decay for one in members),
         "seed": stack([np.full((1, 1), one.seed, np.uint32) for one in members]),
         "patience": stack([np.int32(one.patience) for one in stopping]),
         "min_delta": stack([np.float32(one.min_delta) for one in stopping]),

@@ -1,4 +1,4 @@
-"""How far a long work is: a bar for whoever sits at a terminal, else now and then a line."""
+"""Progress of a long computation: a bar in a terminal, otherwise a line every half minute."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ class Progress:
         self._total = total
         self._unit = unit
         self._done = 0
-        self._said = time.monotonic()
+        self._last_line = time.monotonic()
         terminal = sys.stderr.isatty()
         self._bar = tqdm(total=total, unit=unit, dynamic_ncols=True) if terminal else None
 
@@ -35,27 +35,28 @@ class Progress:
             self._bar.close()
 
     def advance(self, count: int, **values: float) -> None:
-        """count more units are done; values are what to say beside them."""
+        """Counts count more units; values are shown beside the number."""
         self._done += count
+        rounded = {name: f"{value:.4g}" for name, value in values.items()}
         if self._bar is not None:
-            shown = {name: f"{value:.4g}" for name, value in values.items()}
-            self._bar.set_postfix(shown, refresh=False)
+            self._bar.set_postfix(rounded, refresh=False)
             self._bar.update(count)
-        elif time.monotonic() - self._said >= LINE_SECONDS:
-            self._said = time.monotonic()
-            told = "".join(f", {name} {value:.4g}" for name, value in values.items())
-            print(f"{self._unit} {self._done} of {self._total}{told}", flush=True)
+        elif time.monotonic() - self._last_line >= LINE_SECONDS:
+            self._last_line = time.monotonic()
+            done = f"{self._unit} {self._done} of {self._total}"
+            pairs = (f"{name} {value}" for name, value in rounded.items())
+            print(", ".join([done, *pairs]), flush=True)
 
 
 class EpochProgress(Progress):
-    """Counts the epochs of a single network, and passes its curves on to record."""
+    """Counts the epochs of a single network, and passes its curves to record."""
 
     def __init__(self, epochs: int, record: Callable[[int, dict[str, Any]], None]) -> None:
         super().__init__(epochs, "epoch")
         self._record = record
 
     def __call__(self, first: int, curves: dict[str, Any]) -> None:
-        """Curves of shape (epochs, 1) from the epoch first on, as fitting.OnEpochs has them."""
+        """Curves of shape (epochs, 1) from the epoch first on; an OnEpochs of `fit`."""
         single = {name: curve[:, 0] for name, curve in curves.items()}
         self._record(first, single)
         self.advance(len(single["loss"]), loss=single["loss"][-1])

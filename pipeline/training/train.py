@@ -1,4 +1,4 @@
-"""Training networks from their configurations: one, or many of one structure as one."""
+"""Training networks as configured: one, or many of the same structure as a group."""
 
 from collections.abc import Callable, Sequence
 
@@ -25,12 +25,34 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     announce: Callable[[str], None] = lambda _line: None,
 ) -> list[Fitted]:
-    """Trains a network for each configuration, all of one group, each as if it were alone.
+    """Trains a network for each configuration, all in one group, each as if it were alone.
 
-    The configurations have the layers' sizes and activations, optimizer, loss, epochs,
-    batch size, shuffling and XLA in common; see Member for what they may differ in. rows
-    and validation are encoded by encoding. pauses, on_epochs and callbacks are those of
-    `fit`. announce receives one line on how the training goes about it, before it begins.
+    Parameters
+    ----------
+    configs
+        They have the layers' units and activations, the optimizer's name and all of `training`
+        but its seed and early stopping in common; Member lists what may differ.
+    encoding
+        The one that rows and validation are encoded by.
+    rows
+        The training part: x of shape (rows, inputs) and y of shape (rows, 1), in memory or as a
+        stream.
+    validation
+        The same for the validation part, which may have no rows.
+    pauses, on_epochs, callbacks
+        As in `fit`.
+    announce
+        Receives one line before training begins: its size, and whether XLA compiles it.
+
+    Returns
+    -------
+    list of Fitted
+        One for each configuration. A training that diverges does not raise; see `check_finite`.
+
+    Raises
+    ------
+    ValueError
+        As `fit` does.
     """
     config, inputs = configs[0], len(encoding.names)
     layers, training, target = config.model.layers, config.training, encoding.target
@@ -48,7 +70,7 @@ def train(
     )  # fmt: skip
     xla = training.xla.decided(useful=cost.xla_pays())
     forced, streaming = training.xla is not When.auto, isinstance(rows, Stream)
-    announce(cost.described(xla=xla, streaming=streaming, forced=forced))
+    announce(cost.summary(xla=xla, streaming=streaming, forced=forced))
     network = None
     if callbacks:
         network = dense.build(layers, inputs, training.seed)
@@ -73,22 +95,9 @@ def train(
 
 
 def check_finite(fitted: Fitted, config: TrainingConfig) -> None:
-    """Raises UserError for a training that has diverged, with what to change."""
+    """Raises UserError if the training diverged, with what to change in the configuration."""
     if fitted.diverged:
         raise UserError(
             f"training diverged: {fitted.diverged}; lower optimizer.learning_rate"
             f" (now {config.optimizer.learning_rate}) or set optimizer.clipnorm=1"
         )
-
-
-def described(fitted: Fitted) -> str:
-    """One line on what a training ended with, and whose weights were kept."""
-    history = fitted.history
-    last = history.iloc[-1]
-    line = f"trained {len(history)} epochs: loss {last.loss:.6g}, mae {last.mae:.6g}"
-    if last.kept:
-        return line
-    kept = history["epoch"][history["kept"]]
-    return f"{line}; the weights are " + (
-        f"those of epoch {kept.iloc[0]}" if len(kept) else "of no epoch, but a callback's"
-    )

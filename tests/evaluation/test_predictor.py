@@ -1,4 +1,4 @@
-"""A model folder takes tables as people have them and answers in the target's units."""
+"""A saved model predicts tables as pandas reads them, in the target's units."""
 
 import io
 import json
@@ -21,6 +21,8 @@ from pipeline.network.backend import keras
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.contract import Contract
+from pipeline.schema.location import Location
+from pipeline.schema.missing import mark_missing
 from pipeline.tables.encoding_fit import EPOCH
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
@@ -37,14 +39,14 @@ ENCODING = Encoding(
     {"seen": Date(MARCH, False, MARCH, 10.0, clock=False)},
     Target("y", mean=100.0, std=7.0),
 )
-# The parts of year and week say nothing to it.
+# The inputs of year and week have a weight of 0.
 WEIGHTS = {"a": 1, "b/c": 1, "smokes": 2, "b/c is missing": 3, "home town = (other)": 10,
            "home town = Bonn": 20, "home town = Köln": 30, "seen days": 1}  # fmt: skip
 CONTRACT = Contract(
     "y",
     Schema(
         {
-            "a": Column(Kind.numeric, least=-5.0, most=5.0),
+            "a": Column(Kind.numeric, min=-5.0, max=5.0),
             "b/c": Column(Kind.numeric, missing=True),
             "smokes": Column(Kind.boolean),
             "home town": Column(Kind.category, missing=True, categories=["Bonn", "Köln"]),
@@ -60,13 +62,13 @@ CSV = """a,b/c,smokes,home town,seen
 0,?,false,,2024-03-11
 """
 TABLE = pd.read_csv(io.StringIO(CSV))
-ANSWERS = [240.0, 352.0, 142.0]
-MEND = "; mend it, or set data.violations.{}=warn in params.yaml and run dvc repro"
+PREDICTED = [240.0, 352.0, 142.0]
+REMEDY = "; fix it, or set data.violations.{}=warn in params.yaml and run dvc repro"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose answers one can work out."""
+    """A model whose predictions are easily computed by hand."""
     folder = tmp_path_factory.mktemp("model")
     built = dense.build([Layer(units=1)], len(ENCODING.names), seed=1)
     kernel = np.array([[WEIGHTS.get(name, 0)] for name in ENCODING.names], np.float32)
@@ -85,14 +87,14 @@ def predictor(folder: Path) -> Predictor:
 
 @pytest.fixture
 def copy(folder: Path, tmp_path: Path) -> Path:
-    """A model folder to spoil."""
+    """A copy of the model folder to damage."""
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     return tmp_path
 
 
 def damage(folder: Path) -> str:
-    """What a Predictor says of a damaged folder; one line."""
+    """The one-line error for a damaged folder."""
     with pytest.raises(UserError) as caught:
         Predictor(folder)
     message = str(caught.value)
@@ -102,14 +104,15 @@ def damage(folder: Path) -> str:
 
 def test_predictions_are_in_the_target_s_units(predictor: Predictor) -> None:
     assert {str(kind) for kind in TABLE.dtypes} == {"float64", "str", "bool"}
-    answers = predictor.predict(TABLE)
-    assert list(answers.columns) == ["predicted"]
-    assert answers["predicted"].tolist() == pytest.approx(ANSWERS)
+    predictions = predictor.predict(TABLE)
+    assert list(predictions.columns) == ["predicted"]
+    assert predictions["predicted"].tolist() == pytest.approx(PREDICTED)
 
 
 def test_conformed_rows_have_the_same_predictions(predictor: Predictor) -> None:
-    rows, warnings = CONTRACT.kept(TABLE, "row {}".format)
-    pd.testing.assert_frame_equal(predictor.answers(rows), predictor.predict(TABLE))
+    marked = mark_missing(TABLE, CONTRACT.reading.missing)
+    rows, warnings = CONTRACT.validate(marked, lambda position: Location("rows.csv", position))
+    pd.testing.assert_frame_equal(predictor.predict_conformed(rows), predictor.predict(TABLE))
     assert warnings == []
 
 
@@ -137,14 +140,14 @@ def test_conformed_rows_have_the_same_predictions(predictor: Predictor) -> None:
         ("seen", ["2024-03-21", "2024-03-31T00:00:00", "2024-03-11 00:00"]),
     ],
 )
-def test_a_column_may_be_of_any_type_that_says_the_same(
+def test_a_column_may_have_any_type_with_the_same_values(
     predictor: Predictor, name: str, cells: Any
 ) -> None:
-    answers = predictor.predict(TABLE.assign(**{name: cells}))
-    assert answers["predicted"].tolist() == pytest.approx(ANSWERS)
+    predictions = predictor.predict(TABLE.assign(**{name: cells}))
+    assert predictions["predicted"].tolist() == pytest.approx(PREDICTED)
 
 
-def test_columns_may_stand_in_any_order_among_others(predictor: Predictor) -> None:
+def test_columns_may_be_in_any_order_among_others(predictor: Predictor) -> None:
     table = TABLE.assign(name=["x", "y", "z"], y=None)
     table = table[["name", *TABLE.columns[::-1], "y"]]
     pd.testing.assert_frame_equal(predictor.predict(table), predictor.predict(TABLE))
@@ -152,19 +155,19 @@ def test_columns_may_stand_in_any_order_among_others(predictor: Predictor) -> No
 
 def test_the_index_is_the_table_s(predictor: Predictor) -> None:
     table = TABLE.set_axis(["third", "first", "first"])
-    answers = predictor.predict(table)
-    assert list(answers.index) == ["third", "first", "first"]
-    assert answers["predicted"].tolist() == predictor.predict(TABLE)["predicted"].tolist()
+    predictions = predictor.predict(table)
+    assert list(predictions.index) == ["third", "first", "first"]
+    assert predictions["predicted"].tolist() == predictor.predict(TABLE)["predicted"].tolist()
 
 
 def test_no_rows_have_no_predictions(predictor: Predictor) -> None:
-    answers = predictor.predict(TABLE.iloc[:0])
-    assert list(answers.columns) == ["predicted"]
-    assert answers.empty
-    assert answers.dtypes.equals(predictor.predict(TABLE).dtypes)
+    predictions = predictor.predict(TABLE.iloc[:0])
+    assert list(predictions.columns) == ["predicted"]
+    assert predictions.empty
+    assert predictions.dtypes.equals(predictor.predict(TABLE).dtypes)
 
 
-def test_a_row_s_prediction_does_not_depend_on_the_rows_beside_it(predictor: Predictor) -> None:
+def test_the_prediction_of_a_row_does_not_depend_on_others(predictor: Predictor) -> None:
     # More rows than are predicted at once.
     many = pd.concat([TABLE] * 2000, ignore_index=True)
     expected = np.tile(predictor.predict(TABLE)["predicted"].to_numpy(), 2000)
@@ -172,7 +175,7 @@ def test_a_row_s_prediction_does_not_depend_on_the_rows_beside_it(predictor: Pre
 
 
 @pytest.mark.parametrize("rows", [3, 0])
-def test_a_missing_column_is_named_with_the_file(predictor: Predictor, rows: int) -> None:
+def test_a_missing_column_is_reported_with_the_file(predictor: Predictor, rows: int) -> None:
     with pytest.raises(UserError) as caught:
         predictor.predict(TABLE[["a", "seen"]].head(rows), "rows.csv")
     assert (
@@ -183,62 +186,44 @@ def test_a_missing_column_is_named_with_the_file(predictor: Predictor, rows: int
 @pytest.mark.parametrize(
     ("name", "cell", "reason"),
     [
-        ("b/c", "many", "'many' is no finite number of float32; mend it"),
-        ("b/c", "inf", "'inf' is no finite number of float32; mend it"),
-        ("a", 1e39, "'1e+39' is no finite number of float32; mend it"),
-        ("a", None, "the value is missing" + MEND.format("missing_value")),
-        ("smokes", "perhaps", "'perhaps' is neither true nor false; mend it"),
-        ("smokes", 2, "'2' is neither true nor false; mend it"),
-        ("seen", "soon", "'soon' is no date of the format ISO8601; mend it"),
+        ("b/c", "many", "'many' is not a finite float32 number; fix it"),
+        ("b/c", "inf", "'inf' is not a finite float32 number; fix it"),
+        ("a", 1e39, "'1e+39' is not a finite float32 number; fix it"),
+        ("a", None, "the value is missing" + REMEDY.format("missing_value")),
+        ("smokes", "perhaps", "'perhaps' is neither true nor false; fix it"),
+        ("smokes", 2, "'2' is neither true nor false; fix it"),
+        ("seen", "soon", "'soon' is not a date of the format ISO8601; fix it"),
     ],
 )
-def test_a_cell_that_is_not_what_its_column_holds_is_named(
+def test_an_invalid_cell_is_reported_with_its_location(
     predictor: Predictor, name: str, cell: Any, reason: str
 ) -> None:
     table = TABLE.astype(object)
     table.loc[1, name] = cell
     with pytest.raises(UserError) as caught:
         predictor.predict(table, "rows.csv")
-    place = f"rows.csv, row 2 below the header, column {name!r}: "
-    assert str(caught.value) == place + reason
+    location = f"rows.csv, row 2 below the header, column {name!r}: "
+    assert str(caught.value) == location + reason
 
 
-def test_a_row_of_a_table_with_names_is_named_by_its_own(predictor: Predictor) -> None:
+def test_a_row_of_a_table_with_labels_is_reported_with_its_label(predictor: Predictor) -> None:
     table = TABLE.set_index(pd.Index(["x", "y", "z"])).assign(a=["1", "?", "3"])
     with pytest.raises(UserError, match=r"^the table, row 'y', column 'a': the value is missing"):
         predictor.predict(table)
 
 
-def test_a_row_is_named_as_the_caller_finds_it(
-    predictor: Predictor, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def where(position: int) -> str:
-        return f"2.parquet, row {position + 7}"
-
-    table = TABLE.set_index(pd.Index(["x", "y", "z"]))
-    with pytest.raises(UserError, match=r"^2\.parquet, row 8, column 'a': the value is missing"):
-        predictor.predict(table.assign(a=["1", "?", "3"]), where=where)
-    with pytest.raises(
-        UserError, match=r"^2\.parquet: has no column 'b/c', which the model reads; it has a$"
-    ):
-        predictor.predict(table[["a"]], where=where)
-    predictor.predict(table.assign(a=[0, 1, 9]), where=where)
-    warning = capsys.readouterr().err
-    assert warning.startswith("warning: 2.parquet, row 9, column 'a': the value '9.0' is not ")
-
-
-def test_mlflow_hands_out_the_predictor_that_it_wraps(folder: Path) -> None:
+def test_mlflow_returns_the_predictor_that_it_wraps(folder: Path) -> None:
     wrapped = module._load_pyfunc(str(folder))
     assert wrapped.get_raw_model() is wrapped
     assert wrapped.contract == CONTRACT
 
 
-UNEXPECTED = [
+VIOLATIONS = [
     (
         {"home town": ["Bonn", "Ulm", "Trier"]},
         "unseen_category",
         (
-            "row 2 below the header, column 'home town': the value 'Ulm' is none of the"
+            "row 2 below the header, column 'home town': the value 'Ulm' is not one of the"
             " categories, and 1 more (data.violations.unseen_category)"
         ),
     ),
@@ -254,10 +239,10 @@ UNEXPECTED = [
 
 
 @pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize(("columns", "kind", "said"), UNEXPECTED)
-def test_what_becomes_of_unexpected_values_is_a_matter_of_policy(
+@pytest.mark.parametrize(("columns", "kind", "expected"), VIOLATIONS)
+def test_the_policy_decides_about_violations(
     copy: Path, capsys: pytest.CaptureFixture[str], *,
-    policy: Policy, columns: dict[str, Any], kind: str, said: str,
+    policy: Policy, columns: dict[str, Any], kind: str, expected: str,
 ) -> None:  # fmt: skip
     policies = Violations()
     setattr(policies, kind, policy)
@@ -267,28 +252,28 @@ def test_what_becomes_of_unexpected_values_is_a_matter_of_policy(
     if policy is Policy.error:
         with pytest.raises(UserError) as caught:
             predictor.predict(table, "rows.csv")
-        told = said.replace(f" (data.violations.{kind})", "")
-        assert str(caught.value) == f"rows.csv, {told}{MEND.format(kind)}"
+        error = expected.replace(f" (data.violations.{kind})", "")
+        assert str(caught.value) == f"rows.csv, {error}{REMEDY.format(kind)}"
     else:
         assert len(predictor.predict(table, "rows.csv")) == 3
-        told = f"warning: rows.csv, {said}\n" if policy is Policy.warn else ""
-        assert capsys.readouterr() == ("", told)
+        printed = f"warning: rows.csv, {expected}\n" if policy is Policy.warn else ""
+        assert capsys.readouterr() == ("", printed)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "contract.json", "encoding.json"])
-def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+def test_a_missing_file_is_reported(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(UserError, match=f"holds no {name}; the train stage writes"):
         Predictor(copy)
 
 
-def test_a_file_that_is_no_model_is_named(copy: Path) -> None:
+def test_a_file_that_is_not_a_model_is_reported(copy: Path) -> None:
     (copy / "model.keras").write_text("not a model\n", "utf-8")
     assert damage(copy) == f"{copy / 'model.keras'}: is not a Keras model"
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
-def test_a_model_that_lacks_a_part_is_named_with_what_it_lacks(copy: Path, name: str) -> None:
+def test_a_missing_part_of_a_model_is_reported(copy: Path, name: str) -> None:
     model = copy / "model.keras"
     with zipfile.ZipFile(model) as archive:
         rest = {part: archive.read(part) for part in archive.namelist() if part != name}
@@ -301,17 +286,17 @@ def test_a_model_that_lacks_a_part_is_named_with_what_it_lacks(copy: Path, name:
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
-def test_a_model_with_a_flipped_byte_is_named_with_the_part(copy: Path, name: str) -> None:
+def test_a_damaged_part_of_a_model_is_reported(copy: Path, name: str) -> None:
     model = copy / "model.keras"
     content = bytearray(model.read_bytes())
     with zipfile.ZipFile(model) as archive:
-        place = content.index(archive.read(name)) + 100
-    content[place] ^= 0xFF
+        position = content.index(archive.read(name)) + 100
+    content[position] ^= 0xFF
     model.write_bytes(content)
     assert damage(copy) == f"{model}: cannot be loaded by Keras: Bad CRC-32 for file {name!r}"
 
 
-def test_a_model_that_was_cut_short_is_named(copy: Path) -> None:
+def test_a_truncated_model_is_reported(copy: Path) -> None:
     content = (copy / "model.keras").read_bytes()
     (copy / "model.keras").write_bytes(content[: len(content) // 2])
     assert damage(copy) == f"{copy / 'model.keras'}: is not a Keras model"
@@ -322,26 +307,24 @@ def test_a_model_that_was_cut_short_is_named(copy: Path) -> None:
     "content",
     [
         b"", b"{", b"{}", b"[]", b"null", b"\xff",
-        b'{"target": "y", "missing": [], "deviations": {}, "columns": {}}',
-        b'{"target": "y", "reading": {}, "deviations": null, "columns": {}}',
-        b'{"target": "y", "reading": {}, "deviations": {"size": "warn"}, "columns": {}}',
-        b'{"target": "y", "reading": {}, "deviations": {"out_of_range": 1}, "columns": {}}',
-        b'{"target": "y", "reading": [], "deviations": {}, "columns": {}}',
-        b'{"target": "y", "reading": null, "deviations": {}, "columns": {}}',
-        b'{"target": "y", "reading": {"size": "warn"}, "deviations": {}, "columns": {}}',
+        b'{"target": "y", "missing": [], "violations": {}, "columns": {}}',
+        b'{"target": "y", "reading": {}, "violations": null, "columns": {}}',
+        b'{"target": "y", "reading": {}, "violations": {"size": "warn"}, "columns": {}}',
+        b'{"target": "y", "reading": {}, "violations": {"out_of_range": 1}, "columns": {}}',
+        b'{"target": "y", "reading": [], "violations": {}, "columns": {}}',
+        b'{"target": "y", "reading": null, "violations": {}, "columns": {}}',
+        b'{"target": "y", "reading": {"size": "warn"}, "violations": {}, "columns": {}}',
         b'{"numbers": null, "categories": {}, "dates": {}, "target": {"name": "y"}}',
         b'{"numbers": {"a": {"fill": 0}}, "categories": {}, "dates": {}, "target": {"name": "y"}}',
         b'{"numbers": {}, "categories": {}, "dates": {}, "target": null}',
     ],
 )  # fmt: skip
-def test_a_contract_or_an_encoding_that_cannot_be_read_is_named(
-    copy: Path, name: str, content: bytes
-) -> None:
+def test_an_invalid_contract_or_encoding_is_reported(copy: Path, name: str, content: bytes) -> None:
     (copy / name).write_bytes(content)
     assert damage(copy) == f"{copy / name}: is not what the train stage writes"
 
 
-def test_a_contract_that_names_no_kind_is_named_with_the_column(copy: Path) -> None:
+def test_a_contract_without_a_kind_is_reported_with_the_column(copy: Path) -> None:
     plain = json.loads((copy / "contract.json").read_text("utf-8"))
     plain["columns"]["a"] = {}
     (copy / "contract.json").write_text(json.dumps(plain), "utf-8")
@@ -357,4 +340,7 @@ def test_a_model_that_would_run_code_is_refused(copy: Path) -> None:
 
 def test_an_encoding_of_another_training_is_refused(copy: Path) -> None:
     Encoding({"a": Number(0.0, False)}, {}, {}, Target("y")).write(copy / "encoding.json")
-    assert "model.keras reads 5 columns, but encoding.json names 1" in damage(copy)
+    assert (
+        "model.keras reads 5 columns, but encoding.json has 1; they are from different"
+        in damage(copy)
+    )

@@ -1,11 +1,11 @@
-"""Keras, imported quietly and without what nothing here uses of it."""
+"""Keras is imported without messages and without the libraries that it optionally uses."""
 
 import subprocess
 import sys
 
 CODE = """
 import sys
-from pipeline.backend import keras, tf
+from pipeline.network.backend import keras, tf
 assert "sklearn" not in sys.modules
 assert "matplotlib" not in sys.modules
 import matplotlib.pyplot
@@ -14,6 +14,6 @@ print(keras.backend.backend(), int(tf.constant(1)))
 """
 
 
-def test_the_import_is_quiet_and_leaves_others_to_whoever_needs_them() -> None:
+def test_the_import_prints_nothing_and_leaves_optional_libraries_importable() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("tensorflow 1\n", "", 0)

@@ -1,18 +1,14 @@
-"""What a network is made of, what it computes, and how it is kept."""
+"""A Dense network is built as configured, and computes what its layers say."""
 
-import re
-import zipfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
 from pipeline.config.training import Activation, BiasInitializer, KernelInitializer, Layer
-from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
-from pipeline.network import archive, dense, encoder, weights
+from pipeline.dataset.encoding import Encoding, Number, Target
+from pipeline.network import dense, encoder, weights
 from pipeline.network.backend import keras
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
@@ -25,16 +21,6 @@ SCALED = Target("y", mean=100.0, std=7.0)
 LOG = replace(SCALED, log=True, mean=2.0, std=0.3)
 TARGETS = pytest.mark.parametrize("target", [PLAIN, SCALED, LOG], ids=["plain", "scaled", "log"])
 NUMBERS = {"a": Number(3.0, False, 3.0, 0.5), "b": Number(0.0, False, -20.0, 40.0)}
-# One column of each kind: eleven inputs.
-OF_EACH_KIND = Encoding(
-    {
-        "a": NUMBERS["a"],
-        "b": Number(0.0, True, quantiles=[-20.0, 0.0, 30.0], levels=[-1.0, 0.0, 1.0]),
-    },
-    {"colour": Category(["blue", "red"], other=True)},
-    {"day": Date(19_000.0, False, 19_000.0, 300.0, clock=False)},
-    SCALED,
-)
 ROWS = np.array([[3.0, -20.0], [3.7, 25.0], [-1.0, 4.5], [0.0, 0.0]], np.float32)
 DEEP = [
     Layer(units=5, activation=Activation.relu, dropout=0.4, l1=0.01, l2=0.02),
@@ -44,7 +30,7 @@ DEEP = [
 
 
 def ones(units: int = 1) -> Layer:
-    """A linear layer that adds its inputs up."""
+    """A linear layer that sums its inputs."""
     return Layer(units=units, kernel_initializer=KernelInitializer.constant, kernel_value=1.0)
 
 
@@ -83,33 +69,33 @@ def test_a_layer_has_its_activation(activation: Activation) -> None:
 @pytest.mark.parametrize(
     "initializer", [kind for kind in KernelInitializer if kind is not KernelInitializer.constant]
 )
-def test_a_kernel_is_drawn_as_configured(initializer: KernelInitializer) -> None:
+def test_a_kernel_is_initialised_as_configured(initializer: KernelInitializer) -> None:
     layers = [Layer(units=100, kernel_initializer=initializer), Layer(units=1)]
-    kernel = weights.named(dense.build(layers, 300, seed=1))["dense_1/kernel"]
-    known = keras.initializers.get(initializer.value)
-    expected = np.asarray(known((300, 100)))
-    # Their deviations tell the scales apart, their extremes uniform from normal.
+    kernel = weights.by_name(dense.build(layers, 300, seed=1))["dense_1/kernel"]
+    initialize = keras.initializers.get(initializer.value)
+    expected = np.asarray(initialize((300, 100)))
+    # The standard deviation identifies the scale, the maximum the distribution.
     assert kernel.std() == pytest.approx(expected.std(), rel=0.05)
     assert np.abs(kernel).max() == pytest.approx(np.abs(expected).max(), rel=0.1)
 
 
 def test_a_constant_kernel_has_its_value_everywhere() -> None:
     layer = replace(ones(3), kernel_value=-0.5196631)
-    kernel = weights.named(dense.build([layer, ones()], 2, seed=1))["dense_1/kernel"]
+    kernel = weights.by_name(dense.build([layer, ones()], 2, seed=1))["dense_1/kernel"]
     np.testing.assert_array_equal(kernel, np.full((2, 3), np.float32(-0.5196631)))
 
 
 @pytest.mark.parametrize(
     ("initializer", "value"), [(BiasInitializer.zeros, 0.0), (BiasInitializer.ones, 1.0)]
 )
-def test_a_bias_begins_as_configured(initializer: BiasInitializer, value: float) -> None:
+def test_a_bias_is_initialised_as_configured(initializer: BiasInitializer, value: float) -> None:
     built = dense.build([Layer(units=1, bias_initializer=initializer)], 2, seed=1)
-    assert weights.named(built)["dense_1/bias"].tolist() == [value]
+    assert weights.by_name(built)["dense_1/bias"].tolist() == [value]
 
 
 def test_penalties_are_those_of_l1_and_l2() -> None:
     built = dense.build([Layer(units=4, l1=0.3), Layer(units=1, l2=0.7)], 2, seed=1)
-    arrays = weights.named(built)
+    arrays = weights.by_name(built)
     expected = 0.3 * np.abs(arrays["dense_1/kernel"]).sum()
     expected += 0.7 * np.square(arrays["dense_2/kernel"]).sum()
     assert float(sum(built.losses)) == pytest.approx(expected, rel=1e-6)
@@ -119,17 +105,17 @@ def test_without_l1_and_l2_nothing_is_penalised() -> None:
     assert dense.build([Layer(units=4), Layer(units=1)], 2, seed=1).losses == []
 
 
-def test_dropout_blanks_its_fraction_while_training_and_nothing_after() -> None:
+def test_dropout_zeroes_its_fraction_in_training_and_nothing_in_predictions() -> None:
     layers = [Layer(units=2000, dropout=0.3), ones()]
     built = dense.build(layers, 2, seed=1)
     hidden = keras.Sequential([keras.Input((2,)), *built.layers[:-1]])
-    blank = np.asarray(hidden(ROWS[:1], training=True)) == 0
-    assert blank.mean() == pytest.approx(0.3, abs=0.05)
+    zeroed = np.asarray(hidden(ROWS[:1], training=True)) == 0
+    assert zeroed.mean() == pytest.approx(0.3, abs=0.05)
     assert not (np.asarray(hidden(ROWS[:1], training=False)) == 0).any()
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
-    first, same, other = (weights.named(dense.build(DEEP, 2, seed)) for seed in (7, 7, 8))
+    first, same, other = (weights.by_name(dense.build(DEEP, 2, seed)) for seed in (7, 7, 8))
     for name, array in first.items():
         np.testing.assert_array_equal(array, same[name])
         if name.endswith("kernel"):
@@ -147,13 +133,13 @@ def test_the_same_seed_gives_the_same_dropout_and_another_seed_another() -> None
     assert len(set(draws[0])) > 1
 
 
-def test_layers_of_one_shape_begin_with_different_weights() -> None:
+def test_layers_of_the_same_shape_have_different_initial_weights() -> None:
     layers = [Layer(units=2), Layer(units=2), Layer(units=1)]
-    arrays = weights.named(dense.build(layers, 2, seed=7))
+    arrays = weights.by_name(dense.build(layers, 2, seed=7))
     assert not np.isin(arrays["dense_1/kernel"], arrays["dense_2/kernel"]).any()
 
 
-def test_the_greatest_seed_of_the_configuration_works() -> None:
+def test_the_largest_seed_is_accepted() -> None:
     built = dense.build(DEEP, 2, seed=2**32 - 1)
     assert np.isfinite(np.asarray(built(ROWS, training=True))).all()
 
@@ -163,15 +149,7 @@ def test_inputs_are_standardised_inside_the_saved_model() -> None:
     np.testing.assert_allclose(answers_of_whole(model), encoded().sum(axis=1), rtol=1e-5)
 
 
-def test_only_kernels_and_biases_are_trained() -> None:
-    model = encoder.whole(
-        encoder.layers(OF_EACH_KIND), dense.build(DEEP, len(OF_EACH_KIND.names), seed=1), SCALED
-    )
-    shapes = [tuple(variable.shape) for variable in model.trainable_variables]
-    assert shapes == [(11, 5), (5,), (5, 3), (3,), (3, 1), (1,)]
-
-
-def test_the_target_is_put_back_into_its_units() -> None:
+def test_predictions_are_in_the_target_s_units() -> None:
     built = dense.build(DEEP, 2, seed=1)
     learned = answers(built, encoded()).astype(np.float64)
     in_units = answers_of_whole(whole(built, SCALED))
@@ -180,7 +158,7 @@ def test_the_target_is_put_back_into_its_units() -> None:
     np.testing.assert_allclose(in_units, np.exp(2 + 0.3 * learned), rtol=1e-5)
 
 
-def test_a_target_that_is_not_standardised_stays_as_it_is() -> None:
+def test_a_target_that_is_not_standardised_is_predicted_as_learned() -> None:
     built = dense.build(DEEP, 2, seed=1)
     in_units = answers_of_whole(whole(built, PLAIN))
     np.testing.assert_array_equal(in_units, np.asarray(built(encoded()))[:, 0])
@@ -200,7 +178,7 @@ def test_by_hand_is_what_keras_predicts(activation: Activation, depth: int) -> N
 
 
 @TARGETS
-def test_the_first_prediction_stands_beside_the_one_by_hand(target: Target) -> None:
+def test_the_first_prediction_equals_the_one_by_hand(target: Target) -> None:
     built = dense.build(DEEP, 2, seed=1)
     first = dense.first_prediction(built, encoded()[1], target)
     expected = answers_of_whole(whole(built, target))[1]
@@ -235,76 +213,18 @@ def test_any_other_network_has_no_line(layers: list[Layer]) -> None:
     assert dense.line(dense.build(layers, 2, seed=1)) is None
 
 
-def test_one_network_is_always_saved_as_the_same_bytes(tmp_path: Path) -> None:
-    contents = []
-    for name in ("first", "again", "anew"):
-        if name != "again":
-            built = dense.build(DEEP, 11, seed=1)
-            model = encoder.whole(encoder.layers(OF_EACH_KIND), built, SCALED)
-        archive.save(model, tmp_path / f"{name}.keras")
-        contents.append((tmp_path / f"{name}.keras").read_bytes())
-    assert contents[0] == contents[1]
-    assert contents[0] == contents[2]
-    assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_a_saved_network_holds_no_date(tmp_path: Path) -> None:
-    # Two networks saved within one second would be alike with one, too.
-    archive.save(dense.build(DEEP, 2, seed=1), tmp_path / "model.keras")
-    with zipfile.ZipFile(tmp_path / "model.keras") as held:
-        assert {entry.date_time for entry in held.infolist()} == {(1980, 1, 1, 0, 0, 0)}
-        for entry in held.infolist():
-            assert not re.search(rb"20\d\d-\d\d-\d\d", held.read(entry))
-
-
-def test_different_networks_are_saved_as_different_bytes(tmp_path: Path) -> None:
-    for seed in (1, 2):
-        archive.save(dense.build(DEEP, 2, seed), tmp_path / f"{seed}.keras")
-    assert (tmp_path / "1.keras").read_bytes() != (tmp_path / "2.keras").read_bytes()
-
-
-def test_plain_keras_loads_a_saved_network_in_safe_mode(tmp_path: Path) -> None:
-    built = dense.build(DEEP, 11, seed=1)
-    model = encoder.whole(encoder.layers(OF_EACH_KIND), built, LOG)
-    archive.save(model, tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    table = pd.DataFrame(
-        {
-            "a": [3.0, 3.7, -1.0],
-            "b": [-20.0, 25.0, np.nan],
-            "colour": ["red", "green", "blue"],
-            "day": pd.to_datetime(["2021-03-04", "2022-12-31", "1999-01-01"]),
-        }
-    )
-    columns = encoder.inputs(table, OF_EACH_KIND)
-    np.testing.assert_array_equal(loaded(columns), model(columns))
-
-
-def test_saving_leaves_columns_and_layers_their_names(tmp_path: Path) -> None:
-    columns = ["input_layer_7", "cast_2", "subtract", "column cast_1"]
-    encoding = Encoding({name: Number(0.0, True) for name in columns}, {}, {}, SCALED)
-    built = dense.build(DEEP, 8, seed=1)
-    archive.save(encoder.whole(encoder.layers(encoding), built, SCALED), tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
-    assert [one.name for one in loaded.inputs] == columns
-    assert [layer.name for layer in loaded.get_layer("network").layers] == [
-        "dense_1", "dropout_1", "dense_2", "dense_3",
-    ]  # fmt: skip
-
-
-def test_the_summary_counts_parameters_layer_by_layer() -> None:
-    text = archive.summary(dense.build(DEEP, 2, seed=1))
-    assert "Total params: 37" in text
-    for name in ("dense_1", "dropout_1", "dense_2", "dense_3"):
-        assert name in text
-
-
-def test_layers_and_neighbouring_seeds_share_no_draws() -> None:
+def test_layers_and_consecutive_seeds_have_independent_weights() -> None:
     layers = [Layer(units=2), Layer(units=2), Layer(units=2), Layer(units=1)]
     kernels = [
         array.tobytes()
         for seed in (0, 1, 2)
-        for name, array in weights.named(dense.build(layers, 2, seed)).items()
+        for name, array in weights.by_name(dense.build(layers, 2, seed)).items()
         if name.endswith("kernel") and array.shape == (2, 2)
     ]
     assert len(set(kernels)) == len(kernels) > 6
+
+
+def test_initial_weights_are_those_of_the_network_that_is_built() -> None:
+    arrays = dense.initial_weights(DEEP, 2, seed=7)
+    for array, expected in zip(arrays, weights.of(dense.build(DEEP, 2, seed=7)), strict=True):
+        np.testing.assert_array_equal(array, expected)

@@ -21,7 +21,7 @@ NAMES = [f"dense_{number}/{kind}" for number in (1, 2, 3) for kind in ("kernel",
 
 
 def built(seed: int = 1) -> keras.Sequential:
-    """A network that has layers without weights to train, too."""
+    """A network that also has a layer without weights."""
     return dense.build(DEEP, 2, seed)
 
 
@@ -31,7 +31,7 @@ def test_weights_are_kernel_and_bias_of_each_dense_layer_in_turn() -> None:
     assert {array.dtype for array in arrays} == {np.dtype("float32")}
 
 
-def test_weights_are_read_as_they_were_assigned() -> None:
+def test_assigned_weights_are_those_of_the_network() -> None:
     given = [array + 0.5 for array in weights.of(built())]
     other = built(seed=2)
     weights.assign(other, given)
@@ -39,7 +39,7 @@ def test_weights_are_read_as_they_were_assigned() -> None:
         np.testing.assert_array_equal(array, expected)
 
 
-def test_a_network_with_another_s_weights_answers_as_that_one() -> None:
+def test_a_network_with_the_weights_of_another_predicts_the_same() -> None:
     one, other = built(seed=1), built(seed=2)
     rows = np.array([[3.0, -20.0], [3.7, 25.0]], np.float32)
     assert not np.allclose(one(rows), other(rows))
@@ -47,7 +47,7 @@ def test_a_network_with_another_s_weights_answers_as_that_one() -> None:
     np.testing.assert_array_equal(other(rows), one(rows))
 
 
-def test_weights_do_not_change_with_the_network_that_they_were_of() -> None:
+def test_weights_are_a_copy() -> None:
     one = built()
     before = weights.of(one)
     copies = [array.copy() for array in before]
@@ -61,15 +61,15 @@ def test_weights_of_another_depth_are_refused() -> None:
         weights.assign(built(), weights.of(built())[:4])
 
 
-def test_names_say_which_layer_and_what_of_it() -> None:
-    named = weights.named(built())
-    assert list(named) == NAMES
-    for array, expected in zip(named.values(), weights.of(built()), strict=True):
+def test_names_have_the_layer_and_the_kind_of_weight() -> None:
+    arrays = weights.by_name(built())
+    assert list(arrays) == NAMES
+    for array, expected in zip(arrays.values(), weights.of(built()), strict=True):
         np.testing.assert_array_equal(array, expected)
 
 
 def test_a_small_network_s_table_has_a_row_for_each_weight() -> None:
-    before = weights.named(built())
+    before = weights.by_name(built())
     after = {name: array + 1 for name, array in before.items()}
     table = weights.table(before, after)
     assert len(table) == 2 * 5 + 5 + 5 * 3 + 3 + 3 * 1 + 1
@@ -85,7 +85,7 @@ def test_a_small_network_s_table_has_a_row_for_each_weight() -> None:
 
 def test_a_large_network_s_table_has_a_row_for_each_array() -> None:
     layers = [Layer(units=40), Layer(units=40), Layer(units=1)]
-    before = weights.named(dense.build(layers, 2, seed=1))
+    before = weights.by_name(dense.build(layers, 2, seed=1))
     after = {name: 2 * array + 1 for name, array in before.items()}
     table = weights.table(before, after)
     assert list(table["layer"] + "/" + table["weight"]) == list(before)
@@ -98,7 +98,7 @@ def test_a_large_network_s_table_has_a_row_for_each_array() -> None:
 
 
 def test_saved_weights_are_read_by_numpy(tmp_path: Path) -> None:
-    arrays = weights.named(built())
+    arrays = weights.by_name(built())
     weights.save(arrays, tmp_path / "weights.npz")
     with np.load(tmp_path / "weights.npz", allow_pickle=False) as read:
         assert list(read) == list(arrays)
@@ -109,5 +109,5 @@ def test_saved_weights_are_read_by_numpy(tmp_path: Path) -> None:
 
 def test_one_set_of_weights_is_always_saved_as_the_same_bytes(tmp_path: Path) -> None:
     for name in ("first", "again"):
-        weights.save(weights.named(built()), tmp_path / name)
+        weights.save(weights.by_name(built()), tmp_path / name)
     assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()

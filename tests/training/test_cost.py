@@ -1,4 +1,4 @@
-"""What is worth its while goes by the size of the work alone."""
+"""Decisions about XLA and calls follow from the sizes of a training alone."""
 
 from dataclasses import replace
 
@@ -13,21 +13,21 @@ WIDE = replace(LONG, members=8)
 EACH = [TINY, replace(TINY, epochs=1), replace(TINY, epochs=100_000), LONG, WIDE]
 
 
-def test_tiny_work_is_not_compiled() -> None:
+def test_xla_does_not_pay_off_for_a_tiny_training() -> None:
     assert not TINY.xla_pays()
 
 
-def test_long_work_is_compiled() -> None:
+def test_xla_pays_off_for_a_long_training() -> None:
     assert LONG.xla_pays()
 
 
-def test_tiny_work_is_compiled_where_there_are_enough_epochs_of_it() -> None:
+def test_xla_pays_off_for_a_tiny_training_of_many_epochs() -> None:
     assert replace(TINY, epochs=100_000).xla_pays()
 
 
 @pytest.mark.parametrize("changed", [{"parameters": 200}, {"rows": 700}, {"members": 3}])
 @pytest.mark.parametrize("xla", [False, True])
-def test_an_epoch_of_more_work_takes_longer(changed: dict[str, int], *, xla: bool) -> None:
+def test_a_larger_epoch_takes_longer(changed: dict[str, int], *, xla: bool) -> None:
     assert replace(TINY, **changed).epoch_seconds(xla=xla) > TINY.epoch_seconds(xla=xla)
 
 
@@ -38,13 +38,13 @@ def test_an_epoch_of_smaller_batches_takes_longer(*, xla: bool) -> None:
 
 
 @pytest.mark.parametrize("one", EACH, ids=str)
-def test_a_compiled_epoch_takes_less(one: Cost) -> None:
+def test_an_epoch_under_xla_takes_less_time(one: Cost) -> None:
     assert one.epoch_seconds(xla=True) < one.epoch_seconds(xla=False)
 
 
 @pytest.mark.parametrize(("remaining", "pays"), [(8, False), (7, True), (1, True)])
-def test_without_xla_leaving_always_pays(remaining: int, *, pays: bool) -> None:
-    assert WIDE.leaving_pays(remaining, 1, xla=False) is pays
+def test_without_xla_shrinking_a_group_always_pays(remaining: int, *, pays: bool) -> None:
+    assert WIDE.shrinking_pays(remaining, 1, xla=False) is pays
 
 
 @pytest.mark.parametrize(
@@ -55,54 +55,54 @@ def test_without_xla_leaving_always_pays(remaining: int, *, pays: bool) -> None:
         (WIDE, 8, 100, False),
         (replace(TINY, members=8), 1, 100, False),
     ],
-    ids=["many epochs to go", "no epoch to go", "nobody leaves", "tiny work"],
+    ids=["many epochs remain", "no epoch remains", "no member has finished", "tiny training"],
 )
-def test_under_xla_leaving_pays_where_it_saves_more_than_another_compilation(
+def test_under_xla_shrinking_a_group_pays_if_it_saves_more_than_a_compilation(
     one: Cost, remaining: int, epochs: int, *, pays: bool
 ) -> None:
-    assert one.leaving_pays(remaining, epochs, xla=True) is pays
+    assert one.shrinking_pays(remaining, epochs, xla=True) is pays
 
 
 @pytest.mark.parametrize("xla", [False, True])
 @pytest.mark.parametrize("one", EACH, ids=str)
-def test_a_call_has_an_epoch_at_least_and_never_too_many(one: Cost, *, xla: bool) -> None:
+def test_a_call_has_at_least_one_epoch_and_never_too_many(one: Cost, *, xla: bool) -> None:
     number = one.epochs_per_call(xla=xla)
-    assert 1 <= number <= min(one.epochs, cost.MOST_EPOCHS_PER_CALL)
+    assert 1 <= number <= min(one.epochs, cost.MAX_EPOCHS_PER_CALL)
     if number > 1:
         assert number * one.epoch_seconds(xla=xla) <= cost.CALL_SECONDS
-        assert number * one.rows * one.members <= cost.MOST_ORDERS_PER_CALL
+        assert number * one.rows * one.members <= cost.MAX_ORDERS_PER_CALL
 
 
-def test_a_call_of_tiny_work_has_as_many_epochs_as_there_may_be() -> None:
+def test_a_call_of_a_tiny_training_has_the_maximal_number_of_epochs() -> None:
     assert TINY.epochs_per_call(xla=True) == 100
-    assert replace(TINY, epochs=1000).epochs_per_call(xla=True) == cost.MOST_EPOCHS_PER_CALL
+    assert replace(TINY, epochs=1000).epochs_per_call(xla=True) == cost.MAX_EPOCHS_PER_CALL
 
 
-def test_a_call_of_long_work_has_one_epoch() -> None:
+def test_a_call_of_a_long_training_has_one_epoch() -> None:
     assert LONG.epochs_per_call(xla=False) == 1
 
 
 def test_the_orders_of_a_call_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost, "MOST_ORDERS_PER_CALL", 7 * 5)
+    monkeypatch.setattr(cost, "MAX_ORDERS_PER_CALL", 7 * 5)
     assert TINY.epochs_per_call(xla=False) == 5
     assert replace(TINY, members=2).epochs_per_call(xla=False) == 2
     assert replace(TINY, members=9).epochs_per_call(xla=False) == 1
 
 
 @pytest.mark.parametrize(
-    ("xla", "forced", "said"),
+    ("xla", "forced", "expected"),
     [
-        (True, True, "compiled by XLA, as training.xla says"),
-        (False, True, "without XLA, as training.xla says"),
-        (True, False, "compiled by XLA, which the work repays"),
-        (False, False, "without XLA, whose compilation would outlast the work"),
+        (True, True, "compiled by XLA, as set by training.xla"),
+        (False, True, "without XLA, as set by training.xla"),
+        (True, False, "compiled by XLA, because compilation pays off"),
+        (False, False, "without XLA, because compilation would not pay off"),
     ],
 )
 @pytest.mark.parametrize("streaming", [False, True])
-def test_one_line_says_how_the_training_goes_about_it(
-    said: str, *, xla: bool, forced: bool, streaming: bool
+def test_the_summary_states_the_sizes_and_how_it_is_compiled(
+    expected: str, *, xla: bool, forced: bool, streaming: bool
 ) -> None:
     where = "; rows from disk, window by window" if streaming else ""
-    assert TINY.described(xla=xla, streaming=streaming, forced=forced) == (
-        f"training 2 parameters on 7 rows, {said}{where}"
+    assert TINY.summary(xla=xla, streaming=streaming, forced=forced) == (
+        f"training 2 parameters on 7 rows, {expected}{where}"
     )

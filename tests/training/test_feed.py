@@ -1,34 +1,34 @@
-"""What the compiled functions are handed has the rows of the part, each once."""
+"""The tensors for the compiled functions have each row of the part once."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.training.feed import blocks_of_chunks, chunks, held, longer, pieces
+from pipeline.training.feed import blocks_of_chunks, chunks, in_memory, padded, pieces
 from pipeline.training.shuffle import order_of_rows
-from tests.small import from_blocks, numbered, small_windows
+from tests.rows import from_blocks, numbered, small_windows
 
 BLOCK, WINDOW = 8, 3
 
 
-def test_all_rows_are_held_in_their_own_order() -> None:
+def test_all_rows_are_in_their_order() -> None:
     part = numbered(5)
-    rows = held(part)
+    rows = in_memory(part)
     np.testing.assert_array_equal(rows.x, part.x)
     np.testing.assert_array_equal(rows.y, part.y)
     assert rows.counts is None
 
 
 @pytest.mark.parametrize(
-    ("count", "most", "shape"),
+    ("count", "max_rows", "shape"),
     [(7, 7, (1, 7)), (7, 100, (1, 7)), (7, 3, (3, 3)), (6, 3, (2, 3)), (2, 1, (2, 1))],
 )
-def test_chunks_have_every_row_once_and_no_more_than_they_may(
-    count: int, most: int, shape: tuple[int, int]
+def test_chunks_have_each_row_once_and_at_most_max_rows(
+    count: int, max_rows: int, shape: tuple[int, int]
 ) -> None:
     part = numbered(count)
-    rows = chunks(part, most)
+    rows = chunks(part, max_rows)
     assert rows.x.shape == (*shape, 2)
     assert rows.y.shape == rows.counts.shape == (*shape, 1)
     counts = np.asarray(rows.counts)[..., 0] > 0
@@ -36,13 +36,13 @@ def test_chunks_have_every_row_once_and_no_more_than_they_may(
     np.testing.assert_array_equal(np.asarray(rows.y)[counts], part.y)
 
 
-def test_a_chunk_has_a_row_where_even_one_is_too_many() -> None:
+def test_a_chunk_has_at_least_one_row() -> None:
     assert chunks(numbered(3), 0).x.shape == (3, 1, 2)
 
 
 @pytest.mark.parametrize("batch_size", [5, 8, 30])
 @pytest.mark.parametrize("count", [23, 24, 40, 101])
-def test_pieces_of_one_size_have_the_rows_of_an_epoch_in_its_order(
+def test_pieces_have_the_rows_of_an_epoch_in_its_order_and_one_shape(
     monkeypatch: pytest.MonkeyPatch, count: int, batch_size: int
 ) -> None:
     small_windows(monkeypatch, BLOCK, WINDOW)
@@ -68,14 +68,14 @@ def test_pieces_of_one_size_have_the_rows_of_an_epoch_in_its_order(
     assert len(shapes) == 1
 
 
-@pytest.mark.parametrize("most", [3, 100])
+@pytest.mark.parametrize("max_rows", [3, 100])
 @pytest.mark.parametrize("count", [5, 24, 29])
-def test_blocks_of_one_size_have_every_row_once_in_order(count: int, most: int) -> None:
+def test_blocks_have_each_row_once_in_order_and_one_shape(count: int, max_rows: int) -> None:
     part = numbered(count)
-    read = list(blocks_of_chunks(from_blocks(part, BLOCK), most))
+    read = list(blocks_of_chunks(from_blocks(part, BLOCK), max_rows))
     assert len(read) == -(-count // BLOCK)
     assert len({rows.x.shape for rows in read}) == 1
-    assert read[0].x.shape[1] <= most
+    assert read[0].x.shape[1] <= max_rows
     counts = [np.asarray(rows.counts)[..., 0] > 0 for rows in read]
     for name in ("x", "y"):
         taken = [
@@ -85,14 +85,14 @@ def test_blocks_of_one_size_have_every_row_once_in_order(count: int, most: int) 
         np.testing.assert_array_equal(np.concatenate(taken), getattr(part, name))
 
 
-def test_an_array_is_made_longer_by_zeros() -> None:
+def test_an_array_is_padded_with_zeros() -> None:
     array = np.ones((2, 3), np.int32)
-    made = longer(array, 2)
-    assert made.tolist() == [[1, 1, 1], [1, 1, 1], [0, 0, 0], [0, 0, 0]]
-    assert made.dtype == np.int32
-    assert longer(np.ones(2), 1).tolist() == [1, 1, 0]
+    result = padded(array, 2)
+    assert result.tolist() == [[1, 1, 1], [1, 1, 1], [0, 0, 0], [0, 0, 0]]
+    assert result.dtype == np.int32
+    assert padded(np.ones(2), 1).tolist() == [1, 1, 0]
 
 
-def test_an_array_that_is_long_enough_is_not_copied() -> None:
+def test_an_array_without_padding_is_not_copied() -> None:
     array = np.ones(3)
-    assert longer(array, 0) is array
+    assert padded(array, 0) is array

@@ -1,8 +1,8 @@
-"""Training is ordinary Keras training, only faster, for one network and for many, and
-says when it goes wrong."""
+"""Training gives the numbers of keras.Model.fit, for one network and for a group of many, and
+reports divergence."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,12 +33,12 @@ from pipeline.dataset.rows import Part, Stream
 from pipeline.network import dense, weights
 from pipeline.network.backend import keras, tf
 from pipeline.training import fitting, from_config
-from pipeline.training.epoch import Units, dropped
+from pipeline.training.epoch import Compiled, Group, State, Units, compiled, dropout
 from pipeline.training.fitting import Fitted
 from pipeline.training.members import Member
 from pipeline.training.shuffle import order_of_rows
 from tests.peers import keras_optimizer
-from tests.small import from_blocks, small_windows
+from tests.rows import from_blocks, small_windows
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -88,9 +88,9 @@ def member(
     train: Part = TRAIN,
     **training: Any,
 ) -> Member:
-    """As the configuration would have it; the initial weights are of the training's seed."""
-    usual: dict[str, Any] = {"batch_size": BATCH, "epochs": EPOCHS, "seed": 3}
-    how = Training(**(usual | training))
+    """As configured; the initial weights follow from the training's seed."""
+    defaults: dict[str, Any] = {"batch_size": BATCH, "epochs": EPOCHS, "seed": 3}
+    how = Training(**(defaults | training))
     return from_config.member(
         weights.of(dense.build(layers, train.x.shape[1], how.seed)),
         layers=layers,
@@ -109,7 +109,7 @@ def fit_all(
     validation: Part | Stream | None = VALIDATION,
     **changed: Any,
 ) -> list[Fitted]:
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "activations": [layer.activation.value for layer in layers],
         "loss": "mse",
         "update": optimizer.name,
@@ -117,7 +117,7 @@ def fit_all(
         "batch_size": BATCH,
         "shuffle": True,
     }
-    return fitting.fit(group, train, validation, **(usual | changed))
+    return fitting.fit(group, train, validation, **(defaults | changed))
 
 
 def fit_mlp(
@@ -133,12 +133,12 @@ def fit_neuron(
     early_stopping: EarlyStopping | None = None,
     **changed: Any,
 ) -> Fitted:
-    """As the notebook would, but for what is changed."""
+    """As in the notebook, except for what is given."""
     optimizer = optimizer or SGD(learning_rate=0.01)
     stopping = early_stopping or EarlyStopping()
     one = member(NEURON, optimizer, train=FOUR_X, seed=34, early_stopping=stopping)
-    usual: dict[str, Any] = {"batch_size": 32}
-    (fitted,) = fit_all([one], NEURON, optimizer, FOUR_X, validation, **(usual | changed))
+    defaults: dict[str, Any] = {"batch_size": 32}
+    (fitted,) = fit_all([one], NEURON, optimizer, FOUR_X, validation, **(defaults | changed))
     return fitted
 
 
@@ -160,7 +160,8 @@ def assert_equals_keras(
     (ours,) = fit_all([one], layers, optimizer, loss=loss, shuffle=False)
     theirs = dense.build(layers, 2, seed=3)
     built = keras_optimizer(optimizer, schedule or Constant(), STEPS, EPOCHS)
-    theirs.compile(optimizer=built, loss=loss, metrics=["mae"])
+    # A few steps take less time than tracing a function for them.
+    theirs.compile(optimizer=built, loss=loss, metrics=["mae"], run_eagerly=True)
     expected = theirs.fit(
         TRAIN.x,
         TRAIN.y,
@@ -197,9 +198,9 @@ def test_training_equals_keras_s_own_for_each_schedule(schedule: Schedule) -> No
     assert_equals_keras(EACH["adamw"], "mse", MLP, schedule)
 
 
-@pytest.mark.parametrize("activation", Activation)
-def test_training_equals_keras_s_own_for_each_activation(activation: Activation) -> None:
-    assert_equals_keras(EACH["plain"], "mse", [replace(MLP[0], activation=activation), MLP[1]])
+def test_training_equals_keras_s_own_for_all_activations() -> None:
+    hidden = [Layer(units=6, activation=activation) for activation in Activation]
+    assert_equals_keras(EACH["plain"], "mse", [*hidden, Layer(units=1)])
 
 
 def test_training_equals_keras_s_own_with_penalties() -> None:
@@ -208,7 +209,7 @@ def test_training_equals_keras_s_own_with_penalties() -> None:
 
 
 class OurDropout(keras.layers.Layer):  # type: ignore[misc] # Keras ships no types
-    """A Dropout layer of Keras's that draws the mask as fitting does."""
+    """A Dropout layer with the masks of `epoch.dropout`."""
 
     def __init__(self, rate: float, seed: int, layer: int) -> None:
         super().__init__()
@@ -219,10 +220,10 @@ class OurDropout(keras.layers.Layer):  # type: ignore[misc] # Keras ships no typ
         if not training:
             return x
         self._time.assign_add(1)
-        return dropped(x, time=self._time.read_value(), **self._drawn)
+        return dropout(x, time=self._time.read_value(), **self._drawn)
 
 
-def test_training_with_dropout_is_keras_s_own_with_the_same_masks() -> None:
+def test_training_equals_keras_s_own_with_the_same_dropout_masks() -> None:
     layers = [replace(MLP[0], dropout=0.3), MLP[1]]
     (ours,) = fit_all([member(layers, EACH["plain"])], layers, EACH["plain"], shuffle=False)
     built = dense.build(layers, 2, seed=3)
@@ -235,7 +236,9 @@ def test_training_with_dropout_is_keras_s_own_with_the_same_masks() -> None:
             ),
         ]
     )
-    theirs.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse", metrics=["mae"])
+    theirs.compile(
+        optimizer=keras.optimizers.SGD(0.05), loss="mse", metrics=["mae"], run_eagerly=True
+    )
     expected = theirs.fit(
         TRAIN.x, TRAIN.y, epochs=EPOCHS, batch_size=BATCH, shuffle=False, verbose=0
     ).history
@@ -243,10 +246,10 @@ def test_training_with_dropout_is_keras_s_own_with_the_same_masks() -> None:
     np.testing.assert_allclose(ours.history["mae"], expected["mae"], rtol=1e-5)
 
 
-def test_an_epoch_takes_the_rows_in_its_order() -> None:
+def test_an_epoch_uses_the_rows_in_its_order() -> None:
     ours = fit_mlp(EACH["plain"], epochs=2)
     theirs = dense.build(MLP, 2, seed=3)
-    theirs.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse")
+    theirs.compile(optimizer=keras.optimizers.SGD(0.05), loss="mse", run_eagerly=True)
     for epoch in range(2):
         order = order_of_rows(23, 8192, 3, epoch, shuffle=True)
         expected = theirs.fit(
@@ -265,11 +268,11 @@ def assert_is_the_notebook(fitted: Fitted) -> None:
     assert [f"{value:.6f}" for value in predicted[:, 0]] == ["20.101656", "-11.467612"]
 
 
-def test_the_notebook_s_numbers_come_out_to_the_last_digit() -> None:
+def test_the_notebook_s_numbers_are_reproduced_to_the_last_digit() -> None:
     assert_is_the_notebook(fit_neuron(epochs=100))
 
 
-def test_the_notebook_s_numbers_come_out_among_others_too() -> None:
+def test_the_notebook_s_numbers_are_reproduced_in_a_group() -> None:
     rates = [0.01, 0.003, 0.02, 0.01]
     optimizers = [SGD(learning_rate=rate, momentum=0.1 * (rate > 0.01)) for rate in rates]
     group = [member(NEURON, one, train=FOUR_X, seed=34) for one in optimizers]
@@ -279,65 +282,57 @@ def test_the_notebook_s_numbers_come_out_among_others_too() -> None:
     assert not np.isclose(fitted[1].weights[0], fitted[0].weights[0])
 
 
-def varied(name: str) -> tuple[list[list[Layer]], list[Optimizer]]:
-    """Four members of one structure that differ in all in which they may."""
-    optimizer = EACH[name]
-    layers = [
-        [replace(MLP[0], dropout=dropout, l1=l1), replace(MLP[1], l2=l2)]
-        for dropout, l1, l2 in (
-            (0.0, 0.0, 0.0),
-            (0.3, 0.0, 0.02),
-            (0.5, 0.01, 0.0),
-            (0.0, 0.1, 0.1),
-        )
-    ]
+def varied(name: str) -> list[Member]:
+    """Three members that differ in all that members may differ in: one without any of the
+    optional computations, and two with all of them but other values."""
+    optimizer = replace(EACH[name], clipnorm=None, clipvalue=None)
     changed: list[dict[str, Any]] = [
-        {},
-        {"learning_rate": 0.02},
-        {"clipnorm": 0.3},
+        {"learning_rate": 0.02, "clipnorm": 0.3},
         {"clipvalue": 0.2},
     ]
-    if hasattr(optimizer, "momentum") and name in ("sgd", "rmsprop"):
-        changed[1]["momentum"] = 0.3
-    if hasattr(optimizer, "nesterov") and name == "sgd":
-        changed[2]["nesterov"] = False
-    if hasattr(optimizer, "beta_1"):
-        changed[2] |= {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3}
-    if hasattr(optimizer, "weight_decay"):
-        changed[3]["weight_decay"] = 0.3
-    if hasattr(optimizer, "rho"):
-        changed[3]["rho"] = 0.7
-    cleared = {"clipnorm": None, "clipvalue": None}
-    return layers, [replace(optimizer, **(cleared | change)) for change in changed]
+    others = {
+        "sgd": [{"momentum": 0.3}, {"momentum": 0.5, "nesterov": False}],
+        "adam": [{"beta_1": 0.8, "beta_2": 0.99}, {"epsilon": 1e-3}],
+        "adamw": [{"beta_1": 0.8, "beta_2": 0.99}, {"epsilon": 1e-3, "weight_decay": 0.3}],
+        "rmsprop": [{"momentum": 0.3}, {"momentum": 0.7, "rho": 0.7}],
+    }[name]
+    optimizers = [
+        replace(optimizer, **(one | other)) for one, other in zip(changed, others, strict=True)
+    ]
+    layers = [
+        [replace(MLP[0], dropout=0.3, l1=0.01), replace(MLP[1], l2=0.02)],
+        [replace(MLP[0], dropout=0.5, l1=0.1), replace(MLP[1], l2=0.1)],
+    ]
+    stopping = [EarlyStopping(enabled=True, patience=patience) for patience in (1, 2)]
+    return [
+        member(MLP, optimizer, Cosine(), seed=5),
+        member(layers[0], optimizers[0], Exponential(decay_epochs=1), early_stopping=stopping[0]),
+        member(layers[1], optimizers[1], early_stopping=stopping[1], seed=4),
+    ]
 
 
-@pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_member_is_trained_as_if_it_were_alone(name: str, *, xla: bool) -> None:
-    layers, optimizers = varied(name)
-    schedules = [Constant(), Cosine(), Exponential(decay_epochs=1), Constant()]
-    stopping = [
-        EarlyStopping(enabled=enabled, patience=2) for enabled in (True, False, True, False)
-    ]
-    group = [
-        member(how, optimizer, schedule, seed=seed, epochs=8, early_stopping=stop)
-        for how, optimizer, schedule, seed, stop in zip(
-            layers, optimizers, schedules, (3, 4, 3, 5), stopping, strict=True
-        )
-    ]
-    together = fit_all(group, MLP, optimizers[0], epochs=8, xla=xla)
+def test_a_member_is_trained_as_if_it_were_alone(name: str) -> None:
+    group = varied(name)
+    together = fit_all(group, MLP, EACH[name])
     for one, fitted in zip(group, together, strict=True):
-        (alone,) = fit_all([one], MLP, optimizers[0], epochs=8, xla=xla)
+        (alone,) = fit_all([one], MLP, EACH[name])
         assert_same(fitted, alone)
 
 
-def test_compiling_changes_rounding_alone() -> None:
-    layers = [replace(MLP[0], dropout=0.3), MLP[1]]
-    plain, compiled = (fit_mlp(EACH["adam"], layers, xla=xla) for xla in (False, True))
-    assert_same(plain, compiled)
+@pytest.mark.parametrize(("name", "members"), [("adamw", 1), ("adamw", 3), ("rmsprop", 3)])
+def test_xla_changes_rounding_alone(name: str, members: int) -> None:
+    # adamw has all that adam has, rmsprop the momentum of sgd.
+    group = varied(name)[-members:]
+    units = Units(log=True, mean=2.0, std=0.7)
+    plain, under_xla = (
+        fit_all(group, MLP, EACH[name], units=units, xla=xla) for xla in (False, True)
+    )
+    for one, other in zip(plain, under_xla, strict=True):
+        assert_same(one, other)
 
 
-def test_a_member_that_diverges_touches_no_other() -> None:
+def test_a_member_that_diverges_does_not_affect_others() -> None:
     optimizers = [SGD(learning_rate=rate) for rate in (0.01, 1000.0, 0.02)]
     group = [member(NEURON, one, train=FOUR_X, seed=34) for one in optimizers]
     fitted = fit_all(group, NEURON, optimizers[0], FOUR_X, None, epochs=30, batch_size=32)
@@ -353,58 +348,77 @@ def test_a_member_that_diverges_touches_no_other() -> None:
     assert [one.diverged is None for one in fitted] == [True, False, True]
 
 
-@pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
-def test_who_is_done_leaves_the_tensor(monkeypatch: pytest.MonkeyPatch, *, xla: bool) -> None:
-    monkeypatch.setattr("pipeline.training.cost.COMPILE_SECONDS", 0.0)
-    monkeypatch.setattr("pipeline.training.cost.MOST_EPOCHS_PER_CALL", 2)
-    sizes: list[int] = []
-    leave = fitting._Training.leave
+@pytest.mark.parametrize(
+    ("xla", "compile_seconds", "sizes"),
+    [(False, 2.0, [3, 1, 1]), (True, 0.0, [3, 1, 1]), (True, 2.0, [3, 3, 3])],
+    ids=["plain", "xla, where it pays", "xla, where it does not pay"],
+)
+def test_finished_members_cost_no_further_computation(
+    monkeypatch: pytest.MonkeyPatch, *, xla: bool, compile_seconds: float, sizes: list[int]
+) -> None:
+    monkeypatch.setattr("pipeline.training.cost.COMPILE_SECONDS", compile_seconds)
+    monkeypatch.setattr("pipeline.training.cost.MAX_EPOCHS_PER_CALL", 3)
+    computed: list[int] = []
 
-    def noted(training: fitting._Training, given_up: Iterable[int]) -> None:
-        leave(training, given_up)
-        sizes.append(len(training.places))
+    def noted(group: Group) -> Compiled:
+        functions = compiled(group)
 
-    monkeypatch.setattr(fitting._Training, "leave", noted)
-    patience = [EarlyStopping(enabled=True, patience=count) for count in (1, 50, 1, 3)]
-    # A rate of nothing: the first epoch is the best, and the rest are in vain.
+        def epochs(state: State, *args: Any, **changed: Any) -> Any:
+            computed.append(int(tf.size(state.training)))
+            return functions.epochs(state, *args, **changed)
+
+        return functions._replace(epochs=epochs)
+
+    monkeypatch.setattr(fitting, "compiled", noted)
+    # With this learning rate no epoch is better than the first.
     still = SGD(learning_rate=1e-30)
-    group = [member(MLP, still, early_stopping=one, epochs=12) for one in patience]
-    fitted = fit_all(group, MLP, still, epochs=12, xla=xla)
-    assert [len(one.history) for one in fitted] == [2, 12, 2, 4]
-    assert sizes == [2, 1, 1, 1, 1, 1]
+    group = [
+        member(MLP, still, early_stopping=stopping(patience), epochs=8) for patience in (1, 50, 2)
+    ]
+    fitted = fit_all(group, MLP, still, epochs=8, xla=xla)
+    assert [len(one.history) for one in fitted] == [2, 8, 3]
+    assert computed == sizes
 
 
-@pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
-def test_who_is_given_up_stops_and_the_others_go_on(*, xla: bool) -> None:
-    seen: list[int] = []
+def test_members_that_the_callback_returns_stop_and_the_others_continue() -> None:
+    reported: list[int] = []
 
-    def give_up(first: int, curves: dict[str, Any]) -> list[int]:
-        seen.append(first + len(curves["loss"]) - 1)
-        return [0, 2] if seen[-1] == 3 else []
+    def stop(first: int, curves: dict[str, Any]) -> list[int]:
+        reported.append(first + len(curves["loss"]) - 1)
+        return [0, 2] if reported[-1] == 3 else []
 
     group = [member(MLP, Adam(learning_rate=rate), epochs=6) for rate in (0.01, 0.02, 0.03)]
-    changed: dict[str, Any] = {"epochs": 6, "xla": xla}
-    fitted = fit_all(group, MLP, EACH["adam"], pauses=[3], on_epochs=give_up, **changed)
-    whole = fit_all(group, MLP, EACH["adam"], **changed)
-    assert 3 in seen
+    fitted = fit_all(group, MLP, EACH["adam"], pauses=[3], on_epochs=stop, epochs=6)
+    whole = fit_all(group, MLP, EACH["adam"], epochs=6)
+    assert reported == [3, 6]
     assert [len(one.history) for one in fitted] == [3, 6, 3]
     assert_same(fitted[1], whole[1])
     columns = ["loss", "validation_loss"]
-    for place in (0, 2):
+    for index in (0, 2):
         np.testing.assert_allclose(
-            fitted[place].history[columns], whole[place].history[columns].head(3), rtol=1e-5
+            fitted[index].history[columns], whole[index].history[columns].head(3), rtol=1e-5
         )
 
 
-def test_members_of_other_shapes_are_no_group() -> None:
+def test_a_stopped_member_has_the_weights_of_its_last_epoch() -> None:
+    group = [member(MLP, Adam(learning_rate=rate)) for rate in (0.01, 0.02)]
+    fitted = fit_all(group, MLP, EACH["adam"], pauses=[2], on_epochs=lambda _first, _curves: [0])
+    (short,) = fit_all(group[:1], MLP, EACH["adam"], epochs=2)
+    assert_same(fitted[0], short)
+
+
+def test_members_of_different_shapes_are_refused() -> None:
     other = [replace(MLP[0], units=7), MLP[1]]
     group = [member(layers, EACH["plain"]) for layers in (MLP, other)]
     with pytest.raises(ValueError, match="2 structures cannot be one group"):
         fit_all(group, MLP, EACH["plain"])
 
 
-@pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
-@pytest.mark.parametrize("count", [23, 40, 101])
+@pytest.mark.parametrize(
+    ("count", "xla"),
+    [(23, False), (40, False), (101, False), (101, True)],
+    ids=["one window", "whole batches", "several windows", "several windows, xla"],
+)
 def test_rows_from_disk_give_the_same_numbers(
     monkeypatch: pytest.MonkeyPatch, count: int, *, xla: bool
 ) -> None:
@@ -412,10 +426,11 @@ def test_rows_from_disk_give_the_same_numbers(
     part = rows(count, 5)
     layers = [replace(MLP[0], dropout=0.2), MLP[1]]
     group = [
-        member(layers, Adam(learning_rate=rate), Cosine(), train=part) for rate in (0.01, 0.03)
+        member(layers, Adam(learning_rate=rate), Cosine(), train=part, epochs=2)
+        for rate in (0.01, 0.03)
     ]
     memory, disk = (
-        fit_all(group, layers, EACH["adam"], train, validation, xla=xla)
+        fit_all(group, layers, EACH["adam"], train, validation, xla=xla, epochs=2)
         for train, validation in (
             (part, VALIDATION),
             (from_blocks(part, 8), from_blocks(VALIDATION, 3)),
@@ -425,14 +440,14 @@ def test_rows_from_disk_give_the_same_numbers(
         assert_same(one, other, rtol=1e-6)
 
 
-def test_a_stream_has_one_order_for_all() -> None:
+def test_members_of_different_seeds_cannot_share_a_stream() -> None:
     group = [member(MLP, EACH["plain"], seed=seed) for seed in (1, 2)]
     with pytest.raises(ValueError, match="one order"):
         fit_all(group, MLP, EACH["plain"], from_blocks(TRAIN, 8), None)
 
 
 @pytest.mark.parametrize("streamed", ["train", "validation"])
-def test_of_two_parts_both_are_streams_or_neither(streamed: str) -> None:
+def test_a_stream_beside_a_part_in_memory_is_refused(streamed: str) -> None:
     both: dict[str, Part | Stream] = {"train": TRAIN, "validation": VALIDATION}
     both[streamed] = from_blocks(TRAIN, 8)
     with pytest.raises(ValueError, match="both streams or both in memory"):
@@ -452,9 +467,9 @@ def test_without_validation_its_columns_are_missing_values() -> None:
     assert table[["loss", "mae", "learning_rate"]].notna().all(axis=None)
 
 
-def test_validation_in_chunks_is_validation_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validation_in_chunks_gives_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = fit_mlp(EACH["plain"])
-    monkeypatch.setattr(fitting, "MOST_ACTIVATIONS", 12)
+    monkeypatch.setattr(fitting, "MAX_ACTIVATIONS", 12)
     assert_same(whole, fit_mlp(EACH["plain"]))
 
 
@@ -470,60 +485,56 @@ def test_the_mae_is_in_the_target_s_units_and_the_loss_is_not() -> None:
 
 
 def predicted(weights_of: Sequence[Any], x: Any) -> Any:
-    """What MLP answers with these weights, in float64."""
+    """Predictions of MLP with these weights, in float64."""
     first, first_bias, last, last_bias = (array.astype(np.float64) for array in weights_of)
     return np.tanh(x.astype(np.float64) @ first + first_bias) @ last + last_bias
 
 
-@pytest.mark.parametrize("xla", [False, True], ids=["plain", "xla"])
 @pytest.mark.parametrize("members", [1, 3])
-def test_the_mae_of_a_logarithm_is_that_of_the_target(members: int, *, xla: bool) -> None:
+def test_the_mae_of_a_logarithm_is_that_of_the_target(members: int) -> None:
     rates = [0.05, 0.02, 0.1][:members]
     group = [
         member(MLP, SGD(learning_rate=rate), seed=seed, epochs=3)
         for rate, seed in zip(rates, (3, 4, 5), strict=False)
     ]
     units = Units(log=True, mean=2.0, std=0.7)
-    changed: dict[str, Any] = {"epochs": 3, "xla": xla}
-    fitted = fit_all(group, MLP, EACH["plain"], units=units, **changed)
-    learned = fit_all(group, MLP, EACH["plain"], **changed)
+    fitted = fit_all(group, MLP, EACH["plain"], units=units, epochs=3)
+    learned = fit_all(group, MLP, EACH["plain"], epochs=3)
 
-    def own(y: Any) -> Any:
+    def in_units(y: Any) -> Any:
         return np.exp(2 + 0.7 * y.astype(np.float64))
 
-    for place, (one, plain) in enumerate(zip(fitted, learned, strict=True)):
+    for index, (one, plain) in enumerate(zip(fitted, learned, strict=True)):
         # Validation is of the weights after an epoch, training of those before each batch.
-        truth, answers = own(VALIDATION.y), own(predicted(one.weights, VALIDATION.x))
+        true, answers = in_units(VALIDATION.y), in_units(predicted(one.weights, VALIDATION.x))
         assert one.history["validation_mae"].iloc[-1] == pytest.approx(
-            np.abs(truth - answers).mean(), rel=1e-5
+            np.abs(true - answers).mean(), rel=1e-5
         )
-        # What is minimised is in the units that are learned, and so is the loss.
+        # The loss is in the units that the network learns.
         others = one.history.columns.drop(["mae", "validation_mae"])
         pd.testing.assert_frame_equal(one.history[others], plain.history[others], rtol=1e-6)
         for array, other in zip(one.weights, plain.weights, strict=True):
             np.testing.assert_allclose(array, other, rtol=1e-5, atol=1e-7)
         # In one batch, the first epoch's is of the initial weights.
-        (whole,) = fit_all(
-            [group[place]], MLP, EACH["plain"], units=units, xla=xla, epochs=1, batch_size=23
-        )
-        truth, answers = own(TRAIN.y), own(predicted(group[place].weights, TRAIN.x))
-        assert whole.history["mae"][0] == pytest.approx(np.abs(truth - answers).mean(), rel=1e-5)
+        (whole,) = fit_all([group[index]], MLP, EACH["plain"], units=units, epochs=1, batch_size=23)
+        true, answers = in_units(TRAIN.y), in_units(predicted(group[index].weights, TRAIN.x))
+        assert whole.history["mae"][0] == pytest.approx(np.abs(true - answers).mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("members", [1, 2])
 def test_the_mae_of_a_logarithm_is_the_mean_over_batches_of_any_size(members: int) -> None:
     units = Units(log=True, mean=-1.0, std=0.5)
-    # A rate of nothing: all batches, the last of which is smaller, have the initial weights.
+    # With this learning rate all batches, also the smaller last one, see the initial weights.
     still = SGD(learning_rate=1e-30)
     group = [member(MLP, still, seed=seed, epochs=2) for seed in (3, 4)[:members]]
     fitted = fit_all(group, MLP, still, units=units, epochs=2)
     for one, start in zip(fitted, group, strict=True):
         for part, name in ((TRAIN, "mae"), (VALIDATION, "validation_mae")):
-            truth, answers = (
+            true, answers = (
                 np.exp(-1 + 0.5 * y.astype(np.float64))
                 for y in (part.y, predicted(start.weights, part.x))
             )
-            expected = np.abs(truth - answers).mean()
+            expected = np.abs(true - answers).mean()
             np.testing.assert_allclose(one.history[name], expected, rtol=1e-5)
 
 
@@ -543,7 +554,7 @@ def stopping(patience: int, min_delta: float = 0.0) -> EarlyStopping:
 
 
 def test_early_stopping_keeps_the_best_weights_by_the_validation_loss() -> None:
-    # On its way from -0.5 to 4 the kernel passes 2, which validation likes best.
+    # From -0.5 to 4, the kernel passes 2, where the validation loss is 0.
     validation = Part(X, 2 * X)
     fitted = fit_neuron(SGD(learning_rate=0.001), validation, stopping(3), epochs=100)
     table = fitted.history
@@ -555,7 +566,7 @@ def test_early_stopping_keeps_the_best_weights_by_the_validation_loss() -> None:
     assert mse(fitted, validation) == pytest.approx(table["validation_loss"][best], rel=1e-5)
 
 
-def test_without_validation_early_stopping_goes_by_the_training_loss() -> None:
+def test_without_validation_early_stopping_uses_the_training_loss() -> None:
     fitted = fit_neuron(SGD(learning_rate=0.035), None, stopping(2), epochs=50)
     table = fitted.history
     assert (len(table), table["epoch"][table["kept"]].tolist()) == (3, [1])
@@ -563,7 +574,7 @@ def test_without_validation_early_stopping_goes_by_the_training_loss() -> None:
     assert mse(fitted, FOUR_X) == mse(once, FOUR_X)
 
 
-def test_early_stopping_keeps_the_best_epoch_even_where_the_epochs_run_out() -> None:
+def test_the_best_epoch_is_kept_even_if_training_does_not_stop_early() -> None:
     validation = Part(X, 2 * X)
     fitted = fit_neuron(SGD(learning_rate=0.001), validation, stopping(50), epochs=20)
     table = fitted.history
@@ -575,17 +586,17 @@ def test_early_stopping_keeps_the_best_epoch_even_where_the_epochs_run_out() -> 
 
 
 @pytest.mark.parametrize(("min_delta", "epochs", "kept"), [(0.0, 10, 10), (10.0, 5, 3)])
-def test_an_improvement_by_less_than_min_delta_is_none(
+def test_an_improvement_by_less_than_min_delta_does_not_count(
     min_delta: float, epochs: int, kept: int
 ) -> None:
-    # The losses are 709, 60, 5.2, 0.5, 0.1, ...; only the first three gain 10.
+    # The losses are 709, 60, 5.2, 0.5, 0.1, ...; only the first three improve by 10.
     table = fit_neuron(early_stopping=stopping(2, min_delta), epochs=10).history
     assert len(table) == epochs
     assert table["epoch"][table["kept"]].tolist() == [kept]
 
 
 @pytest.mark.parametrize("batch_size", [32, 2])
-def test_a_diverging_run_names_the_epoch(batch_size: int) -> None:
+def test_divergence_is_reported_with_its_epoch(batch_size: int) -> None:
     error = fit_neuron(SGD(learning_rate=1000.0), epochs=100, batch_size=batch_size).diverged
     assert error is not None
     assert not math.isfinite(error.loss)
@@ -603,7 +614,7 @@ def test_a_validation_loss_that_is_not_finite_is_a_divergence(x: float) -> None:
 
 
 def test_weights_that_are_not_finite_after_the_last_step_are_a_divergence() -> None:
-    # The loss of the only epoch is of before the step that spoils the weights.
+    # The loss is the one before the step that makes the weights infinite.
     fitted = fit_neuron(SGD(learning_rate=1e38), epochs=1)
     assert fitted.history["loss"].tolist() == [pytest.approx(709.1211)]
     assert not np.isfinite(fitted.weights[0]).any()
@@ -611,17 +622,20 @@ def test_weights_that_are_not_finite_after_the_last_step_are_a_divergence() -> N
     assert fitted.diverged.epoch == 1
 
 
-def test_the_curves_are_told_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.training.cost.MOST_EPOCHS_PER_CALL", 3)
-    told: list[tuple[int, dict[str, Any]]] = []
+def test_the_curves_are_reported_during_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.training.cost.MAX_EPOCHS_PER_CALL", 3)
+    reported: list[tuple[int, dict[str, Any]]] = []
     fitted = fit_mlp(
         EACH["plain"],
-        on_epochs=lambda first, curves: told.append((first, curves)),
+        on_epochs=lambda first, curves: reported.append((first, curves)),
         units=Units(mean=3.0, std=7.0),
     )
-    assert [(first, curves["loss"].shape) for first, curves in told] == [(1, (3, 1)), (4, (1, 1))]
+    assert [(first, curves["loss"].shape) for first, curves in reported] == [
+        (1, (3, 1)),
+        (4, (1, 1)),
+    ]
     for name in CURVES:
-        values = np.concatenate([curves[name][:, 0] for _, curves in told])
+        values = np.concatenate([curves[name][:, 0] for _, curves in reported])
         assert values.tolist() == fitted.history[name].tolist()
 
 
@@ -633,5 +647,5 @@ def test_the_learning_rate_of_each_epoch_is_the_schedule_s() -> None:
     assert fitted.history["learning_rate"].tolist() == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_constant_learning_rate_is_written_as_it_was_configured() -> None:
+def test_a_constant_learning_rate_is_exactly_the_configured_one() -> None:
     assert fit_neuron(epochs=2).history["learning_rate"].tolist() == [0.01, 0.01]

@@ -25,7 +25,7 @@ from pipeline.training import from_config
 from pipeline.training.members import Member, Stopping
 from tests.peers import keras_schedule
 
-# A value for each field that is none of its defaults.
+# For each field, a value that is not its default.
 OTHERS: dict[str, Any] = {
     "learning_rate": 0.5,
     "clipnorm": 2.0,
@@ -49,22 +49,22 @@ LAYERS = [Layer(units=2, dropout=0.3, l1=0.1), Layer(units=3, l2=0.2), Layer(uni
 def member(
     optimizer: Optimizer | None = None, schedule: Schedule | None = None, **training: Any
 ) -> Member:
-    usual: dict[str, Any] = {"batch_size": BATCH, "epochs": EPOCHS}
+    defaults: dict[str, Any] = {"batch_size": BATCH, "epochs": EPOCHS}
     return from_config.member(
         [],
         layers=LAYERS,
         optimizer=optimizer or SGD(learning_rate=0.1),
         schedule=schedule or Constant(),
-        training=Training(**(usual | training)),
+        training=Training(**(defaults | training)),
         rows=ROWS,
     )
 
 
-def reached(key: str, one: Member) -> Any:
-    """What the optimizer's key became."""
+def value_of(key: str, one: Member) -> Any:
+    """The member's value for a key of the optimizer."""
     if key == "learning_rate":
         return one.learning_rate(np.array([0]))[0]
-    return one.settings[key] if key in one.settings else getattr(one, key)
+    return one.hyperparameters[key] if key in one.hyperparameters else getattr(one, key)
 
 
 def keys(kinds: dict[str, type[Optimizer]] | dict[str, type[Schedule]]) -> list[tuple[str, str]]:
@@ -82,7 +82,7 @@ def test_every_key_of_an_optimizer_reaches_the_member(name: str, key: str) -> No
     default = OPTIMIZERS[name](**common)
     other = OPTIMIZERS[name](**(common | {key: OTHERS[key]}))
     for configured in (default, other):
-        assert reached(key, member(configured)) == getattr(configured, key)
+        assert value_of(key, member(configured)) == getattr(configured, key)
     assert getattr(default, key) != getattr(other, key)
 
 
@@ -92,8 +92,8 @@ def test_only_adamw_decays_weights_beside_the_loss() -> None:
         assert decay == (AdamW(learning_rate=0.1).weight_decay if name == "adamw" else 0.0)
 
 
-def test_adamw_computes_with_the_settings_of_adam() -> None:
-    assert from_config.settings(AdamW(learning_rate=0.1)) == from_config.settings(
+def test_adamw_has_the_hyperparameters_of_adam() -> None:
+    assert from_config.hyperparameters(AdamW(learning_rate=0.1)) == from_config.hyperparameters(
         Adam(learning_rate=0.1)
     )
 
@@ -119,8 +119,8 @@ def test_every_key_of_a_schedule_changes_the_rate(name: str, key: str) -> None:
     ],
     ids=str,
 )
-def test_the_rates_are_those_of_keras_s_own_schedule(schedule: Schedule) -> None:
-    # Some steps beyond the last epoch, too.
+def test_the_rates_are_those_of_keras_s_schedule(schedule: Schedule) -> None:
+    # With some steps after the last epoch.
     steps = np.arange(EPOCHS * STEPS + 10)
     theirs = keras_schedule(0.1, schedule, STEPS, EPOCHS)
     expected = [float(theirs(step)) if callable(theirs) else theirs for step in steps]
@@ -128,7 +128,7 @@ def test_the_rates_are_those_of_keras_s_own_schedule(schedule: Schedule) -> None
     np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-8)
 
 
-def test_every_schedule_of_the_configuration_has_a_peer_in_keras() -> None:
+def test_every_schedule_of_the_configuration_is_compared_with_keras() -> None:
     for name, kind in SCHEDULES.items():
         assert callable(keras_schedule(0.1, kind(), STEPS, EPOCHS)) == (name != "constant")
 
@@ -140,7 +140,7 @@ def test_every_optimizer_follows_a_schedule(name: str) -> None:
     assert one.learning_rate(np.array([0, STEPS, 2 * STEPS])) == pytest.approx([0.1, 0.05, 0.025])
 
 
-def test_a_constant_rate_is_the_configured_one_to_the_last_digit() -> None:
+def test_a_constant_rate_is_exactly_the_configured_one() -> None:
     one = member(SGD(learning_rate=0.03))
     assert one.learning_rate(np.array([0, 7, 10**6])).tolist() == [0.03] * 3
 
@@ -152,7 +152,7 @@ def test_stopping_reaches_the_member_where_it_is_enabled() -> None:
     assert member(early_stopping=stopping).stopping is None
 
 
-def test_what_layers_have_of_their_own_reaches_the_member_layer_by_layer() -> None:
+def test_dropout_and_penalties_of_each_layer_reach_the_member() -> None:
     one = member()
     assert list(one.dropout) == [0.3, 0.0, 0.0]
     assert list(one.l1) == [0.1, 0.0, 0.0]

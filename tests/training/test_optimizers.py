@@ -1,4 +1,4 @@
-"""The rules are those of Keras's optimizers, for one network and for many."""
+"""The update rules are those of Keras's optimizers, for one network and for many."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,8 +20,8 @@ from pipeline.config.training import (
 )
 from pipeline.network.backend import keras, tf
 from pipeline.training import from_config
-from pipeline.training.members import own
-from pipeline.training.optimizers import RULES, clipped, decayed, number_of_slots
+from pipeline.training.members import stack_hyperparameters
+from pipeline.training.optimizers import RULES, clip, decay, number_of_slots
 from tests.peers import keras_optimizer
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
@@ -34,7 +34,9 @@ EACH: dict[str, Optimizer] = {
     "momentum": SGD(learning_rate=0.05, momentum=0.9),
     "nesterov": SGD(learning_rate=0.05, momentum=0.9, nesterov=True),
     "adam": Adam(learning_rate=0.01),
-    "adam with other settings": Adam(learning_rate=0.01, beta_1=0.5, beta_2=0.8, epsilon=0.1),
+    "adam with other hyperparameters": Adam(
+        learning_rate=0.01, beta_1=0.5, beta_2=0.8, epsilon=0.1
+    ),
     "adamw": AdamW(learning_rate=0.01, weight_decay=0.3),
     "rmsprop": RMSprop(learning_rate=0.01),
     "rmsprop with momentum": RMSprop(learning_rate=0.01, rho=0.6, momentum=0.5, epsilon=1e-3),
@@ -58,41 +60,43 @@ def by_the_rule(optimizers: Sequence[Optimizer]) -> list[Array]:
         )
         for one in optimizers
     ]
-    mine = own(members)
-    alone = len(members) == 1
+    stacked = stack_hyperparameters(members)
+    single = len(members) == 1
     rates = np.array([one.learning_rate for one in optimizers], np.float32).reshape(-1, 1, 1)
-    rate = tf.constant(rates[0] if alone else rates)
-    weight = tf.constant(WEIGHT if alone else np.stack([WEIGHT] * len(members)))
-    slots = [tf.zeros_like(weight)] * number_of_slots(optimizers[0].name, mine["settings"])
-    reached = []
+    rate = tf.constant(rates[0] if single else rates)
+    weight = tf.constant(WEIGHT if single else np.stack([WEIGHT] * len(members)))
+    slots = [tf.zeros_like(weight)] * number_of_slots(
+        optimizers[0].name, stacked["hyperparameters"]
+    )
+    steps = []
     for time, gradient in enumerate(GRADIENTS, start=1):
-        shortened = clipped(
-            tf.broadcast_to(gradient, weight.shape), mine["clipnorm"], mine["clipvalue"]
+        shortened = clip(
+            tf.broadcast_to(gradient, weight.shape), stacked["clipnorm"], stacked["clipvalue"]
         )
         weight, slots = RULES[optimizers[0].name].update(
-            decayed(weight, rate, mine["weight_decay"]),
+            decay(weight, rate, stacked["weight_decay"]),
             shortened,
             slots,
             rate=rate,
             time=tf.constant(time, tf.float32),
-            own=mine["settings"],
+            hyperparameters=stacked["hyperparameters"],
         )
-        reached.append(np.asarray(weight))
-    return reached
+        steps.append(np.asarray(weight))
+    return steps
 
 
 def by_keras(optimizer: Optimizer) -> list[Array]:
     variable = keras.Variable(WEIGHT)
     theirs = keras_optimizer(optimizer, Constant(), 1, 1)
-    reached = []
+    steps = []
     for gradient in GRADIENTS:
         theirs.apply([tf.constant(gradient)], [variable])
-        reached.append(np.array(variable))
-    return reached
+        steps.append(np.array(variable))
+    return steps
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_a_rule_steps_as_keras_s_optimizer_does(name: str) -> None:
+def test_a_rule_takes_the_steps_of_keras_s_optimizer(name: str) -> None:
     for ours, theirs in zip(by_the_rule([EACH[name]]), by_keras(EACH[name]), strict=True):
         assert ours.shape == (2, 3)
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
@@ -124,11 +128,11 @@ def test_a_rule_steps_as_keras_s_optimizer_does(name: str) -> None:
     ],
     ids=list(OPTIMIZERS),
 )
-def test_members_step_each_by_its_own_settings(optimizers: list[Optimizer]) -> None:
+def test_each_member_is_updated_with_its_own_hyperparameters(optimizers: list[Optimizer]) -> None:
     together = by_the_rule(optimizers)
-    for place, one in enumerate(optimizers):
+    for index, one in enumerate(optimizers):
         for ours, theirs in zip(together, by_keras(one), strict=True):
-            np.testing.assert_allclose(ours[place], theirs, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(ours[index], theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_each_optimizer_of_the_configuration_has_a_rule() -> None:
@@ -148,11 +152,11 @@ def test_each_optimizer_of_the_configuration_has_a_rule() -> None:
     ids=lambda value: value.name if isinstance(value, Optimizer) else str(value),
 )
 def test_a_rule_keeps_no_more_than_it_needs(optimizer: Optimizer, slots: int) -> None:
-    settings = {
+    hyperparameters = {
         name: np.full((1, 1), value, np.float32)
-        for name, value in from_config.settings(optimizer).items()
+        for name, value in from_config.hyperparameters(optimizer).items()
     }
-    assert number_of_slots(optimizer.name, settings) == slots
+    assert number_of_slots(optimizer.name, hyperparameters) == slots
 
 
 def test_momentum_of_a_single_member_is_kept_for_all() -> None:
@@ -161,8 +165,8 @@ def test_momentum_of_a_single_member_is_kept_for_all() -> None:
     assert number_of_slots("sgd", {"momentum": np.zeros_like(momentum)}) == 0
 
 
-def clip(gradient: Array, norm: float, value: float) -> Array:
-    return np.asarray(clipped(tf.constant(gradient), np.float32(norm), np.float32(value)))
+def clipped(gradient: Array, norm: float, value: float) -> Array:
+    return np.asarray(clip(tf.constant(gradient), np.float32(norm), np.float32(value)))
 
 
 @pytest.mark.parametrize(
@@ -177,15 +181,15 @@ def clip(gradient: Array, norm: float, value: float) -> Array:
 )
 def test_a_gradient_is_clipped(norm: float, value: float, left: list[float]) -> None:
     gradient = np.array([[3.0, -4.0]], np.float32)
-    assert clip(gradient, norm, value).tolist() == [pytest.approx(left)]
+    assert clipped(gradient, norm, value).tolist() == [pytest.approx(left)]
 
 
-def test_a_gradient_without_bounds_stays_to_the_last_bit() -> None:
-    np.testing.assert_array_equal(clip(GRADIENTS, np.inf, np.inf), GRADIENTS)
+def test_a_gradient_without_bounds_is_not_changed_at_all() -> None:
+    np.testing.assert_array_equal(clipped(GRADIENTS, np.inf, np.inf), GRADIENTS)
 
 
-def test_a_gradient_of_nothing_stays_nothing() -> None:
-    assert clip(np.zeros((1, 2), np.float32), 1.0, 1.0).tolist() == [[0.0, 0.0]]
+def test_a_gradient_of_zero_stays_zero() -> None:
+    assert clipped(np.zeros((1, 2), np.float32), 1.0, 1.0).tolist() == [[0.0, 0.0]]
 
 
 def test_each_member_is_clipped_by_its_own_bounds() -> None:
@@ -193,15 +197,15 @@ def test_each_member_is_clipped_by_its_own_bounds() -> None:
     norm = tf.constant([1.0, np.inf, np.inf], shape=(3, 1, 1))
     value = tf.constant([np.inf, 0.5, np.inf], shape=(3, 1, 1))
     expected = np.array([[[0.6, -0.8]], [[0.5, -0.5]], [[3.0, -4.0]]])
-    np.testing.assert_allclose(clipped(gradients, norm, value), expected, rtol=1e-6)
+    np.testing.assert_allclose(clip(gradients, norm, value), expected, rtol=1e-6)
 
 
-def test_weights_decay_by_a_fraction_of_the_rate() -> None:
-    assert decayed(np.array([[2.0, -4.0]]), 0.1, 0.5).tolist() == [pytest.approx([1.9, -3.8])]
-    np.testing.assert_array_equal(decayed(WEIGHT, 0.1, 0.0), WEIGHT)
+def test_weights_decay_in_proportion_to_the_learning_rate() -> None:
+    assert decay(np.array([[2.0, -4.0]]), 0.1, 0.5).tolist() == [pytest.approx([1.9, -3.8])]
+    np.testing.assert_array_equal(decay(WEIGHT, 0.1, 0.0), WEIGHT)
 
 
-def test_a_rate_of_nothing_changes_nothing() -> None:
+def test_a_learning_rate_of_zero_changes_no_weight() -> None:
     for optimizer in EACH.values():
         last = by_the_rule([replace(optimizer, learning_rate=0.0)])[-1]
         np.testing.assert_array_equal(last, WEIGHT)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.dataset.rows import WINDOW_BLOCKS, WINDOW_CELLS, Part, Stream, block_rows
 from pipeline.training.shuffle import in_batches, joined, order_of_rows, streamed, windows
-from tests.small import from_blocks, numbered, small_windows
+from tests.rows import from_blocks, numbered, small_windows
 
 SEEDS = st.integers(0, 2**32 - 1)
 EPOCHS = st.integers(0, 1000)

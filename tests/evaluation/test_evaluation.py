@@ -1,0 +1,127 @@
+"""An evaluation has the errors of each part, beside those of least squares on the training part."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.config.training import Activation, Layer
+from pipeline.dataset.encoding import Encoding, Number, Target
+from pipeline.evaluation.evaluation import Evaluation, evaluate, name_parts, prediction_table
+from pipeline.evaluation.metrics import metrics
+from pipeline.evaluation.predictor import Predictor
+from pipeline.network import dense, encoder
+
+# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+RANDOM = np.random.default_rng(1)
+NUMBERS = {"a": Number(0.0, False, 3.0, 0.5), "b": Number(0.0, False, -20.0, 40.0)}
+TARGET = Target("y", mean=100.0, std=7.0)
+MLP = [Layer(units=3, activation=Activation.tanh), Layer(units=1)]
+NEURON = [Layer(units=1)]
+
+
+def part(rows: int) -> pd.DataFrame:
+    a, b = RANDOM.normal(3, 0.5, rows), RANDOM.normal(-20, 40, rows)
+    return pd.DataFrame({"a": a, "b": b, "y": 90 + 3 * a - 0.1 * b + RANDOM.normal(size=rows)})
+
+
+PARTS = {"train": part(20), "validation": part(6), "test": part(5)}
+ALONE = {"train": PARTS["train"], "validation": part(0), "test": part(0)}
+
+
+class Untrained(Predictor):
+    """A predictor with untrained layers, which needs no folder."""
+
+    def __init__(self, layers: list[Layer], target: Target = TARGET) -> None:
+        self.encoding = Encoding(NUMBERS, {}, {}, target)
+        network = dense.build(layers, len(self.encoding.names), seed=1)
+        self.model = encoder.whole(encoder.layers(self.encoding), network, target)
+
+
+def evaluated(
+    predictor: Predictor, parts: dict[str, pd.DataFrame], block_rows: int = 100
+) -> Evaluation:
+    def blocks(table: pd.DataFrame) -> Iterable[pd.DataFrame]:
+        for start in range(0, max(len(table), 1), block_rows):
+            yield table.iloc[start : start + block_rows]
+
+    return evaluate(predictor, {name: blocks(table) for name, table in parts.items()})
+
+
+def least_squares_rmse(table: pd.DataFrame) -> float:
+    """The error for a part of the least-squares solution for the training part."""
+    train, x = (one[["a", "b"]].assign(one=1).to_numpy() for one in (PARTS["train"], table))
+    kernel = np.linalg.lstsq(train, PARTS["train"]["y"].to_numpy(), rcond=None)[0]
+    return float(np.sqrt(np.mean((table["y"].to_numpy() - x @ kernel) ** 2)))
+
+
+@pytest.mark.parametrize("block_rows", [100, 3], ids=["one block", "many blocks"])
+def test_each_part_has_its_own_metrics_beside_the_error_of_least_squares(block_rows: int) -> None:
+    predictor = Untrained(MLP)
+    evaluation = evaluated(predictor, PARTS, block_rows)
+    assert list(evaluation.metrics) == ["train", "validation", "test"]
+    for name, table in PARTS.items():
+        _, predicted = predictor.with_inputs(table)
+        expected = metrics(table["y"].to_numpy(), predicted)
+        expected["least_squares_rmse"] = least_squares_rmse(table)
+        assert evaluation.metrics[name] == pytest.approx(expected, rel=1e-5)
+        listed = evaluation.predictions[evaluation.predictions["part"] == name]
+        assert listed["true"].tolist() == table["y"].tolist()
+        assert listed["predicted"].to_numpy() == pytest.approx(predicted)
+    assert evaluation.coefficients is None
+
+
+def test_without_other_parts_the_errors_are_in_sample() -> None:
+    evaluation = evaluated(Untrained(MLP), ALONE)
+    assert list(evaluation.metrics) == ["in_sample"]
+    expected = least_squares_rmse(PARTS["train"])
+    assert evaluation.metrics["in_sample"]["least_squares_rmse"] == pytest.approx(expected)
+    assert set(evaluation.predictions["part"]) == {"in_sample"}
+
+
+@pytest.mark.parametrize("parts", [PARTS, ALONE], ids=["all parts", "in sample"])
+def test_a_linear_neuron_has_coefficients_and_its_distance_from_the_optimum(
+    parts: dict[str, pd.DataFrame],
+) -> None:
+    evaluation = evaluated(Untrained(NEURON), parts)
+    table, predictions = PARTS["train"], evaluation.predictions.head(20)
+    assert evaluation.coefficients is not None
+    coefficients = evaluation.coefficients.set_index("weight")
+    for name, error in (("network", None), ("least_squares", least_squares_rmse(table))):
+        a, b, bias = coefficients[name]
+        line = table["a"] * a + table["b"] * b + bias
+        if error is None:
+            assert line.to_numpy() == pytest.approx(predictions["predicted"].to_numpy(), rel=1e-5)
+        else:
+            assert np.sqrt(np.mean((table["y"] - line) ** 2)) == pytest.approx(error, rel=1e-5)
+    trained = next(iter(evaluation.metrics.values()))
+    optimum = least_squares_rmse(table) ** 2
+    assert evaluation.metrics["optimum"] == pytest.approx(
+        {"mse": optimum, "excess_mse": trained["mse"] - optimum}, rel=1e-5
+    )
+    assert trained["mse"] > optimum
+
+
+def test_a_neuron_that_learns_a_logarithm_has_no_coefficients() -> None:
+    evaluation = evaluated(Untrained(NEURON, Target("y", log=True, mean=4.0)), PARTS)
+    assert evaluation.coefficients is None
+    assert "optimum" not in evaluation.metrics
+
+
+@pytest.mark.parametrize("other", ["validation", "test"])
+def test_beside_another_part_the_training_part_keeps_its_name(other: str) -> None:
+    assert list(name_parts(ALONE | {other: PARTS[other]})) == ["train", other]
+
+
+def test_predictions_are_listed_by_their_row_in_the_raw_table() -> None:
+    predictions = pd.DataFrame({"predicted": [1.5, 1], "true": [1, 2.0]}, index=[0, 4])
+    assert prediction_table("test", predictions).to_dict("list") == {
+        "part": ["test", "test"],
+        "row": [1, 5],
+        "true": [1.0, 2.0],
+        "predicted": [1.5, 1.0],
+        "residual": [-0.5, 1.0],
+    }

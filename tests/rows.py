@@ -1,0 +1,29 @@
+"""Small parts and streams of rows."""
+
+import numpy as np
+import pytest
+
+from pipeline.dataset.rows import Part, Stream
+
+
+def numbered(rows: int) -> Part:
+    """A part in which each row has its own number."""
+    numbers = np.arange(rows, dtype=np.float32)[:, np.newaxis]
+    return Part(np.concatenate([numbers, -numbers], axis=1), 10 * numbers)
+
+
+def from_blocks(part: Part, size: int) -> Stream:
+    """The same rows as a stream of blocks of this size."""
+
+    def read(block: int) -> Part:
+        chosen = slice(block * size, (block + 1) * size)
+        return Part(part.x[chosen], part.y[chosen])
+
+    return Stream(len(part), size, read)
+
+
+def small_windows(patch: pytest.MonkeyPatch, rows: int, blocks: int) -> None:
+    """Makes blocks of this number of rows, and windows of this number of blocks."""
+    patch.setattr("pipeline.dataset.rows.MAX_BLOCK_ROWS", rows)
+    for module in ("shuffle", "feed"):
+        patch.setattr(f"pipeline.training.{module}.WINDOW_BLOCKS", blocks)
