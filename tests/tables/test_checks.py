@@ -1,4 +1,4 @@
-"""What is found in a table before anything is trained on it."""
+"""What is found in a table before training."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -16,8 +16,10 @@ from pipeline.config.data import Kind, Lint, Policy, Split
 from pipeline.dataset.rows import PARTS
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
-from pipeline.tables.checks import SAID, Finding, findings, judged
+from pipeline.tables.checks import KINDS as FINDINGS
+from pipeline.tables.checks import Finding, apply_policies, run_checks
 from pipeline.tables.split import split
+from tests.locations import locate
 
 ROWS = 300
 TODAY = dt.date(2026, 1, 31)
@@ -44,13 +46,14 @@ def found_in(parts: Parts | pd.DataFrame, group: str | None = None) -> list[Find
     if isinstance(parts, pd.DataFrame):
         parts = {"train": parts, "validation": parts.iloc[:0], "test": parts.iloc[:0]}
     kinds = {str(name): KINDS[str(dtype)] for name, dtype in parts["train"].dtypes.items()}
-    return findings(
+    return run_checks(
         parts,
         Schema({name: Column(kind) for name, kind in kinds.items()}),
         target="y",
         features=[name for name in kinds if name not in ("y", group)],
         group=group,
         today=TODAY,
+        locate=locate,
     )
 
 
@@ -59,7 +62,7 @@ def thirds(table: pd.DataFrame) -> Parts:
     return {part: table.iloc[at * third : (at + 1) * third] for at, part in enumerate(PARTS)}
 
 
-def test_an_ordinary_table_gives_no_finding() -> None:
+def test_an_ordinary_table_has_no_findings() -> None:
     rng = np.random.default_rng(1)
     table = table_of(
         number=noise(1),
@@ -75,7 +78,7 @@ def test_an_ordinary_table_gives_no_finding() -> None:
 
 
 def test_every_policy_is_of_a_finding_that_exists() -> None:
-    assert set(SAID) == {item.name for item in fields(Lint)} - {"accept"}
+    assert set(FINDINGS) == {item.name for item in fields(Lint)} - {"accept"}
 
 
 # Of whole rows
@@ -85,7 +88,12 @@ def test_equal_rows_in_two_parts_are_found() -> None:
     parts = thirds(table_of(a=noise(1), b=texts(["x", "y", None] * 100)))
     parts["test"] = pd.concat([parts["test"], parts["train"].iloc[[2, 7]].set_axis([700, 800])])
     assert found_in(parts) == [
-        Finding("shared_rows", "", "row 3, in train and row 701, in test, and 1 more such")
+        Finding(
+            "shared_rows",
+            "",
+            "table.csv, row 3 below the header, in train and table.csv, row 701 below the header,"
+            " in test, and 1 more such",
+        )
     ]
 
 
@@ -136,7 +144,7 @@ def test_a_table_that_is_linear_in_one_feature_is_a_copy_and_no_sum() -> None:
 def test_categories_with_a_target_each_are_a_copy_of_it() -> None:
     price = pd.Series(np.arange(ROWS) % 40 * 1.5)
     assert found_in(table_of(a=texts([f"{value} EUR" for value in price]), y=price)) == [
-        Finding("target_copy", "a", "each of 40 categories has a target of its own, in 300 rows")
+        Finding("target_copy", "a", "each of 40 categories has a different target, in 300 rows")
     ]
 
 
@@ -145,7 +153,7 @@ def test_categories_with_a_target_each_are_a_copy_of_it() -> None:
     [(3, 3), (40, 20), (40, ROWS), (ROWS, ROWS)],
     ids=["few categories", "shared targets", "several targets each", "a row each"],
 )
-def test_categories_that_may_tell_the_target_by_chance_are_no_copy(
+def test_categories_that_may_determine_the_target_by_chance_are_not_a_copy(
     categories: int, targets: int
 ) -> None:
     table = table_of(
@@ -193,14 +201,12 @@ def test_a_sum_of_more_rows_than_are_looked_at_is_found() -> None:
     assert found == [Finding("target_sum", "", "= 1 · a - 1 · b")]
 
 
-# Columns to learn nothing from
+# Columns without information
 
 
-def test_names_are_an_identifier() -> None:
+def test_unique_texts_are_an_identifier() -> None:
     table = table_of(a=texts([min(row, 200) for row in range(ROWS)]))
-    assert found_in(table) == [
-        Finding("identifier", "a", "200 of 300 values differ from all others")
-    ]
+    assert found_in(table) == [Finding("identifier", "a", "200 of 300 values are unique")]
 
 
 @pytest.mark.parametrize(
@@ -208,21 +214,21 @@ def test_names_are_an_identifier() -> None:
     [[*range(19), *[None] * (ROWS - 19)], [min(row, 180) for row in range(ROWS)]],
     ids=["19 values", "60 % differ"],
 )
-def test_fewer_names_are_categories(values: list[Any]) -> None:
+def test_fewer_unique_texts_are_categories(values: list[Any]) -> None:
     assert found_in(table_of(a=texts(values))) == []
 
 
 @given(st.permutations(range(20)), st.integers(-30, 10**6))
-def test_numbers_that_count_the_rows_are_an_identifier(order: list[int], first: int) -> None:
+def test_row_numbers_are_an_identifier(order: list[int], first: int) -> None:
     count = pd.Series(order, dtype="float64") + first
     assert found_in(table_of(a=count, y=noise(0)[:20])) == [
-        Finding("identifier", "a", f"20 different whole numbers from {first} to {first + 19}")
+        Finding("identifier", "a", f"20 different integers from {first} to {first + 19}")
     ]
 
 
-def test_numbers_that_count_the_rows_are_found_among_those_trained_on() -> None:
+def test_row_numbers_are_found_in_a_training_part_with_gaps() -> None:
     table = table_of(a=pd.Series(np.arange(ROWS) * 1.0))
-    parts = split(table, Split(validation=0.2, test=0.2))
+    parts = split(table, Split(validation=0.2, test=0.2), locate)
     assert [one.accept for one in found_in(parts)] == ["identifier:a"]
 
 
@@ -258,7 +264,7 @@ def test_a_column_without_a_value_is_found(dtype: str) -> None:
     ]
 
 
-def test_dates_that_are_yet_to_come_are_found() -> None:
+def test_future_dates_are_found() -> None:
     dates = pd.Series(["2026-01-31 23:59"] * 150 + ["2020-01-01"] * 150, dtype="datetime64[us]")
     parts = thirds(table_of(a=dates))
     assert found_in(parts | {"train": parts["train"].assign(a=dates[100:200].to_numpy())}) == []
@@ -266,7 +272,11 @@ def test_dates_that_are_yet_to_come_are_found() -> None:
     parts["test"] = parts["test"].assign(a=late.to_numpy())
     parts["train"] = parts["train"].assign(a=dates[100:200].to_numpy())
     assert found_in(parts) == [
-        Finding("future_date", "a", "1 of 300 rows, such as 2026-02-01 in row 202")
+        Finding(
+            "future_date",
+            "a",
+            "1 of 300 rows, such as 2026-02-01 in table.csv, row 202 below the header",
+        )
     ]
 
 
@@ -283,15 +293,15 @@ def test_only_the_training_part_judges_a_column() -> None:
     assert found_in(parts) == before
 
 
-# What becomes of it
+# Policies
 
 COPY = Finding("target_copy", "price_eur", "r = 0.99999")
-NAME = Finding("identifier", "car name", "312 of 398 values differ from all others")
+NAME = Finding("identifier", "car name", "312 of 398 values are unique")
 
 
-def test_a_finding_is_one_line_that_says_what_to_do() -> None:
+def test_a_finding_is_one_line_with_a_remedy() -> None:
     assert COPY.message("data/raw/a.csv") == (
-        "data/raw/a.csv, column 'price_eur': all but equals the target (r = 0.99999);"
+        "data/raw/a.csv, column 'price_eur': is nearly equal to the target (r = 0.99999);"
         " leave it out with data.leave_out=[price_eur],"
         " or accept it with data.lint.accept=[target_copy:price_eur]"
     )
@@ -305,12 +315,12 @@ def test_a_finding_is_one_line_that_says_what_to_do() -> None:
     )
     assert Finding("shared_group", "g", "2 of 8").message("a.csv") == (
         "a.csv, column 'g': groups are in more than one part (2 of 8);"
-        " divide by them with data.split.by=group data.split.column=g,"
+        " split by them with data.split.by=group data.split.column=g,"
         " or accept it with data.lint.accept=[shared_group:g]"
     )
 
 
-@pytest.mark.parametrize("kind", SAID)
+@pytest.mark.parametrize("kind", FINDINGS)
 def test_each_finding_can_be_accepted_as_its_message_says(kind: str) -> None:
     one = Finding(kind, "a.b", "so it is")
     typed = one.message("t.csv").rpartition(" ")[2]
@@ -318,10 +328,10 @@ def test_each_finding_can_be_accepted_as_its_message_says(kind: str) -> None:
     lint = Lint()
     setattr(lint, kind, Policy.error)
     with pytest.raises(UserError):
-        judged([one], lint, "t.csv")
+        apply_policies([one], lint, "t.csv")
     assert isinstance(accept, list)
     lint.accept = accept
-    assert judged([one], lint, "t.csv") == []
+    assert apply_policies([one], lint, "t.csv") == []
 
 
 @given(st.text(st.sampled_from("aZ_1 .:,'\"\\[]{}()=-+ü/#$"), min_size=1))
@@ -337,28 +347,28 @@ def test_a_name_that_hydra_would_take_for_a_value_is_quoted(name: str) -> None:
 
 
 def test_errors_are_raised_all_together_and_warnings_returned() -> None:
-    assert judged([NAME], Lint(), "a.csv") == [NAME]
+    assert apply_policies([NAME], Lint(), "a.csv") == [NAME]
     strict = Lint(identifier=Policy.error)
     with pytest.raises(UserError) as caught:
-        judged([COPY, NAME], strict, "a.csv")
+        apply_policies([COPY, NAME], strict, "a.csv")
     assert str(caught.value) == f"{COPY.message('a.csv')}\n{NAME.message('a.csv')}"
 
 
-def test_what_is_accepted_is_passed_over() -> None:
+def test_an_accepted_finding_is_not_reported() -> None:
     lint = Lint(identifier=Policy.accept, accept=["target_copy:price_eur"])
-    assert judged([COPY, NAME], lint, "a.csv") == []
+    assert apply_policies([COPY, NAME], lint, "a.csv") == []
 
 
 def test_another_column_is_not_accepted_with_it() -> None:
     with pytest.raises(UserError, match="price_eur"):
-        judged([COPY], Lint(accept=["target_copy:price"]), "a.csv")
+        apply_policies([COPY], Lint(accept=["target_copy:price"]), "a.csv")
 
 
 def test_an_unknown_kind_cannot_be_accepted() -> None:
     with pytest.raises(UserError) as caught:
-        judged([], Lint(accept=["identifer:name"]), "a.csv")
+        apply_policies([], Lint(accept=["identifer:name"]), "a.csv")
     assert str(caught.value) == (
-        "data.lint.accept: 'identifer:name' is of the unknown kind 'identifer'; the kinds are"
+        "data.lint.accept: the kind 'identifer' of 'identifer:name' does not exist; the kinds are"
         " shared_rows, shared_group, target_copy, target_sum, identifier, constant,"
         " all_missing, future_date"
     )

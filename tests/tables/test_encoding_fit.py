@@ -1,4 +1,4 @@
-"""What the network is to make of a table's columns, fitted on the training part alone."""
+"""The encoding that is fitted to the training part."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def fitted(values: Any, kind: Kind, **changed: Any) -> Any:
     train = pd.DataFrame({"a": pd.Series(values, dtype=dtype), "y": np.arange(float(len(values)))})
     columns = Schema({"a": Column(kind), "y": Column(Kind.numeric)})
     data = Data(path="table.csv", target="y", **changed)
-    encoding = encoding_fit.fit(train, columns, ["a"], data)
+    encoding = encoding_fit.fit_encoding(train, columns, ["a"], data)
     return (encoding.numbers | encoding.categories | encoding.dates)["a"]
 
 
@@ -36,13 +36,13 @@ def fitted_target(values: Any, scale: ScaleTarget) -> Target:
     train = pd.DataFrame({"a": np.arange(float(len(values))), "y": values})
     columns = Schema({"a": Column(Kind.numeric), "y": Column(Kind.numeric)})
     data = Data(path="table.csv", target="y", scale_target=scale)
-    return encoding_fit.fit(train, columns, ["a"], data).target
+    return encoding_fit.fit_encoding(train, columns, ["a"], data).target
 
 
 # Of which rows
 
 
-def test_only_the_rows_of_the_training_part_have_a_say(tmp_path: Path) -> None:
+def test_the_encoding_depends_on_the_training_part_only(tmp_path: Path) -> None:
     path = str(tmp_path / "table.csv")
     split = Split(by=SplitBy.column, column="part")
     data = Data(path=path, target="y", split=split, scale_inputs=ScaleInputs.quantile)
@@ -76,17 +76,17 @@ def test_only_the_rows_of_the_training_part_have_a_say(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("impute", "fill"), [(Impute.median, 2.0), (Impute.mean, 4.0)])
 def test_a_gap_is_filled_by_the_median_or_the_mean(impute: Impute, fill: float) -> None:
     one = fitted([1, 2, np.nan, 9], Kind.numeric, impute=impute)
-    assert (one.fill, one.told) == (fill, True)
+    assert (one.fill, one.missing_indicator) == (fill, True)
 
 
-def test_the_network_is_told_of_gaps_only_where_training_has_some() -> None:
-    assert not fitted([1, 2, 9], Kind.numeric).told
-    assert not fitted(["2024-01-01", "2024-01-02"], Kind.date).told
-    assert fitted(["2024-01-01", None], Kind.date).told
+def test_there_is_a_missing_indicator_only_if_training_has_missing_values() -> None:
+    assert not fitted([1, 2, 9], Kind.numeric).missing_indicator
+    assert not fitted(["2024-01-01", "2024-01-02"], Kind.date).missing_indicator
+    assert fitted(["2024-01-01", None], Kind.date).missing_indicator
 
 
 @pytest.mark.parametrize("kind", [Kind.numeric, Kind.boolean])
-def test_a_scale_is_the_mean_and_the_deviation_of_the_population(kind: Kind) -> None:
+def test_a_scale_is_the_mean_and_the_population_std(kind: Kind) -> None:
     one = fitted([0, 1, 1, np.nan], kind)
     assert one.mean == pytest.approx(2 / 3)
     assert one.std == pytest.approx(np.sqrt(2) / 3)
@@ -119,7 +119,7 @@ def quantiles(values: Any) -> Number:
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=300))
-def test_quantiles_and_levels_ascend_from_the_least_to_the_most(values: list[float]) -> None:
+def test_quantiles_and_levels_ascend_from_the_minimum_to_the_maximum(values: list[float]) -> None:
     one = quantiles(values)
     assert len(one.quantiles) == len(one.levels) <= encoding_fit.QUANTILES + 1
     assert (np.diff(one.quantiles) > 0).all()
@@ -132,7 +132,7 @@ def test_what_a_number_becomes_is_nearly_normal_whatever_it_is_itself() -> None:
     values = np.random.default_rng(3).lognormal(sigma=3, size=5000)
     one = quantiles(values)
     levels = np.sort(np.interp(values, one.quantiles, one.levels))
-    expected = [NormalDist().inv_cdf((place + 0.5) / 5000) for place in range(5000)]
+    expected = [NormalDist().inv_cdf((rank + 0.5) / 5000) for rank in range(5000)]
     inner = slice(100, -100)
     np.testing.assert_allclose(levels[inner], expected[inner], atol=0.03)
     # At the ends no further than the outermost quantiles.
@@ -200,9 +200,9 @@ def test_a_missing_category_is_one_as_well() -> None:
 
 
 @given(st.permutations([*"aabbccddee", None]), st.integers(1, 6))
-def test_the_order_of_rows_does_not_matter(values: list[str | None], most: int) -> None:
+def test_the_order_of_rows_does_not_matter(values: list[str | None], limit: int) -> None:
     ordered = sorted(values, key=str)
-    made, again = (fitted(rows, Kind.category, max_categories=most) for rows in (values, ordered))
+    made, again = (fitted(rows, Kind.category, max_categories=limit) for rows in (values, ordered))
     assert made == again
 
 
@@ -211,12 +211,12 @@ def test_the_order_of_rows_does_not_matter(values: list[str | None], most: int) 
 
 def test_a_date_is_days_since_1970() -> None:
     one = fitted(["1970-01-02", "1970-01-04", None, "1970-01-12"], Kind.date)
-    assert one == Date(3, told=True, mean=5, std=one.std, clock=False)
+    assert one == Date(3, missing_indicator=True, mean=5, std=one.std, clock=False)
     assert one.std == pytest.approx(np.sqrt((16 + 4 + 36) / 3))
 
 
 @pytest.mark.parametrize("text", ["1970-01-01 12:00", "1969-12-31 12:00", "2024-02-29 00:00:01"])
-def test_a_time_of_day_in_training_is_told(text: str) -> None:
+def test_a_time_of_day_in_training_is_encoded(text: str) -> None:
     assert fitted(["2024-01-01", text], Kind.date).clock
 
 
@@ -253,7 +253,7 @@ def test_units_lead_back_for_any_target(values: list[float], scale: ScaleTarget)
     np.testing.assert_allclose(answered, y, rtol=1e-5, atol=1e-6 * np.ptp(y))
 
 
-def test_a_target_is_learned_with_mean_0_and_deviation_1_or_its_logarithm_or_itself() -> None:
+def test_a_target_is_learned_with_mean_0_and_std_1_or_as_its_logarithm_or_itself() -> None:
     learned = fitted_target(Y, ScaleTarget.standardize).scaled(Y)
     assert (learned.mean(), learned.std()) == (pytest.approx(0, abs=1e-6), pytest.approx(1))
     logarithm = fitted_target(Y, ScaleTarget.log)
@@ -318,8 +318,8 @@ def test_the_columns_come_in_the_order_of_the_features() -> None:
     columns = Schema({name: Column(kind) for name, kind in kinds.items()})
     data = Data(path="table.csv", target="y")
     for names in (["a", "b", "c"], ["b", "a", "c"]):
-        assert encoding_fit.fit(train, columns, names, data).columns == names
-    assert encoding_fit.fit(train, columns, ["a"], data).columns == ["a"]
+        assert encoding_fit.fit_encoding(train, columns, names, data).columns == names
+    assert encoding_fit.fit_encoding(train, columns, ["a"], data).columns == ["a"]
 
 
 @given(
@@ -329,15 +329,15 @@ def test_the_columns_come_in_the_order_of_the_features() -> None:
 def test_a_line_of_the_inputs_is_the_same_line_of_the_columns(
     lines: list[tuple[float, float, float]], bias: float
 ) -> None:
-    means, deviations, kernel = np.array(lines).T
+    means, stds, kernel = np.array(lines).T
     numbers = {
-        f"x{place}": Number(0, told=False, mean=mean, std=std)
-        for place, (mean, std, _) in enumerate(lines)
+        f"x{index}": Number(0, missing_indicator=False, mean=mean, std=std)
+        for index, (mean, std, _) in enumerate(lines)
     }
     encoding = Encoding(numbers, {}, {}, Target("y"))
     columns, shift = linear.of_columns(kernel, bias, encoding)
-    rows = means + deviations * np.random.default_rng(1).normal(size=(5, len(lines)))
-    of_inputs = (rows - means) / deviations @ kernel + bias
+    rows = means + stds * np.random.default_rng(1).normal(size=(5, len(lines)))
+    of_inputs = (rows - means) / stds @ kernel + bias
     np.testing.assert_allclose(rows @ columns + shift, of_inputs, rtol=1e-6, atol=1e-5)
 
 
@@ -348,22 +348,24 @@ def test_inputs_that_are_no_line_of_their_column_keep_their_slope() -> None:
     assert bias == pytest.approx(2.0 - 15.0)
 
 
-def test_what_is_done_to_each_column_is_said() -> None:
-    assert encoding_fit.described(ENCODING) == {
-        "Größe": "less 1.5, divided by 0.1; 2.5 where missing, and whether it is",
-        'a "b", c': "by its place among 2 quantiles",
-        "plain": "as it is",
-        "价格": "0 or 1 for each of missing, rot, größer; all others as one",
-        "c": "0 or 1 for each of x",
+def test_the_encoding_of_each_column_is_described() -> None:
+    assert encoding_fit.describe(ENCODING) == {
+        "Größe": (
+            "standardized by mean 1.5 and std 0.1; 2.5 where missing, with a missing indicator"
+        ),
+        'a "b", c': "mapped to the normal distribution by 2 quantiles",
+        "plain": "unchanged",
+        "价格": "one-hot: missing, rot, größer; one input for all other categories",
+        "c": "one-hot: x",
         "day": "days, sine of year, cosine of year, sine of week, cosine of week",
         "time": (
             "days, sine of year, cosine of year, sine of week, cosine of week, sine of day,"
-            " cosine of day, is missing; 2024-03-21 where missing, and whether it is"
+            " cosine of day, is missing; 2024-03-21 where missing, with a missing indicator"
         ),
-        "Δy": "the target, its logarithm less 0.333333, divided by 1e-09",
+        "Δy": "target: logarithm standardized by mean 0.333333 and std 1e-09",
     }
 
 
-def test_a_target_that_is_left_as_it_is_is_said_to_be() -> None:
+def test_an_unchanged_target_is_described() -> None:
     encoding = Encoding({}, {}, {}, Target("y"))
-    assert encoding_fit.described(encoding) == {"y": "the target, as it is"}
+    assert encoding_fit.describe(encoding) == {"y": "target: unchanged"}

@@ -1,4 +1,4 @@
-"""What a raw table becomes: its parts, the new rows, and what is known of its columns."""
+"""What a raw table becomes: its parts, the new rows, its schema and its encoding."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from pipeline.config.data import (
 from pipeline.runtime.errors import UserError
 from pipeline.schema import schema_file
 from pipeline.schema.columns import Column, Schema
-from pipeline.tables.preparation import Prepared, account, prepare
+from pipeline.tables.preparation import Prepared, prepare
 
 ROWS = 60
 ROOT = Path(__file__).parents[2]
@@ -55,23 +55,25 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def made(rows: pd.DataFrame | None = None, known: Schema | None = None, **changed: Any) -> Prepared:
+def made(
+    rows: pd.DataFrame | None = None, stored: Schema | None = None, **changed: Any
+) -> Prepared:
     """What becomes of the table, or of others, with a quarter of it for the test."""
     (table() if rows is None else rows).to_csv("t.csv", index=False)
     usual: dict[str, Any] = {"split": Split(test=0.25), "violations": QUIET}
     data = Data(path="t.csv", target="y", **(usual | changed))
-    return prepare(data, known, today=dt.date(2026, 1, 1))
+    return prepare(data, stored, today=dt.date(2026, 1, 1))
 
 
-def refusal(rows: pd.DataFrame | None = None, known: Schema | None = None, **changed: Any) -> str:
+def refusal(rows: pd.DataFrame | None = None, stored: Schema | None = None, **changed: Any) -> str:
     with pytest.raises(UserError) as caught:
-        made(rows, known, **changed)
+        made(rows, stored, **changed)
     text = str(caught.value)
     assert "\n" not in text
     return text
 
 
-# Which columns are learnt from
+# Features
 
 
 @pytest.mark.parametrize(
@@ -147,14 +149,14 @@ def test_an_unknown_column_is_named_with_its_key(key: str, changed: dict[str, An
     [
         (
             {"features": ["age", "y"]},
-            "data.features: names the target 'y', which would give it away",
+            "data.features: includes the target 'y', which is not known of new rows; remove it",
         ),
-        ({"features": ["age", "town", "age"]}, "data.features: names 'age' twice; leave one out"),
+        ({"features": ["age", "town", "age"]}, "data.features: 'age' is duplicated; remove one"),
         (
             {"features": ["age"], "leave_out": ["age"]},
-            "t.csv: has no column beside the target 'y' to predict it from",
+            "t.csv: has no feature, only the target 'y'",
         ),
-        ({"features": []}, "t.csv: has no column beside the target 'y' to predict it from"),
+        ({"features": []}, "t.csv: has no feature, only the target 'y'"),
         ({"group": "house"}, "t.csv, column 'house': groups are in more than one part (9 of 12"),
     ],
 )
@@ -163,23 +165,22 @@ def test_columns_of_no_use_are_refused(changed: dict[str, Any], said: str) -> No
 
 
 def test_very_many_features_have_to_be_chosen_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.tables.preparation.MOST_FEATURES", 4)
+    monkeypatch.setattr("pipeline.tables.features.MAX_FEATURES", 4)
     assert refusal() == (
-        "t.csv: has 5 columns to learn from, and 4 are the most; name those that matter with"
-        " data.features"
+        "t.csv: has 5 features, but the maximum is 4; choose some with data.features"
     )
     assert made(features=["age", "income", "town", "seen"]).encoding.names
 
 
-# Columns that say nothing
+# Columns without information
 
 
 @pytest.mark.parametrize(
     ("cells", "sign", "what"),
     [
         (7, "constant", "has one value in all training rows"),
-        (range(1, ROWS + 1), "identifier", "tells the rows apart"),
-        ([f"name {row}" for row in range(ROWS)], "identifier", "tells the rows apart"),
+        (range(1, ROWS + 1), "identifier", "could be memorised: "),
+        ([f"name {row}" for row in range(ROWS)], "identifier", "could be memorised: "),
     ],
 )  # fmt: skip
 def test_a_useless_column_is_left_out_unless_it_is_accepted(
@@ -192,7 +193,7 @@ def test_a_useless_column_is_left_out_unless_it_is_accepted(
     (line,) = prepared.warnings
     assert line.startswith(f"t.csv, column 'odd': {what}")
     assert line.endswith(f"so it is left out; keep it with data.lint.accept=[{sign}:odd]")
-    assert prepared.done["odd"].startswith("left out: ")
+    assert prepared.used_as["odd"].startswith("left out: ")
 
     kept = made(rows, lint=Lint(accept=[f"{sign}:odd"]))
     assert "odd" in kept.encoding.columns
@@ -206,19 +207,19 @@ def test_a_useless_column_is_left_out_unless_it_is_accepted(
 def test_a_column_without_a_value_is_left_out_in_any_case(lint: Lint) -> None:
     prepared = made(table().assign(odd=None), lint=lint)
     assert "odd" not in prepared.encoding.columns
-    told = (
+    warning = (
         "t.csv, column 'odd': has no value in the training rows (0 of 45 rows), so it is left out"
     )
-    assert prepared.warnings == ([] if lint.accept else [told])
+    assert prepared.warnings == ([] if lint.accept else [warning])
 
 
-def test_something_must_be_left_to_learn_from() -> None:
+def test_a_feature_must_be_left() -> None:
     assert refusal(table()[["y"]].assign(a=1, b=2)) == (
-        "t.csv: has no column beside the target that says anything"
+        "t.csv: has no feature with any information about the target"
     )
 
 
-# The parts, and what is known from them
+# Parts and schema
 
 
 def test_every_row_is_in_one_part_as_it_was() -> None:
@@ -240,8 +241,8 @@ def test_expected_are_the_ranges_of_all_rows_and_the_categories_of_the_training_
     rows.loc[test[0], "town"] = "Ulm"
     prepared = made(rows)
     train, expected = prepared.parts["train"], prepared.contract.schema.columns
-    assert (expected["age"].least, expected["age"].most) == (-400.5, 900.5)
-    assert (expected["seen"].least, expected["seen"].most) == (
+    assert (expected["age"].min, expected["age"].max) == (-400.5, 900.5)
+    assert (expected["seen"].min, expected["seen"].max) == (
         "2019-05-04T00:00:00", "2031-01-02T03:00:00",
     )  # fmt: skip
     assert expected["town"].categories == ["Bonn", "Köln", "Trier"]
@@ -253,7 +254,7 @@ def test_expected_are_the_ranges_of_all_rows_and_the_categories_of_the_training_
     )
 
 
-def test_rows_outside_the_training_part_have_no_say_in_what_is_learnt() -> None:
+def test_rows_outside_the_training_part_have_no_say_in_what_is_learned() -> None:
     first = made(split=Split(validation=0.25, test=0.25))
     rows = table()
     aside = rows.index.difference(first.parts["train"].index)
@@ -264,25 +265,23 @@ def test_rows_outside_the_training_part_have_no_say_in_what_is_learnt() -> None:
     assert other.encoding == first.encoding
     # Nothing is fitted on the range of what is expected.
     before = first.contract.schema.columns
-    age = replace(before["age"], least=rows["age"].min(), most=rows["age"].max())
+    age = replace(before["age"], min=rows["age"].min(), max=rows["age"].max())
     assert age != before["age"]
     assert other.contract == replace(first.contract, schema=Schema(before | {"age": age}))
     assert not other.parts["test"].equals(first.parts["test"])
 
 
-def test_what_is_done_is_told_of_each_column() -> None:
+def test_the_use_of_each_column_is_described() -> None:
     prepared = made(table().assign(same=1), leave_out=["house"])
-    assert list(prepared.done) == ["age", "income", "town", "seen", "house", "y", "same"]
-    assert prepared.done["house"] == "not used"
-    assert prepared.done["same"] == "left out: 1 in 45 rows"
-    assert prepared.done["town"] == "0 or 1 for each of Bonn, Köln, Trier"
-    assert prepared.done["income"].endswith("where missing, and whether it is")
-    assert prepared.done["y"].startswith("the target, less ")
-    profile = account(prepared, pd.DataFrame({"column": ["y", "house"]}))
-    assert profile["done"].tolist() == [prepared.done["y"], "not used"]
+    assert list(prepared.used_as) == ["age", "income", "town", "seen", "house", "y", "same"]
+    assert prepared.used_as["house"] == "not used"
+    assert prepared.used_as["same"] == "left out: 1 in 45 rows"
+    assert prepared.used_as["town"] == "one-hot: Bonn, Köln, Trier"
+    assert prepared.used_as["income"].endswith(" where missing, with a missing indicator")
+    assert prepared.used_as["y"].startswith("target: standardized by mean ")
 
 
-def test_each_warning_is_one_line_and_names_its_place() -> None:
+def test_each_warning_is_one_line_and_names_the_table() -> None:
     rows = table().assign(same=1, number=range(ROWS), day=["03/04/2024", "05/06/2024"] * 30)
     first = made(rows)
     test = first.parts["test"].index
@@ -290,23 +289,23 @@ def test_each_warning_is_one_line_and_names_its_place() -> None:
     rows.loc[test[2], "age"] = 1e6
     lines = made(rows, first.schema, violations=Violations()).warnings
     assert len(lines) == 4
-    # Which of day and month comes first is doubtful until it stands in a schema.
+    # Which of day and month comes first is ambiguous until it is in a schema.
     lines += [line for line in first.warnings if "column 'day'" in line]
     assert len(lines) == 5
     assert all(line.startswith("t.csv, ") and "\n" not in line for line in lines)
 
 
-# A schema that is known
+# A stored schema
 
 
-def known(**changed: Column) -> Schema:
+def stored_with(**changed: Column) -> Schema:
     return Schema(made().schema.columns | changed)
 
 
-def test_a_schema_is_known_again_from_the_table_that_gave_it() -> None:
+def test_a_stored_schema_is_that_of_its_table() -> None:
     first = made()
-    again = made(known=first.schema)
-    assert again.schema == again.schema.of(first.schema.plain(), "schema") == first.schema
+    again = made(stored=first.schema)
+    assert again.schema == Schema.from_dict(first.schema.to_dict(), "schema") == first.schema
     assert again.encoding == first.encoding
     assert again.contract == first.contract
 
@@ -318,19 +317,19 @@ def test_a_table_is_within_its_own_schema(seed: int) -> None:
     first = made(**changed)
     assert first.warnings == []
     # Numbers are written and read again, as between two runs.
-    file = schema_file.file_of("t.csv")
+    file = schema_file.path_of("t.csv")
     file.parent.mkdir(parents=True)
-    file.write_text(schema_file.text(first.schema, "t.csv"), "utf-8")
-    again = made(known=schema_file.known("t.csv"), **changed)
+    file.write_text(schema_file.to_yaml(first.schema, "t.csv"), "utf-8")
+    again = made(stored=schema_file.read("t.csv"), **changed)
     assert again.warnings == []
     assert again.contract == first.contract
 
 
-def test_a_known_schema_holds_whatever_the_training_part_has() -> None:
-    wide = known(age=Column(Kind.numeric, least=0.0, most=1e6))
-    assert made(known=wide).contract.schema.columns["age"] == wide.columns["age"]
-    as_category = known(house=Column(Kind.category))
-    assert "house" in made(known=as_category).encoding.categories
+def test_a_stored_schema_holds_whatever_the_training_part_has() -> None:
+    wide = stored_with(age=Column(Kind.numeric, min=0.0, max=1e6))
+    assert made(stored=wide).contract.schema.columns["age"] == wide.columns["age"]
+    as_category = stored_with(house=Column(Kind.category))
+    assert "house" in made(stored=as_category).encoding.categories
 
 
 @pytest.mark.parametrize(
@@ -346,8 +345,8 @@ def test_a_known_schema_holds_whatever_the_training_part_has() -> None:
         (
             lambda rows: rows.assign(age="old"),
             (
-                "t.csv, row 1 below the header, column 'age': 'old' is no finite number of float32;"
-                " mend it"
+                "t.csv, row 1 below the header, column 'age': 'old' is not a finite float32 number;"
+                " fix it"
             ),
         ),
         (
@@ -356,7 +355,7 @@ def test_a_known_schema_holds_whatever_the_training_part_has() -> None:
         ),
         (
             lambda rows: rows.assign(town=rows["town"].where(rows.index != 4, "Ulm")),
-            "t.csv, row 5 below the header, column 'town': the value 'Ulm' is none of the",
+            "t.csv, row 5 below the header, column 'town': the value 'Ulm' is not one of the",
         ),
         (
             lambda rows: rows.assign(age=rows["age"].where(rows.index != 4, 150)),
@@ -364,7 +363,7 @@ def test_a_known_schema_holds_whatever_the_training_part_has() -> None:
         ),
     ],
 )
-def test_a_known_schema_is_enforced(
+def test_a_stored_schema_is_enforced(
     change: Callable[[pd.DataFrame], pd.DataFrame], said: str
 ) -> None:
     strict = Violations(unseen_category=Policy.error, out_of_range=Policy.error)
@@ -379,8 +378,8 @@ def test_a_cell_unlike_the_others_of_a_new_column_is_named_with_what_it_may_be()
     rows = table().assign(size=["small", *[4, 5] * 29, 6])
     for before in (None, made().schema):
         assert refusal(rows, before) == (
-            "t.csv, row 1 below the header, column 'size': 'small' is no finite number of float32;"
-            " mend it, add it to data.reading.missing if it stands for a missing value, or set"
+            "t.csv, row 1 below the header, column 'size': 'small' is not a finite float32 number;"
+            " fix it, add it to data.reading.missing if it stands for a missing value, or set"
             " data.kinds={size: category}"
         )
     asked = made(rows, kinds={"size": Kind.category})
@@ -388,17 +387,19 @@ def test_a_cell_unlike_the_others_of_a_new_column_is_named_with_what_it_may_be()
 
 
 @pytest.mark.parametrize(("policy", "lines"), [(Policy.warn, 1), (Policy.accept, 0)])
-def test_deviations_from_a_known_schema_are_told_of_as_asked(policy: Policy, lines: int) -> None:
+def test_violations_of_a_stored_schema_are_reported_by_their_policy(
+    policy: Policy, lines: int
+) -> None:
     rows = table().assign(town=["Ulm", "Bonn"] * (ROWS // 2))
-    told = made(rows, made().schema, violations=Violations(unseen_category=policy)).warnings
-    assert len([line for line in told if "column 'town': the value 'Ulm'" in line]) == lines
+    warnings = made(rows, made().schema, violations=Violations(unseen_category=policy)).warnings
+    assert len([line for line in warnings if "column 'town': the value 'Ulm'" in line]) == lines
 
 
-def test_a_new_column_beside_a_known_schema_is_learnt_from_as_at_first() -> None:
+def test_a_new_column_beside_a_stored_schema_is_learned_from_as_at_first() -> None:
     rows = table().assign(size=np.arange(ROWS) % 5)
     prepared = made(rows, made().schema)
     assert "size" in prepared.encoding.columns
-    assert prepared.contract.schema.columns["size"] == Column(Kind.numeric, least=0, most=4)
+    assert prepared.contract.schema.columns["size"] == Column(Kind.numeric, min=0, max=4)
     as_text = made(rows, made().schema, kinds={"size": Kind.category})
     assert as_text.contract.schema.columns["size"].categories == ["0", "1", "2", "3", "4"]
 
@@ -424,9 +425,9 @@ def test_a_column_is_of_the_kind_that_is_asked_for(kind: Kind, expected: list[st
 @pytest.mark.parametrize(
     ("name", "kind", "said"),
     [
-        ("town", Kind.numeric, "' is no finite number of float32; mend it"),
-        ("age", Kind.boolean, "' is neither true nor false; mend it"),
-        ("town", Kind.date, "' is no date of the format ISO8601; mend it"),
+        ("town", Kind.numeric, "' is not a finite float32 number; fix it"),
+        ("age", Kind.boolean, "' is neither true nor false; fix it"),
+        ("town", Kind.date, "' is not a date of the format ISO8601; fix it"),
     ],
 )
 def test_cells_that_are_not_of_the_kind_that_is_asked_for_are_named(
@@ -479,15 +480,15 @@ def test_cells_that_are_not_of_the_kind_that_is_asked_for_are_named(
         ),
     ],
 )
-def test_a_target_that_cannot_be_learnt_is_refused(
+def test_a_target_that_cannot_be_learned_is_refused(
     y: Any, changed: dict[str, Any], said: str
 ) -> None:
     assert refusal(table().assign(y=y), **changed) == said
 
 
-def test_an_all_but_certain_target_is_refused() -> None:
+def test_a_copied_target_is_refused() -> None:
     text = refusal(table().assign(twin=lambda rows: rows["y"] / 2))
-    assert text.startswith("t.csv, column 'twin': all but equals the target (r = 1.00000)")
+    assert text.startswith("t.csv, column 'twin': is nearly equal to the target (r = 1.00000)")
 
 
 # New rows
@@ -498,14 +499,16 @@ def test_new_rows_may_have_their_columns_in_any_order_among_others() -> None:
     new.to_csv("new.csv", index=False)
     prepared = made(new_rows="new.csv")
     expected = table().head(3)[["age", "income", "town", "seen", "house"]]
-    pd.testing.assert_frame_equal(prepared.new, expected, check_dtype=False)
-    assert prepared.new.dtypes.equals(prepared.parts["train"][prepared.new.columns].dtypes)
+    pd.testing.assert_frame_equal(prepared.new_rows, expected, check_dtype=False)
+    assert prepared.new_rows.dtypes.equals(
+        prepared.parts["train"][prepared.new_rows.columns].dtypes
+    )
 
 
 def test_without_new_rows_there_are_none() -> None:
     prepared = made()
-    assert prepared.new.empty
-    assert list(prepared.new) == ["age", "income", "town", "seen", "house"]
+    assert prepared.new_rows.empty
+    assert list(prepared.new_rows) == ["age", "income", "town", "seen", "house"]
 
 
 @pytest.mark.parametrize(
@@ -515,7 +518,7 @@ def test_without_new_rows_there_are_none() -> None:
         ("age,y\n30,2\n", "new.csv: has no column 'income', which the model reads; it has age, y"),
         (
             "age,income,town,seen,house\n30,1,Bonn,2024-01-09,1\nx,1,Bonn,2024-01-09,1\n",
-            "new.csv, row 2 below the header, column 'age': 'x' is no finite number of float32; ",
+            "new.csv, row 2 below the header, column 'age': 'x' is not a finite float32 number; ",
         ),
         (
             "age,income,town,seen,house\n,1,Bonn,2024-01-09,1\n",
@@ -532,10 +535,10 @@ def test_new_rows_that_cannot_be_predicted_are_named(content: str | None, said: 
 def test_new_rows_unlike_those_that_were_trained_on_are_warned_of() -> None:
     Path("new.csv").write_text("age;town\n30,5;Bonn\n99,5;Ulm\n", "utf-8")
     lines = made(features=["age", "town"], new_rows="new.csv", violations=Violations()).warnings
-    told = [line for line in lines if line.startswith("new.csv, row 2 below the header, column ")]
-    assert len(told) == 2
-    assert "'town': the value 'Ulm' is none of the categories" in told[0]
-    assert "'age': the value '99.5' is not within" in told[1]
+    found = [line for line in lines if line.startswith("new.csv, row 2 below the header, column ")]
+    assert len(found) == 2
+    assert "'town': the value 'Ulm' is not one of the categories" in found[0]
+    assert "'age': the value '99.5' is not within" in found[1]
 
 
 # Missing values
@@ -551,7 +554,8 @@ def test_the_texts_that_stand_for_a_missing_value_may_be_chosen(file: str) -> No
     assert prepared.contract.reading.missing == ["unknown", ""]
     assert prepared.contract.schema.columns["town"].missing
     assert (
-        prepared.encoding.numbers["income"].told == prepared.parts["train"]["income"].isna().any()
+        prepared.encoding.numbers["income"].missing_indicator
+        == prepared.parts["train"]["income"].isna().any()
     )
     assert prepared.parts["train"]["town"].isna().sum() == 12
 
@@ -567,9 +571,9 @@ def test_the_number_that_stands_for_a_missing_value_is_none(file: str, dtype: st
     prepared = prepare(data)
     assert prepared.warnings == []
     assert prepared.contract.schema.columns["size"] == Column(Kind.numeric, True, 0, 2)
-    assert prepared.encoding.numbers["size"].told
+    assert prepared.encoding.numbers["size"].missing_indicator
     together = pd.concat(prepared.parts.values()).sort_index()["size"]
-    assert together.isna().tolist() == prepared.new["size"].isna().tolist()
+    assert together.isna().tolist() == prepared.new_rows["size"].isna().tolist()
     assert together.isna().tolist() == [row % 5 == 0 for row in range(ROWS)]
 
 
@@ -608,4 +612,4 @@ def test_the_notebook_s_table_gives_no_warning(monkeypatch: pytest.MonkeyPatch) 
     assert prepared.parts["train"].to_numpy().tolist() == [
         [1, 4], [3, 12], [2, 8], [10, 40], [4, 16], [7, 28], [8, 32],
     ]  # fmt: skip
-    assert prepared.new["X"].tolist() == [5, -3]
+    assert prepared.new_rows["X"].tolist() == [5, -3]

@@ -1,4 +1,4 @@
-"""From files to a table: what is found out, what is accepted, what every mistake is called."""
+"""From files to a table: what is detected, what is accepted, and how mistakes are reported."""
 
 import bz2
 import datetime as dt
@@ -78,7 +78,7 @@ def test_delimiter_and_decimal_are_found(
     assert cells(raw) == expected
 
 
-def test_a_needed_name_settles_the_delimiter() -> None:
+def test_a_needed_name_decides_the_delimiter() -> None:
     text = "a;x,b;y,c;z,d;w\n1;2,3;4,5;6,7;8\n"
 
     assert read_text(text, needed=("d;w",)).delimiter == ","
@@ -101,7 +101,9 @@ def test_a_needed_name_settles_the_delimiter() -> None:
         ("x,y\n", {"header": False}, {"column_1": ["x"], "column_2": ["y"]}),
     ],
 )
-def test_settings_hold(text: Any, settings: dict[str, Any], expected: dict[str, list[Any]]) -> None:
+def test_settings_are_followed(
+    text: Any, settings: dict[str, Any], expected: dict[str, list[Any]]
+) -> None:
     assert cells(read_text(text, **settings)) == expected
 
 
@@ -110,7 +112,7 @@ def test_a_file_without_header_is_known_by_the_needed_names() -> None:
 
     assert cells(raw) == {"column_1": [1, 3], "column_2": [2, 4]}
     assert not raw.header
-    assert raw.place(1) == "t.csv, row 2"
+    assert str(raw.location(1)) == "t.csv, row 2"
 
 
 def test_a_header_of_years_is_known_by_a_needed_name() -> None:
@@ -157,7 +159,7 @@ def test_cells_become_numbers_or_text(column: list[str], expected: list[Any]) ->
         ("true", "x", "x"),
     ],
 )
-def test_a_later_cell_decides_as_well(
+def test_a_later_cell_can_change_the_type(
     early: str, late: str, expected: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_reader, "_BLOCK", 100)
@@ -190,14 +192,14 @@ def test_texts_stay_text() -> None:
     assert cells(read("t.parquet", Reading(), texts=["zip"]))["zip"] == ["1234", None]
 
 
-def test_blank_lines_a_mark_and_padded_names_do_no_harm() -> None:
+def test_blank_lines_a_byte_order_mark_and_padded_names_are_accepted() -> None:
     raw = read_text("\ufeff\n\n a , b\n1,2\n\n\n3,4\n\n")
 
     assert cells(raw) == {"a": [1, 3], "b": [2, 4]}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_any_line_end_will_do(end: str) -> None:
+def test_any_line_end_is_accepted(end: str) -> None:
     assert cells(read_text(PLAIN.replace("\n", end))) == {"a": [1, 3], "b": [2.5, 4.5]}
 
 
@@ -240,7 +242,7 @@ def test_a_folder_or_a_pattern_is_all_its_tables(path: str) -> None:
 
     assert cells(raw) == {"a": [1, 2, 3, 4, 0.5], "b": ["7", "8", "u", None, "v"]}
     assert raw.files == [("many/x.csv", 2), ("many/y.csv", 2), ("many/z.csv", 1)]
-    assert [raw.place(row) for row in (0, 1, 2, 4)] == [
+    assert [str(raw.location(row)) for row in (0, 1, 2, 4)] == [
         "many/x.csv, row 1 below the header",
         "many/x.csv, row 2 below the header",
         "many/y.csv, row 1 below the header",
@@ -295,7 +297,7 @@ def test_parquet_keeps_its_types() -> None:
     assert raw.table["zoned"][0] == pd.Timestamp("2020-01-02 03:00")
     assert cells(raw)["maybe"] == ["true", None]
     assert (raw.delimiter, raw.header, raw.decimal) == (None, True, ".")
-    assert raw.place(1) == "t.parquet, row 2"
+    assert str(raw.location(1)) == "t.parquet, row 2"
 
 
 def test_parquet_columns_may_have_dots() -> None:
@@ -333,7 +335,7 @@ def test_the_diabetes_table_needs_no_file() -> None:
 
     assert raw.table.shape == (442, 11)
     assert raw.table["age"].max() > 70  # years, not standard deviations
-    assert raw.place(2) == "sklearn:diabetes, row 3"
+    assert str(raw.location(2)) == "sklearn:diabetes, row 3"
 
 
 def test_ten_thousand_columns_are_read() -> None:
@@ -351,13 +353,13 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
     [
         ("", {}, "t.csv: the file is empty; it needs a header and rows"),
         ("\n \n", {}, "t.csv: the file is empty; it needs a header and rows"),
-        ("a,b", {}, "t.csv: the table has columns but no rows; add rows or mend the path"),
-        ("a,b\n", {}, "t.csv: the table has columns but no rows; add rows or mend the path"),
+        ("a,b", {}, "t.csv: the table has columns but no rows; add rows or fix the path"),
+        ("a,b\n", {}, "t.csv: the table has columns but no rows; add rows or fix the path"),
         (
             "a,b,c\n1,2,3\n\n1,2\n",
             {},
             (
-                "t.csv, row 2 below the header: has 2 fields, but the header has 3; mend the"
+                "t.csv, row 2 below the header: has 2 fields, but the header has 3; fix the"
                 " row or set data.reading.delimiter"
             ),
         ),
@@ -365,7 +367,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             "a,b,c\n1,2,3,4\n1,2,3,4\n",
             {},
             (
-                "t.csv, row 1 below the header: has 4 fields, but the header has 3; mend the"
+                "t.csv, row 1 below the header: has 4 fields, but the header has 3; fix the"
                 " row or set data.reading.delimiter"
             ),
         ),
@@ -373,7 +375,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             "1,2\n3\n",
             {"header": False},
             (
-                "t.csv, row 2: has 1 field, but the first row has 2; mend the row or set"
+                "t.csv, row 2: has 1 field, but the first row has 2; fix the row or set"
                 " data.reading.delimiter"
             ),
         ),
@@ -464,7 +466,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {},
             (
                 "t.csv, row 2 below the header: has a NUL byte, so the file is damaged or not"
-                " text; mend it or set data.reading.encoding"
+                " text; fix it or set data.reading.encoding"
             ),
         ),
         (
@@ -472,7 +474,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {},
             (
                 "t.csv, row 301 below the header: has a NUL byte, so the file is damaged or"
-                " not text; mend it or set data.reading.encoding"
+                " not text; fix it or set data.reading.encoding"
             ),
         ),
         (
@@ -489,13 +491,13 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
         (
             "a,b,a \n1,2,3\n",
             {},
-            "t.csv: the name 'a' stands twice, at columns 1 and 3; rename one",
+            "t.csv: the name 'a' is duplicated, in columns 1 and 3; rename one",
         ),
         (
             "1,2\n3,4\n",
             {},
             (
-                "t.csv: seems to have no header, for the first line has the number 1; its"
+                "t.csv: seems to have no header, because the first line has the number 1; its"
                 " columns are then called column_1 to column_2: set data.target to one of"
                 " them, or data.reading.names, or data.reading.header=true if it is one"
             ),
@@ -545,20 +547,20 @@ DAMAGED = "; the file is damaged or not what its name says"
 @pytest.mark.parametrize(
     ("path", "make", "message"),
     [
-        ("t.csv", lambda: None, "t.csv: no such file; put the table there or mend the path"),
-        ("t.csv", dangling, "t.csv: is a link to nowhere, gone.csv; mend it or run dvc checkout"),
+        ("t.csv", lambda: None, "t.csv: no such file; put the table there or fix the path"),
+        ("t.csv", dangling, "t.csv: is a link to nowhere, gone.csv; fix it or run dvc checkout"),
         (
             "many",
             lambda: Path("many").mkdir(),
-            "many: the folder has no CSV or Parquet files; put the table there or mend the path",
+            "many: the folder has no CSV or Parquet files; put the table there or fix the path",
         ),
-        ("*.csv", lambda: None, "*.csv: matches no CSV or Parquet file; mend the path"),
+        ("*.csv", lambda: None, "*.csv: matches no CSV or Parquet file; fix the path"),
         (
             "many",
             both_kinds,
             (
                 "many/b.parquet: is a Parquet file, but many/a.csv is a CSV file; let"
-                " data.path name one kind"
+                " data.path name files of one kind"
             ),
         ),
         (
@@ -575,14 +577,17 @@ DAMAGED = "; the file is damaged or not what its name says"
             "many",
             lambda: fill("many", x=PLAIN, y="a,b\n1,2\n1\n"),
             (
-                "many/y.csv, row 2 below the header: has 1 field, but the header has 2; mend"
+                "many/y.csv, row 2 below the header: has 1 field, but the header has 2; fix"
                 " the row or set data.reading.delimiter"
             ),
         ),
         (
             "many",
             unlike_parquet,
-            "many/2.parquet: column 'a' is string, but int64 in many/1.parquet; write both alike",
+            (
+                "many/2.parquet: column 'a' is string, but int64 in many/1.parquet; write both as"
+                " one type"
+            ),
         ),
         ("t.zip", two_in_a_zip, "t.zip: holds 2 files instead of one table; unpack it"),
         (
@@ -616,7 +621,7 @@ DAMAGED = "; the file is damaged or not what its name says"
         (
             "t.parquet",
             lambda: write_parquet("t.parquet", a=pa.array([], pa.int64())),
-            "t.parquet: the table has columns but no rows; add rows or mend the path",
+            "t.parquet: the table has columns but no rows; add rows or fix the path",
         ),
         (
             "t.parquet",
@@ -629,7 +634,10 @@ DAMAGED = "; the file is damaged or not what its name says"
         (
             "t.parquet",
             lambda: write_parquet("t.parquet", b=[b"\xff"]),
-            "t.parquet: column 'b' is binary, which is neither number, text nor date; leave it out",
+            (
+                "t.parquet: column 'b' is binary, which is neither a number, text nor a date; leave"
+                " it out"
+            ),
         ),
         (
             "sklearn:iris",

@@ -1,4 +1,4 @@
-"""Dividing a table's rows into parts."""
+"""Splitting the rows of a table into parts."""
 
 import string
 from itertools import pairwise
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pipeline.config.data import Split, SplitBy
 from pipeline.dataset.rows import PARTS
 from pipeline.runtime.errors import UserError
-from pipeline.tables.split import split
+from pipeline.tables import split as module
+from tests.locations import locate
 
 MANY = 2000
 
@@ -25,6 +26,10 @@ def table_of(keys: list[Any] | range, dtype: str = "float64") -> pd.DataFrame:
 def by(how: SplitBy, validation: float = 0.2, test: float = 0.2, *, seed: int = 0) -> Split:
     column = None if how is SplitBy.random else "k"
     return Split(by=how, column=column, validation=validation, test=test, seed=seed)
+
+
+def split(table: pd.DataFrame, settings: Split) -> dict[str, pd.DataFrame]:
+    return module.split(table, settings, locate)
 
 
 def refusal(table: pd.DataFrame, settings: Split) -> str:
@@ -95,7 +100,7 @@ def test_a_part_has_rows_exactly_if_it_is_asked_for(keys: list[int], settings: S
         ),
     ],
 )
-def test_by_chance_the_rows_are_those_that_they_always_were(
+def test_a_random_split_is_that_of_every_release(
     rows: int, seed: int, train: list[int], validation: list[int], test: list[int]
 ) -> None:
     table = table_of(range(rows))
@@ -237,11 +242,12 @@ def test_a_column_need_not_name_every_part() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "what"),
-    [("dev", "'dev' is no part"), (None, "the value is missing"), ("", "'' is no part")],
+    [("dev", "'dev' is not a part"), (None, "the value is missing"), ("", "'' is not a part")],
 )
-def test_a_cell_that_names_no_part_is_refused(cell: str | None, what: str) -> None:
+def test_a_cell_that_is_not_a_part_is_refused(cell: str | None, what: str) -> None:
     assert refusal(table_of(["train", cell], "str"), by(SplitBy.column, 0, 0)) == (
-        f"row 2, column 'k': {what}; a data.split.column of parts holds train, validation or test"
+        f"table.csv, row 2 below the header, column 'k': {what}; with by: column, data.split.column"
+        " holds train, validation or test"
     )
 
 
@@ -260,16 +266,17 @@ def test_fractions_beside_a_column_of_parts_are_refused(part: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_a_fraction_that_comes_to_no_row_is_refused(part: str) -> None:
+def test_a_fraction_that_rounds_to_zero_rows_is_refused(part: str) -> None:
     settings = by(SplitBy.random, 0.04 * (part == "validation"), 0.04 * (part == "test"))
     assert refusal(table_of(range(10)), settings) == (
-        f"data.split.{part}: 0.04 of 10 rows is no row; raise it or set it to 0"
+        f"data.split.{part}: 0.04 of 10 rows rounds to zero rows; raise it or set it to 0"
     )
 
 
 def test_a_part_that_no_hash_falls_in_is_refused() -> None:
     assert refusal(table_of(range(3)), by(SplitBy.hash, 0, 1e-9)) == (
-        "data.split.test: 1e-09 of 3 rows is no row by the hash of 'k'; raise it or set it to 0"
+        "data.split.test: 1e-09 of 3 rows results in zero rows by the hash of 'k'; raise it or set"
+        " it to 0"
     )
 
 
@@ -286,7 +293,7 @@ def test_fewer_groups_than_parts_are_refused(how: SplitBy, what: str) -> None:
     )
 
 
-def test_text_is_no_time() -> None:
+def test_text_is_not_a_time() -> None:
     assert refusal(table_of(["a", "b", "c"], "str"), by(SplitBy.time)) == (
         "data.split.column: 'k' is text; by: time needs dates or numbers"
     )
@@ -295,8 +302,8 @@ def test_text_is_no_time() -> None:
 @pytest.mark.parametrize("how", [SplitBy.group, SplitBy.time, SplitBy.hash])
 def test_a_missing_value_of_the_column_is_refused(how: SplitBy) -> None:
     assert refusal(table_of([1, 2, None, 4]), by(how)) == (
-        "row 3, column 'k': the value is missing, in 1 of 4 rows; fill it in, or set"
-        " data.split.column to another column"
+        "table.csv, row 3 below the header, column 'k': the value is missing, in 1 of 4 rows; fill it"
+        " in, or set data.split.column to another column"
     )
 
 
