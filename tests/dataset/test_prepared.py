@@ -15,7 +15,7 @@ from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
 from pipeline.network.encoder import Encoder
 from pipeline.training import from_config
 from pipeline.training.fitting import fit
-from tests.small import small_windows
+from tests.rows import small_windows
 
 ENCODING = Encoding(
     {"b": Number(3.0, False, 3.0, 0.5), "a": Number(0.0, True, -20.0, 40.0)},
