@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-mpl.use("Agg")  # works without a display
 COLOURS = {"train": "#1f77b4", "in_sample": "#1f77b4", "validation": "#ff7f0e", "test": "#2ca02c"}
 
 
@@ -30,33 +28,48 @@ def write_figures(
         An existing folder.
     """
     target = target.replace("$", r"\$")  # or matplotlib reads it as a formula
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    _curve(axes[0], history, "loss", f"loss ({loss})")
-    _curve(axes[1], history, "mae", f"mean absolute error, in units of {target}")
-    figure.suptitle("Learning curves")
-    figure.savefig(folder / "learning_curves.png", dpi=110)
-    plt.close(figure)
+    figures = {
+        "learning_curves": learning_curves(history, target, loss),
+        "predicted_against_true": predicted_against_true(predictions, target),
+        "residuals": residuals(predictions, target),
+    }
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=110)
 
-    figure, axis = plt.subplots(figsize=(6, 6), layout="constrained")
-    ends = [
-        predictions[["true", "predicted"]].min().min(),
-        predictions[["true", "predicted"]].max().max(),
-    ]
+
+def learning_curves(history: pd.DataFrame, target: str, loss: str) -> Figure:
+    """Loss and MAE by epoch, of training and validation."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    _curve(left, history, "loss", f"loss ({loss})")
+    _curve(right, history, "mae", f"mean absolute error, in units of {target}")
+    figure.suptitle("Learning curves")
+    return figure
+
+
+def predicted_against_true(predictions: pd.DataFrame, target: str) -> Figure:
+    """The predictions of each part, beside the line on which they are exact."""
+    figure = Figure(figsize=(6, 6), layout="constrained")
+    axis = figure.subplots()
+    values = predictions[["true", "predicted"]]
+    ends = [values.min().min(), values.max().max()]
     axis.plot(ends, ends, color="grey", linewidth=1, label="predicted = true")
     _scatter(axis, predictions, "true", "predicted")
     axis.set(xlabel=f"true {target}", ylabel=f"predicted {target}", title="Predicted against true")
     # Outside, because finding the best location inside is slow for many rows.
     figure.legend(loc="outside lower center", ncols=4)
-    figure.savefig(folder / "predicted_against_true.png", dpi=110)
-    plt.close(figure)
+    return figure
 
-    figure, axis = plt.subplots(figsize=(8, 4.5), layout="constrained")
+
+def residuals(predictions: pd.DataFrame, target: str) -> Figure:
+    """The residuals of each part by prediction."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axis = figure.subplots()
     axis.axhline(0, color="grey", linewidth=1)
     _scatter(axis, predictions, "predicted", "residual")
     axis.set(xlabel=f"predicted {target}", ylabel="residual (true - predicted)", title="Residuals")
     figure.legend(loc="outside lower center", ncols=4)
-    figure.savefig(folder / "residuals.png", dpi=110)
-    plt.close(figure)
+    return figure
 
 
 def _curve(axis: Axes, history: pd.DataFrame, name: str, label: str) -> None:
