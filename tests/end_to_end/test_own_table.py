@@ -89,11 +89,11 @@ def test_two_settings_are_enough_for_a_network(clone: Clone) -> None:
 
 def test_each_column_is_accounted_for(clone: Clone) -> None:
     profile = pd.read_csv(clone.root / "data/prepared/profile.csv")
-    done = dict(zip(profile["column"], profile["done"].astype(str), strict=True))
+    done = dict(zip(profile["column"], profile["used_as"].astype(str), strict=True))
     assert done["street"].startswith("left out: ")
-    assert "where missing, and whether it is" in done["rooms"]
+    assert "where missing, with a missing indicator" in done["rooms"]
     assert "Bonn, Köln" in done["town"]
-    assert "the target" in done["price"]
+    assert done["price"].startswith("target: ")
     clone.stage("configure", "tracking=off", "data.lint.identifier=error")
     (line,) = refused(clone)
     clone.stage("configure", "tracking=off")

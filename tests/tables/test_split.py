@@ -302,8 +302,8 @@ def test_text_is_not_a_time() -> None:
 @pytest.mark.parametrize("how", [SplitBy.group, SplitBy.time, SplitBy.hash])
 def test_a_missing_value_of_the_column_is_refused(how: SplitBy) -> None:
     assert refusal(table_of([1, 2, None, 4]), by(how)) == (
-        "table.csv, row 3 below the header, column 'k': the value is missing, in 1 of 4 rows; fill it"
-        " in, or set data.split.column to another column"
+        "table.csv, row 3 below the header, column 'k': the value is missing, in 1 of 4 rows; fill"
+        " it in, or set data.split.column to another column"
     )
 
 
