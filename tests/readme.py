@@ -38,6 +38,7 @@ def metrics(heading: str) -> list[re.Pattern[str]]:
         "part": "train|validation|test|in_sample",
         "curve": "loss|mae|validation_loss|validation_mae",
         "stage": "configure|prepare|train|evaluate",
+        "score": "rmse|mae",
     }
     names = [cells[0].strip("`") for cells in rows("docs/tracking.md", heading)]
     return [

@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from optuna.trial import TrialState
 
 from tests.clone import Clone
-from tests.readme import commands
+from tests.readme import commands, metrics
 
 RATE = "optimizer.learning_rate=tag(log, interval(1e-4, 1e-2))"
 # Enough to be cut short, and little to sum up.
@@ -116,6 +116,16 @@ def test_what_came_out_is_said_and_in_the_run(clone: Clone) -> None:
     # The notebook's experiment, which this sweep varies, and the proportion that it looks for.
     assert winner["train"]["start"] == pytest.approx(0.1962, abs=1e-4)
     assert winner["train"]["least_squares"] == 0
+
+
+def test_the_metrics_of_a_sweep_are_documented(clone: Clone) -> None:
+    documented = [*metrics("Metrics of a sweep"), *metrics("Metrics of a training")]
+    logged = {
+        name
+        for run in (parent(clone, "first"), *children(clone, "first"))
+        for name in run.data.metrics
+    }
+    assert {name for name in logged if not any(one.fullmatch(name) for one in documented)} == set()
 
 
 def test_a_killed_sweep_goes_on_with_exactly_the_trials_that_were_asked_for(clone: Clone) -> None:
