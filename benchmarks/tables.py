@@ -63,12 +63,14 @@ def write(rows: int, path: Path) -> None:
 def prepared(rows: int) -> None:
     """Prints seconds, seconds of pyarrow's reading alone, and MB, of table.csv here."""
     from pipeline.config.data import Data, Split
-    from pipeline.stages.prepare import write as write_parts
+    from pipeline.tables import prepared_files
     from pipeline.tables.preparation import prepare as prepare_table
 
     data = Data(path="table.csv", target="y", split=Split(validation=0.2, test=0.2))
+    folder = Path("prepared")
+    folder.mkdir()
     begun = time.perf_counter()
-    memory = grown(lambda: write_parts(prepare_table(data), data))
+    memory = grown(lambda: prepared_files.write(prepare_table(data), data, folder))
     seconds = time.perf_counter() - begun
     begun = time.perf_counter()
     table = arrow_csv.read_csv("table.csv")

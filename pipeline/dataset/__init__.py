@@ -1,2 +1,2 @@
-"""What passes between the stages: prepared parts and streams of rows, the encoding, names of
-curves. May import runtime."""
+"""What stages exchange: prepared parts, streams of rows, the encoding, and the names of curves.
+May import runtime."""

@@ -1,4 +1,4 @@
-"""A prepared part as training takes it: in memory, or block by block from its file."""
+"""The Parquet file of a prepared part, encoded in memory or block by block."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -10,18 +10,18 @@ import pyarrow.parquet as pq
 from pipeline.dataset.rows import Part, Stream, block_rows
 
 Encode = Callable[[pd.DataFrame], Part]
-# A cell is a float64 in the table. An input is a float32 in two arrays, and for a moment
-# in a third and more: 800,000 rows of 905 inputs took 13.3 bytes each at the most.
+# A cell is a float64 in the table. An input is a float32 in two arrays, and temporarily in a
+# third: the maximum for 800,000 rows of 905 inputs was 13.3 bytes each.
 CELL_BYTES = 8
 INPUT_BYTES = 16
-TABLE_ROWS = 16_384
+BATCH_ROWS = 16_384
 
 
 def write(table: pd.DataFrame, path: Path, inputs: int) -> None:
-    """A Parquet file of rows that become so many inputs, in row groups of block_rows, which
+    """Writes rows that are encoded as so many inputs, in row groups of block_rows, which
     `stream` reads one at a time."""
-    # A dictionary of numbers would be as long as they are. The index is a column, because a
-    # block's rows would else be counted from 0.
+    # A dictionary of numbers would be as long as they are. The index is a column, or the rows of
+    # each block would be numbered from 0.
     texts = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
     table.to_parquet(path, index=True, row_group_size=block_rows(inputs), use_dictionary=texts)
 
@@ -32,12 +32,12 @@ def read(path: Path, encode: Encode) -> Part:
 
 
 def load(path: Path, encode: Encode, *, streaming: bool) -> Part | Stream:
-    """The rows in memory or, with streaming, where they are."""
+    """All rows, in memory or, with streaming, in their file."""
     return stream(path, encode) if streaming else read(path, encode)
 
 
 def stream(path: Path, encode: Encode) -> Stream:
-    """The rows where they are; a block is read when it is asked for."""
+    """The rows in their file; a block is read and encoded when it is needed."""
     file = pq.ParquetFile(path)
     groups = file.metadata.num_row_groups
 
@@ -49,37 +49,37 @@ def stream(path: Path, encode: Encode) -> Stream:
     )
 
 
-def encoded_block_by_block(table: pd.DataFrame, encode: Encode, inputs: int) -> Stream:
-    """The rows of a table in memory, encoded when they are asked for."""
+def stream_table(table: pd.DataFrame, encode: Encode, inputs: int) -> Stream:
+    """The rows of a table in memory; a block is encoded when it is needed."""
     size = block_rows(inputs)
     return Stream(
         len(table), size, lambda number: encode(table.iloc[number * size : (number + 1) * size])
     )
 
 
-def tables(path: Path) -> Iterator[pd.DataFrame]:
-    """All rows, TABLE_ROWS at a time; one table without rows if there are none."""
+def batches(path: Path) -> Iterator[pd.DataFrame]:
+    """All rows as tables of BATCH_ROWS; one without rows if there are none."""
     file = pq.ParquetFile(path)
     if not file.metadata.num_rows:
         yield file.read().to_pandas()
-    for batch in file.iter_batches(TABLE_ROWS):
+    for batch in file.iter_batches(BATCH_ROWS):
         yield batch.to_pandas()
 
 
 def fits_in_memory(paths: Iterable[Path], inputs: int) -> bool:
-    """Whether the rows, and what so many inputs make of them, fit into the free memory."""
+    """Whether the tables and their rows of so many inputs fit into the free memory."""
     metadata = [pq.read_metadata(path) for path in paths]
-    tables = sum(one.num_rows * one.num_columns * CELL_BYTES for one in metadata)
-    return inputs_fit_in_memory(sum(one.num_rows for one in metadata), inputs, beside=tables)
+    cells = sum(one.num_rows * one.num_columns for one in metadata)
+    return inputs_fit_in_memory(sum(one.num_rows for one in metadata), inputs, CELL_BYTES * cells)
 
 
-def inputs_fit_in_memory(rows: int, inputs: int, beside: int = 0) -> bool:
-    """Whether what training makes of so many rows, and so many bytes beside, fits."""
-    return bool(rows * inputs * INPUT_BYTES + beside < psutil.virtual_memory().available)
+def inputs_fit_in_memory(rows: int, inputs: int, other_bytes: int = 0) -> bool:
+    """Whether rows of so many inputs, and other bytes, fit into the free memory."""
+    return bool(rows * inputs * INPUT_BYTES + other_bytes < psutil.virtual_memory().available)
 
 
-def rows(path: Path) -> int:
-    """How many there are."""
+def count_rows(path: Path) -> int:
+    """The number of rows, from the metadata."""
     return int(pq.read_metadata(path).num_rows)
 
 

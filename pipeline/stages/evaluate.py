@@ -24,7 +24,7 @@ def main() -> None:
         from pipeline.evaluation.predictor import Predictor
 
         predictor = Predictor(MODEL)
-        tables = {part: prepared.tables(PREPARED / f"{part}.parquet") for part in PARTS}
+        tables = {part: prepared.batches(PREPARED / f"{part}.parquet") for part in PARTS}
         evaluation = evaluate(predictor, tables)
         new = pd.read_parquet(PREPARED / "new.parquet")
         with whole_directory(EVALUATION) as folder:

@@ -1,2 +1,2 @@
-"""From raw files to prepared parts: reading, dividing, checking, profiling, and fitting the
+"""From raw files to prepared parts: reading, splitting, checking, profiling, and fitting the
 encoding. May import runtime, config, dataset, schema."""

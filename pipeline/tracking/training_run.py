@@ -205,7 +205,7 @@ def _log_inputs(
     """The prepared parts and the raw files as the run's data sets."""
     for part in ("train", "validation", "test", "new"):
         path = PREPARED / f"{part}.parquet"
-        count = prepared.rows(path)
+        count = prepared.count_rows(path)
         if count:
             name = path.as_posix()
             md5 = fingerprints["evaluate"].inputs[name]

@@ -9,20 +9,9 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.config.training import Adam, Constant, Layer, Training
 from pipeline.dataset import prepared
-from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
-from pipeline.network.encoder import Encoder
-from pipeline.training import from_config
-from pipeline.training.fitting import fit
-from tests.rows import small_windows
+from pipeline.dataset.rows import Part
 
-ENCODING = Encoding(
-    {"b": Number(3.0, False, 3.0, 0.5), "a": Number(0.0, True, -20.0, 40.0)},
-    {"town": Category(["Bonn", "Köln"], other=True)},
-    {"seen": Date(19_000.0, True, 19_000.0, 300.0, clock=False)},
-    Target("y", mean=100.0, std=7.0),
-)
 ROWS, BLOCK = 23, 5
 
 
@@ -40,14 +29,15 @@ def table() -> pd.DataFrame:
     return rows.astype({"town": "str", "seen": "datetime64[us]"})
 
 
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder(ENCODING)
+def encode(rows: pd.DataFrame) -> Part:
+    """Stands for an encoder: two columns as inputs."""
+    x = rows[["b", "a"]].fillna(-1).to_numpy(np.float32)
+    return Part(x, rows[["y"]].to_numpy(np.float32))
 
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    small_windows(monkeypatch, BLOCK, 2)
+    monkeypatch.setattr("pipeline.dataset.rows.MAX_BLOCK_ROWS", BLOCK)
     prepared.write(table(), tmp_path / "train.parquet", inputs=3)
     return tmp_path / "train.parquet"
 
@@ -62,23 +52,20 @@ def test_a_file_has_a_row_group_for_each_block(path: Path) -> None:
     assert groups == [BLOCK] * 4 + [3]
 
 
-def test_the_rows_are_encoded(path: Path, encoder: Encoder) -> None:
-    part = prepared.read(path, encoder.part)
-    np.testing.assert_array_equal(part.x, encoder.x(table()))
-    np.testing.assert_allclose(part.x[:, 0], (table()["b"] - 3) / 0.5, rtol=1e-6)
-    np.testing.assert_allclose(part.y, (table()[["y"]].to_numpy() - 100) / 7, rtol=1e-6)
-    assert part.x.shape == (ROWS, len(ENCODING.names))
-    assert {part.x.dtype, part.y.dtype} == {np.dtype("float32")}
+def test_the_rows_are_encoded(path: Path) -> None:
+    part, expected = prepared.read(path, encode), encode(table())
+    np.testing.assert_array_equal(part.x, expected.x)
+    np.testing.assert_array_equal(part.y, expected.y)
 
 
-def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path, encoder: Encoder) -> None:
-    whole = prepared.read(path, encoder.part)
-    of_the_file = prepared.stream(path, encoder.part)
-    of_the_table = prepared.encoded_block_by_block(table(), encoder.part, inputs=3)
+def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path) -> None:
+    whole = prepared.read(path, encode)
+    of_the_file = prepared.stream(path, encode)
+    of_the_table = prepared.stream_table(table(), encode, inputs=3)
     for stream in (of_the_file, of_the_table):
         assert len(stream) == len(whole) == ROWS
         assert stream.block_rows == BLOCK
-        # In any order, and again: an epoch takes the blocks as it likes.
+        # In any order, and repeatedly, as an epoch reads them.
         for block in (4, 0, 2, 1, 3, 0):
             part = stream.read(block)
             taken = slice(block * BLOCK, (block + 1) * BLOCK)
@@ -87,21 +74,21 @@ def test_a_stream_s_blocks_are_the_rows_in_memory(path: Path, encoder: Encoder) 
 
 
 @pytest.mark.parametrize("count", [0, 2, 8, ROWS])
-def test_tables_have_all_rows_with_their_numbers(
+def test_batches_have_all_rows_with_their_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(prepared, "TABLE_ROWS", 4)
+    monkeypatch.setattr(prepared, "BATCH_ROWS", 4)
     for rows in (table().head(count), table().head(count).reset_index(drop=True)):
         prepared.write(rows, tmp_path / "part.parquet", inputs=3)
-        read = list(prepared.tables(tmp_path / "part.parquet"))
+        read = list(prepared.batches(tmp_path / "part.parquet"))
         assert len(read) == max(1, -(-count // 4))
         assert all(len(one) <= 4 for one in read)
         pd.testing.assert_frame_equal(pd.concat(read), rows, check_index_type=False)
 
 
-def test_a_part_without_rows_is_a_stream_without_rows(tmp_path: Path, encoder: Encoder) -> None:
+def test_a_part_without_rows_is_a_stream_without_rows(tmp_path: Path) -> None:
     prepared.write(table().head(0), tmp_path / "part.parquet", inputs=3)
-    assert len(prepared.stream(tmp_path / "part.parquet", encoder.part)) == 0
+    assert len(prepared.stream(tmp_path / "part.parquet", encode)) == 0
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -110,13 +97,13 @@ def test_the_first_rows_are_those_of_the_table(path: Path, count: int) -> None:
 
 
 def test_rows_are_counted_without_being_read(path: Path) -> None:
-    assert prepared.rows(path) == len(table())
+    assert prepared.count_rows(path) == len(table())
 
 
-def test_rows_fit_where_memory_is_free_for_them_and_what_is_made_of_them(
+def test_rows_fit_if_memory_is_free_for_them_and_their_inputs(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Of two parts, five columns and the numbers of the rows; and three inputs.
+    # Of two parts, five columns and the index; and three inputs.
     inputs = 2 * ROWS * 3 * prepared.INPUT_BYTES
     needed = 2 * ROWS * 6 * prepared.CELL_BYTES + inputs
     for available, whole, alone in (
@@ -130,23 +117,3 @@ def test_rows_fit_where_memory_is_free_for_them_and_what_is_made_of_them(
 
 def test_a_small_part_fits_into_this_machine_s_memory(path: Path) -> None:
     assert prepared.fits_in_memory([path], inputs=3)
-
-
-def test_training_from_the_file_gives_the_numbers_of_training_from_memory(
-    path: Path, encoder: Encoder
-) -> None:
-    layers = [Layer(units=1)]
-    member = from_config.member(
-        [np.full((len(ENCODING.names), 1), 0.1, np.float32), np.zeros(1, np.float32)],
-        layers=layers, optimizer=Adam(learning_rate=0.1), schedule=Constant(),
-        training=Training(batch_size=4), rows=ROWS,
-    )  # fmt: skip
-    memory, disk = (
-        fit(
-            [member], rows, rows, activations=["linear"], loss="mse", update="adam",
-            epochs=3, batch_size=4, shuffle=True,
-        )[0].history
-        for rows in (prepared.read(path, encoder.part), prepared.stream(path, encoder.part))
-    )  # fmt: skip
-    pd.testing.assert_frame_equal(memory, disk, rtol=1e-6)
-    assert memory["loss"].is_monotonic_decreasing
