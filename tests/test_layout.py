@@ -126,7 +126,7 @@ def test_a_stage_depends_on_the_code_that_it_reaches_and_on_no_other(stage: str)
 @pytest.mark.parametrize(
     ("library", "owner"),
     [
-        ("mlflow", "pipeline/tracking/mlflow_store.py"),
+        ("mlflow", "pipeline/tracking/backend.py"),
         ("keras", "pipeline/network/backend.py"),
         ("tensorflow", "pipeline/network/backend.py"),
     ],
@@ -166,7 +166,7 @@ def test_a_stage_that_needs_no_keras_does_not_reach_it(stage: str) -> None:
 
 
 def test_predict_finds_mistakes_before_it_imports_a_heavy_library() -> None:
-    heavy = {"pipeline/network/backend.py", "pipeline/tracking/mlflow_store.py"}
+    heavy = {"pipeline/network/backend.py", "pipeline/tracking/backend.py"}
     assert heavy <= reached("pipeline/predict.py")
     assert not heavy & reached("pipeline/predict.py", inner=False)
 
