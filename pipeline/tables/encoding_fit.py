@@ -132,7 +132,7 @@ def describe(encoding: Encoding) -> dict[str, str]:
 def _scaling(mean: float, std: float) -> str:
     if (mean, std) == (0.0, 1.0):
         return "unchanged"
-    return f"standardized by mean {mean:.6g} and std {std:.6g}"
+    return f"standardised by mean {mean:.6g} and std {std:.6g}"
 
 
 def _imputation(one: Number | Date, fill: str) -> str:

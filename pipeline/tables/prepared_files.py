@@ -31,10 +31,16 @@ def write(prepared: Prepared, data: Data, folder: Path) -> None:
 
 
 def summary(prepared: Prepared, data: Data) -> str:
-    """One line: the rows of each part, and the inputs of the network."""
-    rows = ", ".join(f"{len(part)} {name}" for name, part in prepared.parts.items() if len(part))
-    columns, inputs = len(prepared.encoding.columns), len(prepared.encoding.names)
+    """One line: the rows of each part, the features, and the inputs of the network."""
+    parts = ", ".join(f"{len(part)} {name}" for name, part in prepared.parts.items() if len(part))
+    rows = _count(sum(map(len, prepared.parts.values())), "row")
+    features = _count(len(prepared.encoding.columns), "feature")
+    inputs = _count(len(prepared.encoding.names), "network input")
     return (
-        f"prepared {data.path}: rows: {rows}; features: {columns}, encoded as {inputs}"
-        f" {'input' if inputs == 1 else 'inputs'}; profile: {PREPARED}/profile.html"
+        f"prepared {data.path}: {rows} ({parts}); {features}, {inputs};"
+        f" profile: {PREPARED}/profile.html"
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -68,7 +68,7 @@ def refusal(*arguments: Any, **changed: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "t.csv: the file is empty; it needs a header and rows"),
         ("\n\n", "t.csv: the file is empty; it needs a header and rows"),
@@ -114,8 +114,8 @@ def refusal(*arguments: Any, **changed: Any) -> str:
         ("\n".join(text().splitlines()[1:]), "t.csv: seems to have no header, because the f"),
     ],
 )
-def test_a_file_that_is_not_a_usable_table_is_explained(content: str | bytes, said: str) -> None:
-    assert refusal(content).startswith(said)
+def test_a_file_that_is_not_a_usable_table_is_explained(content: str | bytes, message: str) -> None:
+    assert refusal(content).startswith(message)
 
 
 def test_ten_thousand_features_are_refused_before_their_cells_are_looked_at() -> None:
@@ -130,7 +130,7 @@ def test_ten_thousand_features_are_refused_before_their_cells_are_looked_at() ->
 
 
 @pytest.mark.parametrize(
-    ("column", "cell", "said"),
+    ("column", "cell", "message"),
     [
         ("y", "", "the target is missing, in 1 of 20 rows; remove these rows or fill them in"),
         ("y", "?", "the target is missing, in 1 of 20 rows; remove these rows or fill them in"),
@@ -146,9 +146,9 @@ def test_ten_thousand_features_are_refused_before_their_cells_are_looked_at() ->
         ("a", "1.2.2020", f"'1.2.2020' {GUESSED}"),
     ],
 )
-def test_a_wrong_cell_is_named(column: str, cell: str, said: str) -> None:
+def test_a_wrong_cell_is_named(column: str, cell: str, message: str) -> None:
     assert refusal(with_cell(column, 8, cell)) == (
-        f"t.csv, row 8 below the header, column {column!r}: {said}"
+        f"t.csv, row 8 below the header, column {column!r}: {message}"
     )
 
 
@@ -170,15 +170,15 @@ def test_a_date_that_is_none_is_named_with_the_format_of_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("y", "said"),
+    ("y", "message"),
     [
         (3, "the target is 3 in every row; there is nothing to predict"),
         (["dear", "cheap"] * 10, "the target holds 'dear', not numbers; a regression needs a num"),
         (DAYS, "the target holds '2024-01-28', not numbers; a regression needs a number"),
     ],
 )
-def test_a_target_that_is_no_quantity_is_named(y: Any, said: str) -> None:
-    assert refusal(text(y=y)).startswith(f"t.csv, column 'y': {said}")
+def test_a_target_that_is_no_quantity_is_named(y: Any, message: str) -> None:
+    assert refusal(text(y=y)).startswith(f"t.csv, column 'y': {message}")
 
 
 def test_a_target_without_any_value_is_named() -> None:
@@ -197,7 +197,7 @@ def cut_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "make", "said"),
+    ("path", "make", "message"),
     [
         ("none.csv", Path, "none.csv: no such file; put the table there or fix the path"),
         (
@@ -222,10 +222,10 @@ def cut_short() -> None:
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(
-    path: str, make: Callable[[], object], said: str
+    path: str, make: Callable[[], object], message: str
 ) -> None:
     make()
-    assert refusal(path=path).startswith(said)
+    assert refusal(path=path).startswith(message)
 
 
 def test_a_file_that_may_not_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,18 +288,18 @@ def test_a_column_without_a_value_is_left_out_with_a_warning() -> None:
 def test_a_category_that_only_the_test_part_has_is_named() -> None:
     row = int(made(text()).parts["test"].index[0])
     content = with_cell("c", row + 1, "w")
-    said = (
+    message = (
         f"t.csv, row {row + 1} below the header, column 'c': the value 'w' is not one of the"
         " categories (data.violations.unseen_category)"
     )
     prepared = made(content)
-    assert prepared.warnings.count(said) == 1
+    assert prepared.warnings.count(message) == 1
     assert prepared.encoding.names == ["a", "b", "c = u", "c = v"]
     strict = Violations(unseen_category=Policy.error)
     remedy = (
         "; fix it, or set data.violations.unseen_category=warn in params.yaml and run dvc repro"
     )
-    assert refusal(content, violations=strict) == said.partition(" (data")[0] + remedy
+    assert refusal(content, violations=strict) == message.partition(" (data")[0] + remedy
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_an_ordinary_table_has_no_findings() -> None:
         near=noise(0) + noise(2) / 20,
         gaps=noise(3).where(noise(4) > 0),
         rarely=texts(["yes"] + ["no"] * (ROWS - 1)),
-        place=texts(rng.integers(0, 100, ROWS).tolist()),
+        town=texts(rng.integers(0, 100, ROWS).tolist()),
         when=pd.Series(pd.date_range("2020-01-01", periods=ROWS)).astype("datetime64[us]"),
     )
     assert found_in(thirds(table)) == []
@@ -164,7 +164,7 @@ def test_categories_that_may_determine_the_target_by_chance_are_not_a_copy(
 
 
 @pytest.mark.parametrize(
-    ("factors", "constant", "said"),
+    ("factors", "constant", "message"),
     [
         ([1, 1], 0, "= 1 · a + 1 · b"),
         ([-2, 0.5], 3, "= - 2 · a + 0.5 · b + 3"),
@@ -173,14 +173,14 @@ def test_categories_that_may_determine_the_target_by_chance_are_not_a_copy(
     ],
 )
 def test_a_target_that_is_a_sum_of_features_is_found(
-    factors: list[float], constant: float, said: str
+    factors: list[float], constant: float, message: str
 ) -> None:
-    features = {"abcdefghi"[place]: noise(place + 1) for place in range(len(factors))}
+    features = {"abcdefghi"[number]: noise(number + 1) for number in range(len(factors))}
     terms = zip(factors, features.values(), strict=True)
     total = sum((factor * column for factor, column in terms), noise(0) * 0 + constant)
     features["a"] = features["a"].where(noise(20) > -1)
     assert found_in(table_of(**features, z=texts(["u", "v"] * 150), y=total)) == [
-        Finding("target_sum", "", said)
+        Finding("target_sum", "", message)
     ]
 
 
@@ -190,7 +190,7 @@ def test_a_sum_with_an_error_is_none() -> None:
 
 
 def test_few_rows_fit_any_sum() -> None:
-    table = table_of(**{f"x{place}": noise(place + 1) for place in range(12)})
+    table = table_of(**{f"x{number}": noise(number + 1) for number in range(12)})
     assert found_in(table.iloc[:13]) == []
 
 
@@ -240,7 +240,7 @@ def test_row_numbers_are_found_in_a_training_part_with_gaps() -> None:
         lambda count: count + 0.5,
         lambda count: count // 2,
     ],
-    ids=["19 rows", "with gaps", "not whole", "twice"],
+    ids=["19 rows", "with gaps", "not whole", "repeated"],
 )
 def test_other_numbers_are_no_identifier(change: Callable[[pd.Series], pd.Series]) -> None:
     assert found_in(table_of(a=change(pd.Series(np.arange(ROWS) * 1.0)))) == []

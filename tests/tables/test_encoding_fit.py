@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from pipeline.config.data import Data, Impute, Kind, ScaleInputs, ScaleTarget, Split, SplitBy
 from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
-from pipeline.evaluation import linear
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.tables import encoding_fit
@@ -322,36 +321,10 @@ def test_the_columns_come_in_the_order_of_the_features() -> None:
     assert encoding_fit.fit_encoding(train, columns, ["a"], data).columns == ["a"]
 
 
-@given(
-    st.lists(st.tuples(NUMBERS, st.floats(0.1, 1e3), st.floats(-10, 10)), min_size=1, max_size=4),
-    st.floats(-10, 10),
-)
-def test_a_line_of_the_inputs_is_the_same_line_of_the_columns(
-    lines: list[tuple[float, float, float]], bias: float
-) -> None:
-    means, stds, kernel = np.array(lines).T
-    numbers = {
-        f"x{index}": Number(0, missing_indicator=False, mean=mean, std=std)
-        for index, (mean, std, _) in enumerate(lines)
-    }
-    encoding = Encoding(numbers, {}, {}, Target("y"))
-    columns, shift = linear.of_columns(kernel, bias, encoding)
-    rows = means + stds * np.random.default_rng(1).normal(size=(5, len(lines)))
-    of_inputs = (rows - means) / stds @ kernel + bias
-    np.testing.assert_allclose(rows @ columns + shift, of_inputs, rtol=1e-6, atol=1e-5)
-
-
-def test_inputs_that_are_no_line_of_their_column_keep_their_slope() -> None:
-    kernel = np.arange(1.0, len(ENCODING.names) + 1)
-    columns, bias = linear.of_columns(kernel, 2.0, ENCODING)
-    np.testing.assert_allclose(columns, [10.0, *kernel[1:]])
-    assert bias == pytest.approx(2.0 - 15.0)
-
-
 def test_the_encoding_of_each_column_is_described() -> None:
     assert encoding_fit.describe(ENCODING) == {
         "Größe": (
-            "standardized by mean 1.5 and std 0.1; 2.5 where missing, with a missing indicator"
+            "standardised by mean 1.5 and std 0.1; 2.5 where missing, with a missing indicator"
         ),
         'a "b", c': "mapped to the normal distribution by 2 quantiles",
         "plain": "unchanged",
@@ -362,7 +335,7 @@ def test_the_encoding_of_each_column_is_described() -> None:
             "days, sine of year, cosine of year, sine of week, cosine of week, sine of day,"
             " cosine of day, is missing; 2024-03-21 where missing, with a missing indicator"
         ),
-        "Δy": "target: logarithm standardized by mean 0.333333 and std 1e-09",
+        "Δy": "target: logarithm standardised by mean 0.333333 and std 1e-09",
     }
 
 

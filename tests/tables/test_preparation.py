@@ -145,7 +145,7 @@ def test_an_unknown_column_is_named_with_its_key(key: str, changed: dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         (
             {"features": ["age", "y"]},
@@ -160,8 +160,8 @@ def test_an_unknown_column_is_named_with_its_key(key: str, changed: dict[str, An
         ({"group": "house"}, "t.csv, column 'house': groups are in more than one part (9 of 12"),
     ],
 )
-def test_columns_of_no_use_are_refused(changed: dict[str, Any], said: str) -> None:
-    assert refusal(**changed).startswith(said)
+def test_columns_of_no_use_are_refused(changed: dict[str, Any], message: str) -> None:
+    assert refusal(**changed).startswith(message)
 
 
 def test_very_many_features_have_to_be_chosen_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ def test_the_use_of_each_column_is_described() -> None:
     assert prepared.used_as["same"] == "left out: 1 in 45 rows"
     assert prepared.used_as["town"] == "one-hot: Bonn, Köln, Trier"
     assert prepared.used_as["income"].endswith(" where missing, with a missing indicator")
-    assert prepared.used_as["y"].startswith("target: standardized by mean ")
+    assert prepared.used_as["y"].startswith("target: standardised by mean ")
 
 
 def test_each_warning_is_one_line_and_names_the_table() -> None:
@@ -333,7 +333,7 @@ def test_a_stored_schema_holds_whatever_the_training_part_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             lambda rows: rows.drop(columns="town"),
@@ -364,12 +364,12 @@ def test_a_stored_schema_holds_whatever_the_training_part_has() -> None:
     ],
 )
 def test_a_stored_schema_is_enforced(
-    change: Callable[[pd.DataFrame], pd.DataFrame], said: str
+    change: Callable[[pd.DataFrame], pd.DataFrame], message: str
 ) -> None:
     strict = Violations(unseen_category=Policy.error, out_of_range=Policy.error)
     whole = made(split=Split()).schema
     line = refusal(change(table()), whole, violations=strict)
-    assert line.startswith(said)
+    assert line.startswith(message)
     # These are no guesses.
     assert "data.kinds" not in line
 
@@ -423,7 +423,7 @@ def test_a_column_is_of_the_kind_that_is_asked_for(kind: Kind, expected: list[st
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "said"),
+    ("name", "kind", "message"),
     [
         ("town", Kind.numeric, "' is not a finite float32 number; fix it"),
         ("age", Kind.boolean, "' is neither true nor false; fix it"),
@@ -431,18 +431,18 @@ def test_a_column_is_of_the_kind_that_is_asked_for(kind: Kind, expected: list[st
     ],
 )
 def test_cells_that_are_not_of_the_kind_that_is_asked_for_are_named(
-    name: str, kind: Kind, said: str
+    name: str, kind: Kind, message: str
 ) -> None:
     text = refusal(kinds={name: kind})
     assert text.startswith(f"t.csv, row 1 below the header, column {name!r}: '")
-    assert text.endswith(said)
+    assert text.endswith(message)
 
 
 # The target
 
 
 @pytest.mark.parametrize(
-    ("y", "changed", "said"),
+    ("y", "changed", "message"),
     [
         (
             table()["y"].where(~table().index.isin([3, 8])),
@@ -481,9 +481,9 @@ def test_cells_that_are_not_of_the_kind_that_is_asked_for_are_named(
     ],
 )
 def test_a_target_that_cannot_be_learned_is_refused(
-    y: Any, changed: dict[str, Any], said: str
+    y: Any, changed: dict[str, Any], message: str
 ) -> None:
-    assert refusal(table().assign(y=y), **changed) == said
+    assert refusal(table().assign(y=y), **changed) == message
 
 
 def test_a_copied_target_is_refused() -> None:
@@ -512,7 +512,7 @@ def test_without_new_rows_there_are_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "new.csv: no such file; "),
         ("age,y\n30,2\n", "new.csv: has no column 'income', which the model reads; it has age, y"),
@@ -526,10 +526,10 @@ def test_without_new_rows_there_are_none() -> None:
         ),
     ],
 )
-def test_new_rows_that_cannot_be_predicted_are_named(content: str | None, said: str) -> None:
+def test_new_rows_that_cannot_be_predicted_are_named(content: str | None, message: str) -> None:
     if content:
         Path("new.csv").write_text(content, "utf-8")
-    assert refusal(new_rows="new.csv").startswith(said)
+    assert refusal(new_rows="new.csv").startswith(message)
 
 
 def test_new_rows_unlike_those_that_were_trained_on_are_warned_of() -> None:
