@@ -1,4 +1,4 @@
-"""Keras's own callbacks around a training that Keras does not run itself."""
+"""Keras callbacks for a training that Keras does not run."""
 
 import hashlib
 from collections.abc import Sequence

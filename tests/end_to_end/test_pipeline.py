@@ -247,16 +247,17 @@ def test_a_keras_callback_has_its_place_in_the_train_stage(
 
 
 def test_track_records_a_result_that_the_store_misses_and_says_so(
-    clone: Clone, capsys: pytest.CaptureFixture[str]
+    clone: Clone, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(clone.runs())
     with clone.inside():
         track.main()
         complete = capsys.readouterr().out
-        kept = (clone.root / "mlflow.db").rename(clone.root / "kept.db")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clone.root / 'another.db'}")
         track.main()
         missed = capsys.readouterr().out
-    kept.replace(clone.root / "mlflow.db")
+    monkeypatch.undo()
+    (clone.root / "another.db").unlink()
     assert "re-created" not in complete
     assert "make ui" in complete
     assert "re-created from data/model/ and data/evaluation/" in missed

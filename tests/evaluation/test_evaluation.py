@@ -13,9 +13,6 @@ from pipeline.evaluation.metrics import metrics
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense, encoder
 
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 RANDOM = np.random.default_rng(1)
 NUMBERS = {"a": Number(0.0, False, 3.0, 0.5), "b": Number(0.0, False, -20.0, 40.0)}
 TARGET = Target("y", mean=100.0, std=7.0)

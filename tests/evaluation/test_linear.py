@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.evaluation.linear import LeastSquares, Line, coefficient_table
+from pipeline.dataset.encoding import Category, Encoding, Number, Target
+from pipeline.evaluation.linear import LeastSquares, Line, coefficient_table, of_columns
 from pipeline.evaluation.metrics import Vector
 
 MODERATE = st.floats(-100, 100)
@@ -94,3 +95,35 @@ def test_coefficients_are_listed_beside_those_of_least_squares() -> None:
         "least_squares": [1.0, 5.0, 2.5],
         "difference": [0.0, -3.0, 0.5],
     }
+
+
+@given(
+    st.lists(st.tuples(MODERATE, st.floats(0.1, 1e3), st.floats(-10, 10)), min_size=1, max_size=4),
+    st.floats(-10, 10),
+)
+def test_coefficients_of_columns_give_the_predictions_of_those_of_inputs(
+    lines: list[tuple[float, float, float]], bias: float
+) -> None:
+    means, stds, kernel = np.array(lines).T
+    numbers = {
+        f"x{index}": Number(0.0, False, mean, std) for index, (mean, std, _) in enumerate(lines)
+    }
+    columns, shift = of_columns(kernel, bias, Encoding(numbers, {}, {}, Target("y")))
+    rows = means + stds * np.random.default_rng(1).normal(size=(5, len(lines)))
+    expected = (rows - means) / stds @ kernel + bias
+    np.testing.assert_allclose(rows @ columns + shift, expected, rtol=1e-6, atol=1e-5)
+
+
+def test_inputs_that_are_not_linear_in_their_column_keep_their_coefficients() -> None:
+    encoding = Encoding(
+        {
+            "a": Number(2.5, True, 1.5, 0.1),
+            "b": Number(0.0, False, quantiles=[0.0, 1.0], levels=[-2.0, 2.0]),
+        },
+        {"c": Category(["x"], other=False)},
+        {},
+        Target("y"),
+    )
+    columns, bias = of_columns(np.array([1.0, 2.0, 3.0, 4.0]), 2.0, encoding)
+    np.testing.assert_allclose(columns, [10.0, 2.0, 3.0, 4.0])
+    assert bias == pytest.approx(2.0 - 15.0)

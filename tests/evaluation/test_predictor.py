@@ -25,9 +25,6 @@ from pipeline.schema.location import Location
 from pipeline.schema.missing import mark_missing
 from pipeline.tables.encoding_fit import EPOCH
 
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 MARCH = float((pd.Timestamp(2024, 3, 21) - EPOCH).days)
 ENCODING = Encoding(
     {

@@ -7,15 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from pipeline.config.training import Activation, BiasInitializer, Layer
 from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
 from pipeline.network import archive, dense, encoder
 from pipeline.network.backend import keras
-
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SCALED = Target("y", mean=100.0, std=7.0)
 LOG = replace(SCALED, log=True, mean=2.0, std=0.3)

@@ -11,9 +11,6 @@ from pipeline.dataset.encoding import Encoding, Number, Target
 from pipeline.network import dense, encoder, weights
 from pipeline.network.backend import keras
 
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 Array = NDArray[np.float32]
 
 PLAIN = Target("y")

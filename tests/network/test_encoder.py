@@ -17,9 +17,6 @@ from pipeline.network.backend import keras, tf
 from pipeline.network.encoder import Encoder
 from pipeline.tables import encoding_fit
 
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 Y = Target("y", mean=100.0, std=7.0)
 ENCODING = Encoding(
     {

@@ -12,9 +12,6 @@ from pipeline.network import dense, model_folder, weights
 from pipeline.network.backend import keras
 from pipeline.network.encoder import Encoder, inputs
 
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 ENCODING = Encoding(
     {"a": Number(0.0, False, 3.0, 0.5), "b": Number(0.0, True, -20.0, 40.0)},
     {},

@@ -9,9 +9,6 @@ from pipeline.config.training import Activation, Layer
 from pipeline.network import dense, weights
 from pipeline.network.backend import keras
 
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 DEEP = [
     Layer(units=5, activation=Activation.relu, dropout=0.4, l1=0.01, l2=0.02),
     Layer(units=3, activation=Activation.tanh),

@@ -1,4 +1,4 @@
-"""Keras's own callbacks work around a training that Keras does not run itself."""
+"""Keras callbacks work although Keras does not run the training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +24,6 @@ from pipeline.network.backend import keras
 from pipeline.training import fitting, from_config
 from pipeline.training.fitting import Fitted
 from pipeline.training.members import Member
-
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 LAYERS = [Layer(units=6, activation=Activation.tanh, dropout=0.2), Layer(units=1)]
 EPOCHS = 6
@@ -122,18 +119,18 @@ def test_a_callback_sees_every_epoch_under_keras_s_names(*, validated: bool) -> 
             assert logs[theirs] == history[ours][epoch]
 
 
-def test_a_callback_is_told_of_the_beginning_and_the_end() -> None:
-    told: list[str] = []
+def test_a_callback_is_called_at_the_beginning_and_the_end() -> None:
+    calls: list[str] = []
     fit(
         keras.callbacks.LambdaCallback(
-            on_train_begin=lambda _logs: told.append("train"),
-            on_train_end=lambda _logs: told.append("trained"),
-            on_epoch_begin=lambda epoch, _logs: told.append(f"epoch {epoch}"),
-            on_epoch_end=lambda epoch, _logs: told.append(f"end {epoch}"),
+            on_train_begin=lambda _logs: calls.append("train"),
+            on_train_end=lambda _logs: calls.append("trained"),
+            on_epoch_begin=lambda epoch, _logs: calls.append(f"epoch {epoch}"),
+            on_epoch_end=lambda epoch, _logs: calls.append(f"end {epoch}"),
         )
     )
-    middle = [what for epoch in range(EPOCHS) for what in (f"epoch {epoch}", f"end {epoch}")]
-    assert told == ["train", *middle, "trained"]
+    middle = [call for epoch in range(EPOCHS) for call in (f"epoch {epoch}", f"end {epoch}")]
+    assert calls == ["train", *middle, "trained"]
 
 
 @pytest.mark.parametrize("optimizer", [PLAIN, Adam(learning_rate=0.01)], ids=["sgd", "adam"])
@@ -160,7 +157,7 @@ def test_the_network_has_the_weights_of_each_epoch() -> None:
 
 def test_early_stopping_stops_and_restores_the_best_weights() -> None:
     kept = Kept()
-    # An improvement by 100 is out of reach: the first epoch stays the best.
+    # No epoch improves by 100, so that the first one remains the best.
     stopping = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=2, min_delta=100.0, restore_best_weights=True
     )
@@ -171,7 +168,7 @@ def test_early_stopping_stops_and_restores_the_best_weights() -> None:
     assert fitted.history["kept"].tolist() == [True, False, False]
 
 
-def test_early_stopping_that_is_not_to_restore_leaves_the_last_weights() -> None:
+def test_early_stopping_without_restoring_keeps_the_last_weights() -> None:
     kept = Kept()
     fitted = fit(kept, keras.callbacks.EarlyStopping(patience=1, min_delta=100.0))
     assert fitted.history["kept"].tolist() == [False, True]
@@ -183,18 +180,18 @@ def test_a_plateau_reduces_the_learning_rate_from_the_next_epoch_on() -> None:
         monitor="loss", factor=0.5, patience=1, min_delta=100.0, cooldown=0
     )
     rates = fit(plateau).history["learning_rate"].tolist()
-    # The first epoch is the best of all, and after each further one the rate is halved.
+    # The first epoch remains the best, and the rate is halved after each further one.
     assert rates == pytest.approx([0.05, 0.05, 0.025, 0.0125, 0.00625, 0.003125], rel=1e-6)
 
 
-def test_a_scheduler_of_keras_s_sets_the_learning_rate() -> None:
+def test_a_keras_scheduler_sets_the_learning_rate() -> None:
     scheduler = keras.callbacks.LearningRateScheduler(lambda epoch, _rate: 0.1 / (epoch + 1))
     history = fit(scheduler).history
     expected = [0.1 / (epoch + 1) for epoch in range(EPOCHS)]
     assert history["learning_rate"].tolist() == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_scheduler_starts_from_the_rate_that_holds() -> None:
+def test_a_scheduler_receives_the_current_learning_rate() -> None:
     scheduler = keras.callbacks.LearningRateScheduler(lambda _epoch, rate: rate * 0.5)
     rates = fit(scheduler).history["learning_rate"].tolist()
     assert rates == pytest.approx([0.05 * 0.5**epoch for epoch in range(1, EPOCHS + 1)], rel=1e-6)
@@ -209,9 +206,7 @@ def test_a_learning_rate_that_a_callback_sets_is_trained_with() -> None:
 
 
 @pytest.mark.parametrize("optimizer", [PLAIN, Adam(learning_rate=0.01)], ids=["sgd", "adam"])
-def test_a_checkpoint_is_loaded_with_the_weights_of_its_epoch(
-    tmp_path: Path, optimizer: Optimizer
-) -> None:
+def test_a_checkpoint_has_the_weights_of_its_epoch(tmp_path: Path, optimizer: Optimizer) -> None:
     kept = Kept()
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
     fit(kept, checkpoint, optimizer=optimizer)
@@ -220,7 +215,7 @@ def test_a_checkpoint_is_loaded_with_the_weights_of_its_epoch(
         assert_same_weights(weights.of(loaded), kept.weights[epoch - 1])
 
 
-def test_weights_that_a_callback_changes_are_trained_on() -> None:
+def test_training_continues_from_weights_that_a_callback_sets() -> None:
     built = dense.build(LAYERS, 2, seed=3)
     before = weights.of(built)
     back = keras.callbacks.LambdaCallback(
@@ -229,9 +224,9 @@ def test_weights_that_a_callback_changes_are_trained_on() -> None:
     (fitted,) = fit_group([member(built, PLAIN)], built, [back])
     assert_same_weights(fitted.weights, before)
     assert not fitted.history["kept"].any()
-    # Every epoch starts anew, and so none comes as far as where each goes on from the last.
-    anew, going_on = (one.history["validation_loss"][2:] for one in (fitted, fit()))
-    assert (anew > going_on + 0.2).all()
+    # Every epoch starts from the same weights, so that none reaches the loss of later ones.
+    reset, continued = (one.history["validation_loss"][2:] for one in (fitted, fit()))
+    assert (reset > continued + 0.2).all()
 
 
 def test_callbacks_of_several_members_are_refused() -> None:

@@ -40,9 +40,6 @@ from pipeline.training.shuffle import order_of_rows
 from tests.peers import keras_optimizer
 from tests.rows import from_blocks, small_windows
 
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 NEURON = [
     Layer(units=1, kernel_initializer=KernelInitializer.constant, kernel_value=-0.5196631)
 ]  # fmt: skip

@@ -24,9 +24,6 @@ from pipeline.training.members import stack_hyperparameters
 from pipeline.training.optimizers import RULES, clip, decay, number_of_slots
 from tests.peers import keras_optimizer
 
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 Array = NDArray[np.float32]
 
 EACH: dict[str, Optimizer] = {

@@ -1,4 +1,4 @@
-"""A bar for whoever sits at a terminal, else now and then a line."""
+"""Progress is a bar in a terminal, otherwise a line every half minute."""
 
 import os
 import pty
@@ -7,14 +7,15 @@ import termios
 from collections.abc import Callable
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from pipeline.training.progress import LINE_SECONDS, Progress
+from pipeline.training.progress import LINE_SECONDS, EpochProgress, Progress
 
 
 @pytest.fixture
 def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Lets seconds go by without waiting for them."""
+    """Advances the clock without waiting."""
     clock = [0.0]
     monkeypatch.setattr(
         "pipeline.training.progress.time", SimpleNamespace(monotonic=lambda: clock[0])
@@ -26,7 +27,7 @@ def wait(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return passing
 
 
-def test_work_that_is_soon_done_says_nothing(
+def test_a_short_computation_prints_nothing(
     wait: Callable[[float], None], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Progress(100, "epoch") as progress:
@@ -36,7 +37,7 @@ def test_work_that_is_soon_done_says_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_long_work_says_a_line_now_and_then(
+def test_a_long_computation_prints_a_line_every_half_minute(
     wait: Callable[[float], None], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Progress(8, "epoch") as progress:
@@ -49,7 +50,7 @@ def test_long_work_says_a_line_now_and_then(
     )
 
 
-def test_several_units_may_be_done_at_once(
+def test_several_units_are_counted_at_once(
     wait: Callable[[float], None], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with Progress(50, "trial") as progress:
@@ -59,7 +60,7 @@ def test_several_units_may_be_done_at_once(
     assert capfd.readouterr().out == "trial 30 of 50\n"
 
 
-def test_a_terminal_has_a_bar(
+def test_a_terminal_shows_a_bar(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ours, theirs = pty.openpty()
@@ -76,3 +77,17 @@ def test_a_terminal_has_a_bar(
     assert "4/4" in last
     assert "loss=0.1235" in last
     assert capfd.readouterr() == ("", "")
+
+
+def test_epochs_are_counted_and_their_curves_recorded(
+    wait: Callable[[float], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    recorded: list[tuple[int, list[float]]] = []
+    with EpochProgress(
+        5, lambda first, curves: recorded.append((first, curves["loss"].tolist()))
+    ) as progress:
+        progress(1, {"loss": np.array([[4.0], [2.0]])})
+        wait(LINE_SECONDS)
+        progress(3, {"loss": np.array([[1.0]])})
+    assert recorded == [(1, [4.0, 2.0]), (3, [1.0])]
+    assert capfd.readouterr().out == "epoch 3 of 5, loss 1\n"

@@ -1,4 +1,4 @@
-"""An epoch takes every row once, in an order that follows from seed and epoch alone."""
+"""An epoch has every row once, in an order that follows from the seed and the epoch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,21 +19,21 @@ BLOCK, WINDOW = 7, 3
 
 @contextmanager
 def small_blocks() -> Iterator[None]:
-    """A table of more than 21 rows is a long one."""
+    """Makes a table of more than 21 rows a long one."""
     with pytest.MonkeyPatch.context() as patch:
         small_windows(patch, BLOCK, WINDOW)
         yield
 
 
 @given(inputs=st.integers(1, 4000))
-def test_a_window_takes_no_more_memory_than_it_may(inputs: int) -> None:
+def test_a_window_has_a_limited_number_of_cells(inputs: int) -> None:
     rows = block_rows(inputs)
     assert rows * WINDOW_BLOCKS * inputs <= WINDOW_CELLS
-    # As many as that allows, but for a power of two, and enough to shuffle a narrow table.
+    # The largest power of two within the limit, up to a maximum for narrow tables.
     assert rows == 32_768 or 2 * rows * WINDOW_BLOCKS * inputs > WINDOW_CELLS
 
 
-def test_the_widest_rows_are_still_shuffled_among_many() -> None:
+def test_blocks_of_the_widest_rows_have_a_minimal_size() -> None:
     assert block_rows(50_000) == 1024
 
 
@@ -53,7 +53,7 @@ def test_an_order_follows_from_seed_and_epoch(rows: int, seed: int, epoch: int) 
 
 
 @pytest.mark.parametrize("rows", [20, 100], ids=["one window", "several windows"])
-def test_every_epoch_and_every_seed_has_an_order_of_its_own(rows: int) -> None:
+def test_every_epoch_and_every_seed_has_another_order(rows: int) -> None:
     with small_blocks():
         orders = {
             tuple(order_of_rows(rows, BLOCK, seed, epoch, shuffle=True).tolist())
@@ -70,7 +70,7 @@ def test_without_shuffling_the_order_is_the_table_s(rows: int, seed: int, epoch:
 
 
 @given(rows=st.integers(BLOCK * WINDOW + 1, 200), seed=SEEDS, epoch=EPOCHS, shuffle=st.booleans())
-def test_a_window_has_the_rows_of_its_blocks_and_no_others(
+def test_a_window_has_exactly_the_rows_of_its_blocks(
     rows: int, seed: int, epoch: int, *, shuffle: bool
 ) -> None:
     with small_blocks():
@@ -104,7 +104,7 @@ def test_a_short_table_is_shuffled_as_a_whole(rows: int, seed: int, epoch: int) 
 
 
 @given(rows=st.integers(1, 60), batch_size=st.integers(1, 70))
-def test_the_last_batch_is_filled_up_with_no_row(rows: int, batch_size: int) -> None:
+def test_the_last_batch_is_padded(rows: int, batch_size: int) -> None:
     order = order_of_rows(rows, BLOCK, 0, 0, shuffle=True)
     batches = in_batches(order, batch_size)
     assert batches.shape == (-(-rows // batch_size), batch_size)
@@ -121,7 +121,7 @@ def test_the_last_batch_is_filled_up_with_no_row(rows: int, batch_size: int) -> 
     batch_size=st.integers(1, 40),
     shuffle=st.booleans(),
 )
-def test_rows_from_disk_come_in_the_order_of_those_in_memory(
+def test_rows_from_disk_have_the_order_of_those_in_memory(
     rows: int, seed: int, epoch: int, batch_size: int, *, shuffle: bool
 ) -> None:
     part = numbered(rows)
@@ -152,7 +152,7 @@ def test_no_more_than_a_window_of_blocks_is_read_at_a_time() -> None:
     assert sorted(read) == list(range(15))
 
 
-def test_parts_are_joined_one_after_the_other() -> None:
+def test_parts_are_joined_in_their_order() -> None:
     part = numbered(5)
     whole = joined([Part(part.x[:2], part.y[:2]), Part(part.x[2:], part.y[2:])])
     np.testing.assert_array_equal(whole.x, part.x)

@@ -32,9 +32,6 @@ from pipeline.training.fitting import DivergedError, Fitted
 from pipeline.training.train import check_finite, train
 from tests.rows import from_blocks
 
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 X = np.random.default_rng(1).normal(size=(12, 2)).astype(np.float32)
 ROWS, VALIDATION = Part(X[:9], np.sin(X[:9, :1])), Part(X[9:], np.sin(X[9:, :1]))
 NUMBERS = {name: Number(0.0, False) for name in ("a", "b")}
