@@ -1,7 +1,7 @@
 """The command `python -m pipeline.sweep`."""
 
-from pipeline.runtime.entry import leave, run
+from pipeline.runtime.entry import leave
 from pipeline.sweep.command import main
 
-run(main)
+main()
 leave()

@@ -1,12 +1,14 @@
-"""Searches for better values of some keys, from the current experiment on.
+"""Searches for better values of some keys of the experiment.
 
-python -m pipeline.sweep [KEY=VALUES ...]       in Hydra's grammar: 'model=linear,mlp',
-    'optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))'; KEY=VALUE fixes a key
+python -m pipeline.sweep [KEY=VALUES ...]
+    runs a sweep, or continues it. Several values vary a key, a single value fixes it:
+      optimizer.learning_rate=0.01,0.1
+      'optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))'
+      model=linear,mlp training.epochs=50 sweep.trials=32
 python -m pipeline.sweep promote [--name NAME] [--trial NUMBER]
-    writes a trial, the best unless told, into params.yaml
+    writes the best trial, or another one, to params.yaml
 """
 
-import argparse
 import hashlib
 import json
 import re
@@ -19,14 +21,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pipeline.compose.experiment import as_hydra_calls_it, compose
-from pipeline.compose.schema import Config, settings
-from pipeline.config.section import typed
+from pipeline.compose.schema import experiment_parameters
+from pipeline.runtime.entry import CommandParser, run
 from pipeline.runtime.errors import UserError
 from pipeline.schema import schema_file
-from pipeline.sweep import space
 from pipeline.sweep.promotion import promote
-from pipeline.sweep.space import Space
+from pipeline.sweep.space import Space, read_space
 from pipeline.sweep.study import Study
 from pipeline.tables.preparation import prepare
 from pipeline.tracking import fingerprint
@@ -38,102 +38,115 @@ ROOT = Path()
 
 
 def main() -> None:
+    """Runs the command with the arguments of the command line."""
     if sys.argv[1:2] == ["promote"]:
-        promote_command(sys.argv[2:])
-    elif {"-h", "--help"} & set(sys.argv[1:]):
-        print(__doc__.strip())
+        run(promote_command, promote_parser(), sys.argv[2:])
     else:
-        sweep_command(sys.argv[1:])
+        run(sweep_command, sweep_parser())
 
 
-def promote_command(arguments: Sequence[str]) -> None:
-    """Writes a trial into params.yaml."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.sweep promote")
-    parser.add_argument("--name", help="the sweep; the last one unless given")
-    parser.add_argument("--trial", type=int, help="its number; the best one unless given")
-    given = parser.parse_args(arguments)
-    folders = sorted(SWEEPS.glob("*/winner.json"), key=lambda path: path.stat().st_mtime_ns)
-    named = SWEEPS / given.name / "winner.json" if given.name else None
-    path = named or (folders[-1] if folders else SWEEPS / "winner.json")
+def sweep_parser() -> CommandParser:
+    parser = CommandParser("pipeline.sweep", __doc__)
+    parser.add_argument(
+        "overrides", nargs="*", metavar="KEY=VALUES", help="overrides in Hydra's grammar"
+    )
+    return parser
+
+
+def promote_parser() -> CommandParser:
+    parser = CommandParser("pipeline.sweep promote", "Writes a trial to params.yaml.")
+    parser.add_argument("--name", help="the sweep (default: the last one)")
+    parser.add_argument("--trial", type=int, help="the number of the trial (default: the best one)")
+    return parser
+
+
+def promote_command(name: str | None, trial: int | None) -> None:
+    """Writes a trial to params.yaml."""
+    finished = sorted(SWEEPS.glob("*/winner.json"), key=lambda path: path.stat().st_mtime_ns)
+    named = SWEEPS / name / "winner.json" if name else None
+    path = named or (finished[-1] if finished else SWEEPS / "winner.json")
     if not path.is_file():
-        raise UserError(f"{path}: no such sweep has ended; `python -m pipeline.sweep` runs one")
+        raise UserError(f"{path}: no such sweep has finished; `python -m pipeline.sweep` runs one")
     winner = json.loads(path.read_text("utf-8"))
     number, overrides = winner["trial"], winner["overrides"]
-    if given.trial is not None and given.trial != number:
-        number = given.trial
-        found = [
-            record
-            for batch in batches(path.parent)
-            for record in read_batch(batch)
-            if record.number == number
-        ]
-        if not found:
-            raise UserError(f"--trial: {path.parent} has no trial {number}")
-        values = found[0].values
-        overrides = [*winner["fixed"], *(f"{key}={value}" for key, value in values.items())]
-    stated = promote(ROOT, overrides)
-    print(f"trial {number} is the experiment in params.yaml now:")
-    for key, value in stated.items():
+    if trial is not None and trial != number:
+        number = trial
+        overrides = [*winner["fixed"], *_trial_overrides(path.parent, number)]
+    changed = promote(ROOT, overrides)
+    print(f"params.yaml now has the values of trial {number}:")
+    for key, value in changed.items():
         print(f"  {key}: {value}")
-    print("To train and evaluate it: dvc repro")
+    print("to train and evaluate it: dvc repro")
 
 
-def sweep_command(given: Sequence[str]) -> None:
-    """Runs a sweep, or goes on with it."""
-    begun = time.monotonic()
-    searched, config = understood(given)
-    settled = config.sweep
-    prepared = prepare(config.data, schema_file.known(config.data.path))
-    made_of = code_and_data() | {"contract": hashed(asdict(prepared.contract))}
-    identity = hashed([sorted(searched.fixed), axes(searched), base_settings(config), made_of])
-    name = settled.name or f"{table_name(config.data.path)}-{identity[:8]}"
+def sweep_command(overrides: Sequence[str]) -> None:
+    """Runs a sweep, or continues it."""
+    began = time.monotonic()
+    space = read_space(ROOT, overrides)
+    config, sweep = space.experiment, space.experiment.sweep
+    prepared = prepare(config.data, schema_file.read(config.data.path))
+    input_hashes = hash_inputs() | {"contract": _hash(asdict(prepared.contract))}
+    inputs_hash = hash_study(space, input_hashes)
+    name = sweep.name or f"{table_name(config.data.path)}-{inputs_hash[:8]}"
     if not re.fullmatch(r"[\w.-]+", name):
-        raise UserError(f"sweep.name: {name!r} names a folder too: letters, digits, . _ - only")
-    searched.check_all()
-    with Recorder(config, results=True) as recorder:
-        # Keras takes ten seconds; the database and the first trials need none of it.
-        importing = threading.Thread(target=import_module, args=["pipeline.sweep.searching"])
+        raise UserError(
+            f"sweep.name: {name!r} is also the name of a folder, which may contain letters,"
+            " digits, . _ and - only"
+        )
+    space.validate()
+    with Recorder(config, remedy="the same command") as recorder:
+        # Keras takes ten seconds to import, and opening the database does not need it.
+        importing = threading.Thread(target=import_module, args=["pipeline.sweep.search"])
         importing.start()
         try:
             study = Study(
-                name, settled.storage, searched,
-                made_of=identity, sampler=settled.sampler, seed=settled.seed, root=ROOT.resolve(),
+                name, sweep.storage, space, inputs_hash=inputs_hash, sampler=sweep.sampler,
+                seed=sweep.seed, root=ROOT.resolve(),
             )  # fmt: skip
         finally:
             importing.join()
-        params = settings(config) | {f"space.{key}": value for key, value in axes(searched).items()}
-        params |= {"sweep.sampler": settled.sampler.value, "sweep.trials": settled.trials}
-        with recorder.sweep(study.name, name, params, identity):
-            from pipeline.sweep.searching import Search
+        with recorder.sweep(name, name, sweep_parameters(space), inputs_hash):
+            from pipeline.sweep.search import Search, run_sweep
+            from pipeline.sweep.trials import table
 
-            Search(searched, config, prepared, study, recorder, made_of, begun).run()
+            def out_of_time() -> bool:
+                return sweep.minutes is not None and time.monotonic() - began > sweep.minutes * 60
 
-
-def understood(given: Sequence[str]) -> tuple[Space, Config]:
-    """The space and the experiment that it varies. Raises UserError."""
-    given = [as_hydra_calls_it(text) for text in given]
-    single = [text for text in given if not space.varies(text)]
-    plain = compose(ROOT, single)
-    searched = space.parse(ROOT, plain["sweep"]["space"], given)
-    return searched, typed(Config, plain)
+            rows = table(prepared, config.training.streaming)
+            search = Search(space, rows, study, recorder, input_hashes, out_of_time)
+            run_sweep(search, prepared)
 
 
-def axes(searched: Space) -> dict[str, str]:
-    """The space in words."""
-    return dict(line.split(": ", 1) for line in space.described(searched))
+def sweep_parameters(space: Space) -> dict[str, Any]:
+    """The parameters of the sweep's run: the experiment, what varies, and how it is sampled."""
+    sweep = space.experiment.sweep
+    varied = {f"space.{key}": text for key, text in space.described().items()}
+    sampling = {"sweep.sampler": sweep.sampler.value, "sweep.trials": sweep.trials}
+    return experiment_parameters(space.experiment) | varied | sampling
 
 
-def base_settings(config: Config) -> dict[str, Any]:
-    """What a study is of, beside its space: the experiment and what is compared."""
-    return settings(config) | {"score": config.sweep.score.value}
-
-
-def code_and_data() -> dict[str, str]:
-    """Hashes of all that a trial is made from besides its configuration."""
+def hash_inputs() -> dict[str, str]:
+    """The hashes of the raw data and of the code that prepares and trains, by path."""
     inputs = fingerprint.of_stage("train").inputs | fingerprint.of_stage("prepare").inputs
     return {path: md5 for path, md5 in inputs.items() if not path.startswith("data/prepared")}
 
 
-def hashed(value: Any) -> str:
+def hash_study(space: Space, input_hashes: dict[str, str]) -> str:
+    """A hash of everything that makes the trials of a study comparable."""
+    experiment = experiment_parameters(space.experiment)
+    experiment |= {"score": space.experiment.sweep.score.value}
+    return _hash([sorted(space.fixed), space.described(), experiment, input_hashes])
+
+
+def _trial_overrides(folder: Path, number: int) -> list[str]:
+    """The values of a trial of a sweep as overrides. Raises UserError if there is none."""
+    for batch in batches(folder):
+        for record in read_batch(batch):
+            if record.number == number:
+                return [f"{key}={value}" for key, value in record.values.items()]
+    raise UserError(f"--trial: {folder} has no trial {number}")
+
+
+def _hash(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Several networks as one: chosen greedily, saved as an ordinary Keras model."""
+"""Ensembles of networks: selected greedily, and combined into one Keras model."""
 
 from collections.abc import Sequence
 
@@ -8,44 +8,56 @@ from numpy.typing import NDArray
 from pipeline.network.backend import keras
 
 Vector = NDArray[np.float64]
-ROUNDS = 50
+MAX_MEMBERS = 50
 
 
 def greedy(
-    predictions: NDArray[np.float64], true: Vector, rounds: int = ROUNDS
+    predictions: NDArray[np.float64], true: Vector, rounds: int = MAX_MEMBERS
 ) -> NDArray[np.int64]:
-    """How often each network is taken into the mean: predictions of shape (networks,
-    rows), true of shape (rows,).
+    """How often each network is in the ensemble, which predicts the mean.
 
-    Caruana et al. (2004), "Ensemble selection from libraries of models": whoever makes
-    the mean's squared error least is added, again and again, the same one too; the best
-    mean on the way counts. Alone, the first taken is the best single network.
+    Starting from the best network, the one that lowers the mean's squared error the most is
+    added in each round, a network several times if that helps; the best ensemble on the way is
+    the result (Caruana et al., 2004, "Ensemble selection from libraries of models").
+
+    Parameters
+    ----------
+    predictions
+        Shape (networks, rows).
+    true
+        Shape (rows,).
+    rounds
+        The most members that an ensemble may have, each counted as often as it is in it.
+
+    Returns
+    -------
+    Shape (networks,).
     """
     counts = np.zeros(len(predictions), np.int64)
     best, best_error = counts, np.inf
     total = np.zeros_like(true)
-    for taken in range(1, rounds + 1):
-        errors = np.square((total + predictions) / taken - true).mean(axis=1)
+    for members in range(1, rounds + 1):
+        errors = np.square((total + predictions) / members - true).mean(axis=1)
         chosen = int(errors.argmin())
         counts = counts.copy()
         counts[chosen] += 1
         total = total + predictions[chosen]
-        # Not for a gain that is rounding: a smaller ensemble is the better one then.
+        # A gain within rounding does not pay for a larger ensemble.
         if errors[chosen] < best_error * (1 - 1e-9):
             best, best_error = counts, errors[chosen]
     return best
 
 
-def combined(networks: Sequence[keras.Sequential], counts: Sequence[int]) -> keras.Model:
-    """One model that predicts the mean of the networks, each as often as counts says.
+def combine(networks: Sequence[keras.Sequential], counts: Sequence[int]) -> keras.Model:
+    """One model that predicts the mean of networks, weighted by counts.
 
-    The networks keep their layers and weights; their names get the place before them.
+    It shares their layers and weights; member_1 is the first network.
     """
     rows = keras.Input(networks[0].input_shape[1:], name="inputs")
     outputs = []
-    for place, network in enumerate(networks, start=1):
-        inputs = keras.Input(network.input_shape[1:], name=f"inputs_{place}")
-        member = keras.Sequential([inputs, *network.layers], name=f"member_{place}")
+    for number, network in enumerate(networks, start=1):
+        inputs = keras.Input(network.input_shape[1:], name=f"inputs_{number}")
+        member = keras.Sequential([inputs, *network.layers], name=f"member_{number}")
         outputs.append(member(rows))
     shares = np.asarray(counts, np.float32) / np.sum(counts)
     mean = keras.layers.Dense(

@@ -1,4 +1,4 @@
-"""From a trial to the next experiment: its values, written into params.yaml."""
+"""Promoting a trial: its values become those of the experiment, in params.yaml."""
 
 import copy
 import io
@@ -14,8 +14,9 @@ from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import RoundTripRepresenter
 
-from pipeline.compose.experiment import CONF, PARAMS, compose
+from pipeline.compose.experiment import compose
 from pipeline.compose.schema import GROUPS
+from pipeline.compose.sources import CONF, PARAMS
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.files import write_text
 
@@ -23,41 +24,61 @@ FLOAT = "tag:yaml.org,2002:float"
 
 
 def promote(root: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """Makes params.yaml compose to what it composes to with the overrides; returns what
-    it now states of them, by dotted key.
+    """Writes overrides to params.yaml, so that it composes to what it composes to with them.
 
-    Comments and order stay. What conf/ says anyway is not added.
+    Comments and order are kept. A value that conf/ has anyway is not added.
+
+    Parameters
+    ----------
+    root
+        The folder that holds conf/ and params.yaml.
+    overrides
+        KEY=VALUE, in Hydra's grammar.
+
+    Returns
+    -------
+    The values that params.yaml now has for these keys, by dotted key.
+
+    Raises
+    ------
+    UserError
+        For overrides that are not valid, or that params.yaml cannot express; it is not changed.
     """
-    wanted = compose(root, overrides)
+    wanted = compose(root, overrides).plain
     original = (root / PARAMS).read_text("utf-8")
     document = _load(original)
     keys = [override.partition("=")[0] for override in overrides]
-    groups = [f"conf.{key}" for key in keys if key in GROUPS]
-    places = dict.fromkeys(_place(document, key) for key in keys if key not in GROUPS)
-    stated = {key: _at(wanted, key) for key in (*groups, *places)}
+    groups = {key: _get(wanted, key) for key in (f"conf.{one}" for one in keys if one in GROUPS)}
+    others = dict.fromkeys(_key_to_set(document, key) for key in keys if key not in GROUPS)
+    values = {key: _get(wanted, key) for key in others}
     with tempfile.TemporaryDirectory() as folder:
-        # Tried out beside the experiment, which whatever goes wrong leaves as it was.
-        trial = Path(folder)
-        shutil.copytree(root / CONF, trial / CONF)
+        # Tried on a copy, so that the experiment is left as it is whatever goes wrong.
+        draft = Path(folder)
+        shutil.copytree(root / CONF, draft / CONF)
 
-        def composes(values: Mapping[str, Any]) -> bool:
-            write_text(trial / PARAMS, _with(original, values))
+        def composed(changed: Mapping[str, Any]) -> dict[str, Any]:
+            write_text(draft / PARAMS, _with(original, changed))
             try:
-                return compose(trial) == wanted
+                return compose(draft).plain
             except UserError:
-                return False
+                return {}
 
-        if not composes(stated):
+        defaults = composed(groups)
+        needed = {
+            key: value
+            for key, value in values.items()
+            if _has(document, key) or not _has(defaults, key) or _get(defaults, key) != value
+        }
+        for changed in (groups | needed, groups | values):
+            if composed(changed) == wanted:
+                break
+        else:
             raise UserError(
-                f"{PARAMS}: cannot state this trial beside what it holds already; it was:"
+                f"{PARAMS}: cannot express this trial beside its other values:"
                 f" {' '.join(overrides)}"
             )
-        for key in places:
-            without = {name: value for name, value in stated.items() if name != key}
-            if not _has(document, key) and composes(without):
-                stated = without
-    write_text(root / PARAMS, _with(original, stated))
-    return stated
+    write_text(root / PARAMS, _with(original, changed))
+    return changed
 
 
 def _with(text: str, values: Mapping[str, Any]) -> str:
@@ -113,14 +134,14 @@ def _load(text: str) -> CommentedMap:
     return document
 
 
-def _place(document: CommentedMap, key: str) -> str:
-    """The key to state. A list is stated as a whole, model.layers for
+def _key_to_set(document: CommentedMap, key: str) -> str:
+    """The key to set for a key of an override. A list is set as a whole, model.layers for
     model.layers.0.units, unless the document has the item already."""
     parts = key.split(".")
-    numbers = [place for place, part in enumerate(parts) if part.isdigit()]
-    if not numbers or _has(document, ".".join(parts[: numbers[-1] + 1])):
+    indices = [index for index, part in enumerate(parts) if part.isdigit()]
+    if not indices or _has(document, ".".join(parts[: indices[-1] + 1])):
         return key
-    return ".".join(parts[: numbers[0]])
+    return ".".join(parts[: indices[0]])
 
 
 def _set(document: Any, key: str, value: Any) -> None:
@@ -130,14 +151,14 @@ def _set(document: Any, key: str, value: Any) -> None:
             document.get(part), Mapping | list
         ):
             document[part] = CommentedMap()
-        document = _at(document, part)
-    place = int(name) if isinstance(document, list) else name
-    # Comments hang on values: what is the same stays the same object.
-    if not _has(document, name) or document[place] != value:
-        document[place] = value
+        document = _get(document, part)
+    item = int(name) if isinstance(document, list) else name
+    # Comments belong to the value objects, so that an equal value keeps its object.
+    if not _has(document, name) or document[item] != value:
+        document[item] = value
 
 
-def _at(document: Any, key: str) -> Any:
+def _get(document: Any, key: str) -> Any:
     for part in key.split("."):
         document = document[int(part) if isinstance(document, list) else part]
     return document
@@ -145,7 +166,7 @@ def _at(document: Any, key: str) -> Any:
 
 def _has(document: Any, key: str) -> bool:
     try:
-        _at(document, key)
+        _get(document, key)
     except (KeyError, IndexError, TypeError):
         return False
     return True

@@ -1,8 +1,8 @@
-"""A search space: which keys a sweep varies and over what, in Hydra's own grammar."""
+"""A search space: the keys that a sweep varies, and over what, in Hydra's override grammar."""
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -19,13 +19,15 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.compose.experiment import as_hydra_calls_it, compose
+from pipeline.compose.experiment import compose, without_conf
+from pipeline.compose.explanation import not_an_override
 from pipeline.compose.schema import GROUPS, Config
-from pipeline.config.section import check, typed
+from pipeline.compose.sources import COMMAND_LINE
+from pipeline.config.section import check
 from pipeline.runtime.errors import UserError
 
-# Scores of trials compare only where the rows are the same; the others train nothing.
-FIXED = ("data", "tracking", "sweep")
+# Scores are comparable only on the same rows, and the other two sections train nothing.
+NOT_VARIED = ("data", "tracking", "sweep")
 Values = Mapping[str, Any]
 
 
@@ -38,231 +40,255 @@ class Choice:
 
 @dataclass(frozen=True)
 class Interval:
-    """A number from low to high, both included, and if log evenly on a logarithmic scale."""
+    """A number from low to high, both included; log: uniform on a logarithmic scale."""
 
     low: float
     high: float
     log: bool = False
 
     @property
-    def whole(self) -> bool:
-        """Whether it is of whole numbers."""
+    def integer(self) -> bool:
+        """Whether only whole numbers are meant."""
         return isinstance(self.low, int)
 
 
 @dataclass
 class Space:
-    """The keys that vary, and the experiment that they vary.
+    """The keys that vary, and the experiment in which they vary.
 
-    fixed are the overrides that every trial has. A group (conf.model, say) is a key too.
+    Parameters
+    ----------
+    root
+        The folder that holds conf/ and params.yaml.
+    experiment
+        The configuration with the overrides in fixed.
+    fixed
+        The overrides that all trials have in common.
+    axes
+        What each key varies over. A group of conf/, such as model, is a key too.
     """
 
     root: Path
+    experiment: Config
     fixed: list[str]
     axes: dict[str, Choice | Interval]
-    _bases: dict[tuple[str, ...], Config] = field(default_factory=dict)
-    _typed: dict[tuple[tuple[str, ...], str, str], Any] = field(default_factory=dict)
-
-    def groups(self, values: Values) -> tuple[str, ...]:
-        """The groups' options among values, as overrides."""
-        return tuple(f"{key}={values[key]}" for key in self.axes if key in GROUPS)
-
-    def base(self, groups: tuple[str, ...]) -> Config:
-        """The experiment with those options, before any value is varied."""
-        if groups not in self._bases:
-            self._bases[groups] = typed(Config, compose(self.root, [*self.fixed, *groups]))
-        return self._bases[groups]
+    _composed: dict[tuple[str, ...], Config] = field(default_factory=dict)
+    _options: dict[tuple[tuple[str, ...], str, str], Any] = field(default_factory=dict)
 
     def config(self, values: Values) -> Config:
-        """The experiment of a trial. Raises UserError where values do not go together."""
-        groups = self.groups(values)
-        config = copy.deepcopy(self.base(groups))
+        """The configuration of a trial. Raises UserError for values that contradict each
+        other."""
+        groups = tuple(f"{key}={values[key]}" for key in self.axes if key in GROUPS)
+        config = copy.deepcopy(self._experiment(groups))
         for key, axis in self.axes.items():
             if key in GROUPS:
                 group = key
                 setattr(config.conf, group, values[key])
-                continue
-            value = values[key]
-            if isinstance(axis, Choice):
-                value = self._option(groups, key, value)
-            _assign(config, key, value)
+            elif isinstance(axis, Choice):
+                _set(config, key, self._typed_option(groups, key, values[key]))
+            else:
+                _set(config, key, values[key])
         problems = [text for _, text in check(config)]
         if problems:
             raise UserError("; ".join(problems))
         return config
 
     def overrides(self, values: Values) -> list[str]:
-        """A trial as it would be typed: KEY=VALUE for each axis."""
+        """A trial as on the command line: KEY=VALUE for each axis."""
         return [f"{key}={values[key]}" for key in self.axes]
 
-    def points(self) -> list[dict[str, Any]]:
-        """Every combination. Raises UserError for an interval without steps."""
+    def grid(self) -> list[dict[str, Any]]:
+        """All combinations. Raises UserError for an interval of real numbers."""
         columns: list[list[tuple[str, Any]]] = []
         for key, axis in self.axes.items():
             if isinstance(axis, Choice):
                 columns.append([(key, option) for option in axis.options])
-                continue
-            if not axis.whole:
+            elif axis.integer:
+                whole = range(int(axis.low), int(axis.high) + 1)
+                columns.append([(key, value) for value in whole])
+            else:
                 raise UserError(
-                    f"{key} is an interval, of which a grid has no end; give choices or a range,"
-                    " or take another sweep.sampler"
+                    f"{key} is an interval, which has no finite grid; list its values, or choose"
+                    " another sweep.sampler"
                 )
-            columns.append([(key, value) for value in range(int(axis.low), int(axis.high) + 1)])
         return [dict(point) for point in product(*columns)]
 
-    def check_all(self) -> None:
-        """Composes every option and every bound, so that a key that does not exist or a
-        value of the wrong type is found before the first trial. Raises UserError."""
+    def validate(self) -> None:
+        """Composes every option and every bound, so that an unknown key or a wrong value is
+        found before the first trial. Raises UserError."""
         choices = [
             [f"{key}={option}" for option in axis.options]
             for key, axis in self.axes.items()
             if key in GROUPS and isinstance(axis, Choice)
         ]
         for groups in product(*choices):
-            self.base(groups)
+            self._experiment(groups)
             for key, axis in self.axes.items():
                 if key in GROUPS:
                     continue
                 if isinstance(axis, Choice):
                     for option in axis.options:
-                        self._option(groups, key, option)
+                        self._typed_option(groups, key, option)
                 else:
                     for bound in (axis.low, axis.high):
                         compose(self.root, [*self.fixed, *groups, f"{key}={bound}"])
 
-    def _option(self, groups: tuple[str, ...], key: str, option: str) -> Any:
-        """The typed value that an option becomes."""
-        place = (groups, key, option)
-        if place not in self._typed:
-            try:
-                config = typed(
-                    Config, compose(self.root, [*self.fixed, *groups, f"{key}={option}"])
-                )
-            except UserError:
-                beside = self._beside_others(groups, key, option)
-                if beside is None:
-                    raise
-                config = beside
-            self._typed[place] = _read(config, key)
-        return copy.deepcopy(self._typed[place])
+    def described(self) -> dict[str, str]:
+        """What each key varies over, in words."""
+        return {
+            key: ", ".join(axis.options)
+            if isinstance(axis, Choice)
+            else f"{axis.low:g} to {axis.high:g}{', logarithmic' if axis.log else ''}"
+            for key, axis in self.axes.items()
+        }
 
-    def _beside_others(self, groups: tuple[str, ...], key: str, option: str) -> Config | None:
-        """The experiment with an option that does not go with the rest of its section, if
-        another axis may mend that: nesterov needs a momentum, which may vary too."""
+    def _experiment(self, groups: tuple[str, ...]) -> Config:
+        """The experiment with these options of groups."""
+        if not groups:
+            return self.experiment
+        if groups not in self._composed:
+            self._composed[groups] = compose(self.root, [*self.fixed, *groups]).config
+        return self._composed[groups]
+
+    def _typed_option(self, groups: tuple[str, ...], key: str, option: str) -> Any:
+        """The typed value of an option."""
+        name = (groups, key, option)
+        if name not in self._options:
+            try:
+                config = compose(self.root, [*self.fixed, *groups, f"{key}={option}"]).config
+            except UserError:
+                alone = self._unchecked(groups, key, option)
+                if alone is None:
+                    raise
+                config = alone
+            self._options[name] = _get(config, key)
+        return copy.deepcopy(self._options[name])
+
+    def _unchecked(self, groups: tuple[str, ...], key: str, option: str) -> Config | None:
+        """The experiment with an option that is valid by itself and contradicts another key of
+        its section, if another axis may resolve that: nesterov needs a momentum, which may vary
+        too. None otherwise."""
         section = key.partition(".")[0]
         if not any(other != key and other.partition(".")[0] == section for other in self.axes):
             return None
-        config = OmegaConf.structured(self.base(groups))
+        structured = OmegaConf.structured(self._experiment(groups))
         try:
-            value = _override(f"{key}={option}", "command line").value()
-            OmegaConf.update(config, key, value)
+            OmegaConf.update(structured, key, _parse(f"{key}={option}", COMMAND_LINE).value())
         except OmegaConfBaseException:
             return None
-        made = cast("Config", OmegaConf.to_object(config))
-        own = re.sub(r"\.(\d+)", r"[\1]", key)
-        return None if any(place == own for place, _ in check(made)) else made
+        config = cast("Config", OmegaConf.to_object(structured))
+        bracketed = re.sub(r"\.(\d+)", r"[\1]", key)
+        return None if any(wrong == bracketed for wrong, _ in check(config)) else config
 
 
-def parse(root: Path, configured: Mapping[str, str], given: Sequence[str]) -> Space:
-    """The space of the sweep section, with what the command line adds: an override with
-    several values varies its key, one with a single value fixes it.
+def read_space(root: Path, arguments: Sequence[str]) -> Space:
+    """The space of the sweep section and of the command line, which wins.
 
-    Raises UserError for anything that is no override, for an empty space, for bounds
-    the wrong way round and for keys that a sweep cannot vary.
+    Parameters
+    ----------
+    root
+        The folder that holds conf/ and params.yaml.
+    arguments
+        Overrides in Hydra's grammar: several values vary a key, a single one fixes it.
+
+    Raises
+    ------
+    UserError
+        For an argument that is not an override, an empty space, invalid bounds, and a key that
+        a sweep cannot vary.
     """
-    axes: dict[str, Choice | Interval] = {}
+    arguments = [without_conf(text) for text in arguments]
+    varied: dict[str, Choice | Interval] = {}
     fixed: dict[str, str] = {}
-    stated = [f"{key}={value}" for key, value in configured.items()]
-    for text in [*stated, *given]:
-        place = "conf.sweep" if text in stated else "command line"
-        override = _override(text, place)
-        key = as_hydra_calls_it(override.key_or_group or "")
-        if not override.is_sweep_override():
-            if text in stated:
-                raise UserError(f"sweep.space: {text}: one value is no choice; set {key} instead")
+    single = []
+    for text in arguments:
+        override = _parse(text, COMMAND_LINE)
+        key = _key(override)
+        if override.is_sweep_override():
+            varied[key] = _axis(override, text, COMMAND_LINE)
+            fixed.pop(key, None)
+        else:
+            single.append(text)
             fixed[key] = text
-            axes.pop(key, None)
-            continue
-        if key.partition(".")[0] in FIXED:
-            raise UserError(
-                f"{place}: {key} cannot be varied: a sweep compares trials on one preparation"
-                " of the data; run a sweep for each"
-            )
-        axes[key] = _axis(override, text, place)
-        fixed.pop(key, None)
+            varied.pop(key, None)
+    experiment = compose(root, single).config
+    axes: dict[str, Choice | Interval] = {}
+    for key, value in experiment.sweep.space.items():
+        text = f"{key}={value}"
+        override = _parse(text, "conf.sweep")
+        if not override.is_sweep_override():
+            raise UserError(f"sweep.space: {text}: a single value does not vary; set {key} instead")
+        axes[_key(override)] = _axis(override, text, "conf.sweep")
+    axes = {key: axis for key, axis in axes.items() if key not in fixed} | varied
     if not axes:
         raise UserError(
             "the space is empty: vary a key, as in 'optimizer.learning_rate=0.01,0.1', or"
             " choose an option of conf/sweep/ with conf.sweep"
         )
-    return Space(root, list(fixed.values()), axes)
+    return Space(root, experiment, list(fixed.values()), axes)
 
 
-def varies(text: str) -> bool:
-    """Whether an override has several values. Raises UserError if it is none."""
-    return _override(text, "command line").is_sweep_override()
-
-
-def _override(text: str, place: str) -> Override:
+def _parse(text: str, source: str) -> Override:
     try:
         (override,) = OverridesParser.create().parse_overrides([text])
     except HydraException as error:
-        raise UserError(f"{place}: {text!r} is not a KEY=VALUE in Hydra's grammar") from error
+        raise UserError(not_an_override(text, source)) from error
     if not override.key_or_group:
-        raise UserError(f"{place}: {text!r} is not a KEY=VALUE in Hydra's grammar")
+        raise UserError(not_an_override(text, source))
     if override.package or override.is_delete() or override.is_add():
-        raise UserError(f"{place}: {text!r}: write KEY=VALUE, without +, ~ or @")
+        raise UserError(f"{source}: {text!r}: write KEY=VALUE, without +, ~ or @")
     return override
 
 
-def _axis(override: Override, text: str, place: str) -> Choice | Interval:
+def _key(override: Override) -> str:
+    return without_conf(override.key_or_group or "")
+
+
+def _axis(override: Override, text: str, source: str) -> Choice | Interval:
+    key = _key(override)
+    if key.partition(".")[0] in NOT_VARIED:
+        raise UserError(
+            f"{source}: {key} cannot be varied: a sweep compares trials on the same prepared"
+            " data; run a sweep for each"
+        )
     value = override.value()
     if isinstance(value, ChoiceSweep):
         options = tuple(dict.fromkeys(override.sweep_string_iterator()))
         if not options:
-            raise UserError(f"{place}: {text!r} has no values to choose from")
+            raise UserError(f"{source}: {text!r} has no values to choose from")
         return Choice(options)
     if isinstance(value, RangeSweep):
         options = tuple(override.sweep_string_iterator())
         if not options:
-            raise UserError(f"{place}: {text!r} is an empty range; its bounds contradict its step")
+            raise UserError(f"{source}: {text!r} is an empty range; its bounds contradict its step")
         return Choice(options)
     if not isinstance(value, IntervalSweep):
-        raise UserError(f"{place}: {text!r}: give choices, a range or an interval")
+        raise UserError(f"{source}: {text!r}: give choices, a range or an interval")
     low, high = value.start, value.end
     assert low is not None
     assert high is not None
     if not low < high:
         raise UserError(
-            f"{place}: {text!r}: the interval ends at {high}, not above its start {low}"
+            f"{source}: {text!r}: the interval ends at {high}, not above its start {low}"
         )
     log = "log" in value.tags
     if log and low <= 0:
-        raise UserError(f"{place}: {text!r}: a logarithmic interval must start above 0")
+        raise UserError(f"{source}: {text!r}: a logarithmic interval must start above 0")
     if "int" in value.tags:
         low, high = int(low), int(high)
     return Interval(low, high, log=log)
 
 
-def _read(config: Any, key: str) -> Any:
+def _get(config: Any, key: str) -> Any:
     for part in key.split("."):
         config = config[int(part)] if isinstance(config, list) else getattr(config, part)
     return config
 
 
-def _assign(config: Any, key: str, value: Any) -> None:
-    path, _, name = key.rpartition(".")
-    owner = _read(config, path) if path else config
+def _set(config: Any, key: str, value: Any) -> None:
+    section, _, name = key.rpartition(".")
+    owner = _get(config, section) if section else config
     if isinstance(owner, list):
         owner[int(name)] = value
     else:
         setattr(owner, name, value)
-
-
-def described(space: Space) -> Iterator[str]:
-    """The axes, each in a line."""
-    for key, axis in space.axes.items():
-        if isinstance(axis, Choice):
-            yield f"{key}: {', '.join(axis.options)}"
-        else:
-            yield f"{key}: {axis.low:g} to {axis.high:g}{', logarithmic' if axis.log else ''}"

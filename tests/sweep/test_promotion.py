@@ -1,13 +1,13 @@
-"""A trial becomes the experiment: params.yaml states it, and all else of the file stays."""
+"""A trial becomes the experiment in params.yaml, and the rest of the file is kept."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipeline.compose.experiment import CONF, PARAMS, compose
+from pipeline.compose.experiment import Composed, compose
+from pipeline.compose.sources import CONF, PARAMS
 from pipeline.runtime.errors import UserError
 from pipeline.sweep import promotion
 from pipeline.sweep.promotion import promote
@@ -41,9 +41,7 @@ def text(root: Path) -> str:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["optimizer.learning_rate=1.2345678901234567e-05"],
-        ["optimizer.learning_rate=0.001"],
-        ["training.epochs=7", "training.batch_size=8"],
+        ["optimizer.learning_rate=1.2345678901234567e-05", "training.epochs=7"],
         ["training.shuffle=false", "optimizer.clipnorm=1", "training.loss=huber"],
         ["optimizer.clipnorm=null"],
         ["model=linear"],
@@ -58,28 +56,30 @@ def text(root: Path) -> str:
     ],
     ids=" ".join,
 )
-def test_the_experiment_is_then_what_it_was_with_the_overrides(
+def test_params_then_composes_to_the_experiment_with_the_overrides(
     root: Path, overrides: list[str]
 ) -> None:
     wanted = compose(root, overrides)
     promote(root, overrides)
     assert compose(root) == wanted
-    # Once more changes nothing: it is what it is.
-    stated = text(root)
+
+
+def test_promoting_twice_changes_nothing(root: Path) -> None:
+    overrides = ["model=linear", "optimizer.learning_rate=0.02", "training.batch_size=8"]
     promote(root, overrides)
-    assert text(root) == stated
+    once = text(root)
+    promote(root, overrides)
+    assert text(root) == once
 
 
-def test_the_repository_s_own_experiment_can_be_promoted_over(root: Path) -> None:
+def test_the_experiment_of_the_repository_can_be_promoted_over(root: Path) -> None:
     shutil.copy(ROOT / PARAMS, root)
-    wanted = compose(root, ["optimizer.learning_rate=0.02"])
     before = text(root)
     promote(root, ["optimizer.learning_rate=0.02"])
-    assert compose(root) == wanted
     assert text(root) == before + "optimizer:\n  learning_rate: 0.02\n"
 
 
-def test_comments_and_order_stay(root: Path) -> None:
+def test_comments_and_order_are_kept(root: Path) -> None:
     promote(root, ["training.epochs=7", "optimizer.beta_1=0.8"])
     expected = EXPERIMENT.replace("epochs: 50", "epochs: 7").replace(
         "# The end.\n", "optimizer:\n  beta_1: 0.8\n# The end.\n"
@@ -87,52 +87,52 @@ def test_comments_and_order_stay(root: Path) -> None:
     assert text(root) == expected
 
 
-def test_what_conf_says_anyway_is_not_stated(root: Path) -> None:
-    stated = promote(root, ["optimizer.learning_rate=0.001", "training.batch_size=8"])
-    assert stated == {"training.batch_size": 8}
+def test_a_value_that_conf_has_anyway_is_not_added(root: Path) -> None:
+    changed = promote(root, ["optimizer.learning_rate=0.001", "training.batch_size=8"])
+    assert changed == {"training.batch_size": 8}
     assert "learning_rate" not in text(root)
     assert "optimizer:\n" not in text(root)
 
 
-def test_what_is_stated_stays_stated_with_what_is_said_of_it(root: Path) -> None:
+def test_a_value_in_params_is_replaced_beside_its_comment(root: Path) -> None:
     assert promote(root, ["training.seed=0"]) == {"training.seed": 0}
     assert text(root) == EXPERIMENT.replace("seed: 34 ", "seed: 0  ")
 
 
-def test_numbers_stay_as_they_are_written(root: Path) -> None:
+def test_numbers_are_kept_as_they_are_written(root: Path) -> None:
     rates = "optimizer: {epsilon: 1.0e-7, beta_1: 0.90, learning_rate: 1.2345678901234568e-05}\n"
     (root / PARAMS).write_text(EXPERIMENT + rates, "utf-8")
     promote(root, ["training.epochs=7"])
     assert rates in text(root)
 
 
-def test_a_group_is_stated_as_a_choice(root: Path) -> None:
-    stated = promote(root, ["model=linear", "optimizer=sgd", "optimizer.momentum=0.5"])
-    assert stated == {"conf.model": "linear", "conf.optimizer": "sgd", "optimizer.momentum": 0.5}
+def test_an_option_of_a_group_is_set_under_conf(root: Path) -> None:
+    changed = promote(root, ["model=linear", "optimizer=sgd", "optimizer.momentum=0.5"])
+    assert changed == {"conf.model": "linear", "conf.optimizer": "sgd", "optimizer.momentum": 0.5}
     assert "conf: {data: diabetes, model: linear, optimizer: sgd} # in one line" in text(root)
 
 
-def test_a_key_inside_the_layers_states_them_as_a_whole(root: Path) -> None:
-    stated = promote(root, ["model.layers.0.dropout=0.25"])
-    (layers,) = stated.values()
-    assert list(stated) == ["model.layers"]
+def test_a_key_of_a_layer_sets_all_layers(root: Path) -> None:
+    changed = promote(root, ["model.layers.0.dropout=0.25"])
+    (layers,) = changed.values()
+    assert list(changed) == ["model.layers"]
     assert [layer["units"] for layer in layers] == [64, 64, 1]
     assert [layer["dropout"] for layer in layers] == [0.25, 0.0, 0.0]
 
 
-def test_layers_that_are_stated_already_are_changed_in_their_place(root: Path) -> None:
+def test_layers_in_params_are_changed_where_they_are(root: Path) -> None:
     layers = "model:\n  layers:\n    # The only one.\n    - units: 1  # one target\n      l1: 0.1\n"
     (root / PARAMS).write_text(EXPERIMENT + layers, "utf-8")
-    stated = promote(root, ["model.layers.0.l1=0.2", "model.layers.0.l2=0.3"])
-    assert stated == {"model.layers.0.l1": 0.2, "model.layers.0.l2": 0.3}
-    assert compose(root)["model"]["layers"][0]["l2"] == 0.3
+    changed = promote(root, ["model.layers.0.l1=0.2", "model.layers.0.l2=0.3"])
+    assert changed == {"model.layers.0.l1": 0.2, "model.layers.0.l2": 0.3}
+    assert compose(root).config.model.layers[0].l2 == 0.3
     for remark in ("# The only one.", "# one target", "# The end."):
         assert remark in text(root)
 
 
-def assert_left_alone(root: Path, overrides: Sequence[str], said: str) -> None:
+def assert_unchanged(root: Path, overrides: Sequence[str], message: str) -> None:
     before = (root / PARAMS).read_bytes()
-    with pytest.raises(UserError, match=said) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         promote(root, overrides)
     assert "\n" not in str(caught.value)
     assert (root / PARAMS).read_bytes() == before
@@ -140,32 +140,34 @@ def assert_left_alone(root: Path, overrides: Sequence[str], said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         (["optimizer.learning_rate=-1"], "^command line: optimizer.learning_rate is -1.0"),
         (["optimizer.momentum=0.5"], "^command line: unknown key optimizer.momentum"),
         (["model=none"], "^command line: conf/model/ has no option 'none'"),
         # YAML would take the column's name for true.
-        (["data.target=yes"], "^params.yaml: cannot state this trial beside what it holds"),
+        (["data.target=yes"], "^params.yaml: cannot express this trial beside its other values"),
     ],
 )
-def test_a_mistake_leaves_the_file_as_it_was(root: Path, overrides: list[str], said: str) -> None:
+def test_a_mistake_leaves_the_file_unchanged(
+    root: Path, overrides: list[str], message: str
+) -> None:
     # As an editor of another system would have saved it.
     (root / PARAMS).write_bytes(EXPERIMENT.replace("\n", "\r\n").encode())
-    assert_left_alone(root, overrides, said)
+    assert_unchanged(root, overrides, message)
 
 
-def test_a_file_that_is_no_yaml_is_left_as_it_is(root: Path) -> None:
+def test_a_file_that_is_not_yaml_is_left_unchanged(root: Path) -> None:
     (root / PARAMS).write_text("conf: {data: diabetes\n", "utf-8")
-    assert_left_alone(root, ["training.epochs=7"], "^params.yaml, line 2: not YAML")
+    assert_unchanged(root, ["training.epochs=7"], "^params.yaml, line 2: not YAML")
 
 
-def test_whoever_is_interrupted_has_the_file_as_it_was(
+def test_an_interrupted_promotion_leaves_the_file_unchanged(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Sequence[str]] = []
 
-    def interrupted(where: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    def interrupted(where: Path, overrides: Sequence[str] = ()) -> Composed:
         calls.append(overrides)
         if len(calls) == 3:
             raise KeyboardInterrupt

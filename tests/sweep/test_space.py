@@ -1,4 +1,4 @@
-"""A search space is Hydra's grammar: what it says is varied, and each mistake is named."""
+"""A search space is written in Hydra's override grammar, and each mistake in it is named."""
 
 import shutil
 from pathlib import Path
@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.compose.experiment import CONF, PARAMS, compose
-from pipeline.compose.schema import Config
-from pipeline.config.section import typed
+from pipeline.compose.experiment import compose
+from pipeline.compose.sources import CONF, PARAMS
 from pipeline.config.training import Activation
 from pipeline.runtime.errors import UserError
-from pipeline.sweep import space
-from pipeline.sweep.command import understood
-from pipeline.sweep.space import Choice, Interval, Space
+from pipeline.sweep.space import Choice, Interval, Space, read_space
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENT = "conf: {data: diabetes, model: linear, optimizer: sgd}\ntraining: {epochs: 5}\n"
@@ -27,24 +24,28 @@ def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def searched(*given: str) -> Space:
-    """The space of a command line, checked as the sweep checks it before its first trial."""
-    found, _ = understood(given)
-    found.check_all()
-    return found
+def read(*arguments: str) -> Space:
+    return read_space(Path(), arguments)
 
 
-def mistake(*given: str) -> str:
-    """What is wrong with a command line; a mistake is one line."""
+def validated(*arguments: str) -> Space:
+    """The space of a command line, as the sweep validates it before its first trial."""
+    space = read(*arguments)
+    space.validate()
+    return space
+
+
+def mistake(*arguments: str) -> str:
+    """The error of a command line, in one line."""
     with pytest.raises(UserError) as caught:
-        searched(*given)
+        validated(*arguments)
     message = str(caught.value)
     assert "\n" not in message
     return message
 
 
 @pytest.mark.parametrize(
-    ("given", "axis"),
+    ("override", "axis"),
     [
         ("training.batch_size=32,128", Choice(("32", "128"))),
         ("training.batch_size=choice(32,128)", Choice(("32", "128"))),
@@ -64,49 +65,47 @@ def mistake(*given: str) -> str:
         ("training.epochs=tag(int, log, interval(8, 64))", Interval(8, 64, log=True)),
     ],
 )
-def test_an_override_with_several_values_is_an_axis(given: str, axis: Choice | Interval) -> None:
-    found, _ = understood([given])
-    key = given.partition("=")[0].removeprefix("conf.")
-    assert found.axes == {key: axis}
-    assert found.fixed == []
+def test_an_override_with_several_values_is_an_axis(override: str, axis: Choice | Interval) -> None:
+    space = read(override)
+    key = override.partition("=")[0].removeprefix("conf.")
+    assert space.axes == {key: axis}
+    assert space.fixed == []
     if isinstance(axis, Interval):
-        assert axis.whole == ("tag(int" in given)
+        assert axis.integer == ("tag(int" in override)
 
 
 def test_an_override_with_a_single_value_fixes_its_key() -> None:
-    found = searched("training.epochs=7", "training.batch_size=8,16", "model=mlp")
-    assert found.fixed == ["training.epochs=7", "model=mlp"]
-    assert list(found.axes) == ["training.batch_size"]
-    config = found.config({"training.batch_size": "16"})
+    space = read("training.epochs=7", "training.batch_size=8,16", "model=mlp")
+    assert space.fixed == ["training.epochs=7", "model=mlp"]
+    assert list(space.axes) == ["training.batch_size"]
+    config = space.config({"training.batch_size": "16"})
     assert (config.training.epochs, config.training.batch_size) == (7, 16)
     assert len(config.model.layers) == 3
 
 
-def test_an_option_can_be_fixed_by_the_name_that_params_has_for_it() -> None:
-    found, config = understood(["conf.model=mlp", "conf.sweep=learning_rate"])
-    assert config.conf.model == "mlp"
-    assert list(found.axes) == ["optimizer.learning_rate"]
+def test_a_group_is_named_as_in_params() -> None:
+    space = read("conf.model=mlp", "conf.sweep=learning_rate")
+    assert space.experiment.conf.model == "mlp"
+    assert list(space.axes) == ["optimizer.learning_rate"]
 
 
 def test_the_command_line_adds_to_the_space_of_conf_and_wins() -> None:
-    kept = searched("sweep=learning_rate", "training.batch_size=8,16")
-    assert list(kept.axes) == ["optimizer.learning_rate", "training.batch_size"]
-    other = searched("sweep=learning_rate", "optimizer.learning_rate=0.1,0.2")
+    extended = read("sweep=learning_rate", "training.batch_size=8,16")
+    assert list(extended.axes) == ["optimizer.learning_rate", "training.batch_size"]
+    other = read("sweep=learning_rate", "optimizer.learning_rate=0.1,0.2")
     assert other.axes == {"optimizer.learning_rate": Choice(("0.1", "0.2"))}
-    fixed = searched(
-        "sweep=learning_rate", "training.batch_size=8,16", "optimizer.learning_rate=0.1"
-    )
+    fixed = read("sweep=learning_rate", "training.batch_size=8,16", "optimizer.learning_rate=0.1")
     assert list(fixed.axes) == ["training.batch_size"]
     assert fixed.config({"training.batch_size": "8"}).optimizer.learning_rate == 0.1
 
 
-def test_every_space_of_conf_is_sound() -> None:
-    searched("sweep=learning_rate")
-    searched("sweep=mlp", "model=mlp", "optimizer=adamw")
+def test_the_spaces_of_conf_are_valid() -> None:
+    validated("sweep=learning_rate")
+    validated("sweep=mlp", "model=mlp", "optimizer=adamw")
 
 
 @pytest.mark.parametrize(
-    ("given", "values"),
+    ("arguments", "values"),
     [
         (["training.batch_size=32,128"], {"training.batch_size": "128"}),
         (["optimizer.learning_rate=interval(0,1)", "training.seed=9"],
@@ -127,49 +126,49 @@ def test_every_space_of_conf_is_sound() -> None:
     ],
 )  # fmt: skip
 def test_a_trial_is_the_experiment_that_its_overrides_compose_to(
-    given: list[str], values: dict[str, Any]
+    arguments: list[str], values: dict[str, Any]
 ) -> None:
-    found, _ = understood(given)
-    expected = typed(Config, compose(Path(), [*found.fixed, *found.overrides(values)]))
-    assert found.config(values) == expected
+    space = read(*arguments)
+    expected = compose(Path(), [*space.fixed, *space.overrides(values)]).config
+    assert space.config(values) == expected
 
 
-def test_a_trial_is_nobody_else_s() -> None:
-    found = searched("model=mlp", "model.layers.0.activation=relu,tanh")
-    one, other = (found.config({"model.layers.0.activation": name}) for name in ("relu", "tanh"))
+def test_trials_share_no_values() -> None:
+    space = read("model=mlp", "model.layers.0.activation=relu,tanh")
+    one, other = (space.config({"model.layers.0.activation": name}) for name in ("relu", "tanh"))
     assert one.model.layers[0].activation is Activation.relu
     assert other.model.layers[0].activation is Activation.tanh
 
 
-def test_the_points_of_a_grid_are_all_combinations() -> None:
-    found = searched("training.batch_size=8,16", "training.epochs=tag(int,interval(2,4))")
-    points = [tuple(point.values()) for point in found.points()]
+def test_a_grid_is_all_combinations() -> None:
+    space = read("training.batch_size=8,16", "training.epochs=tag(int,interval(2,4))")
+    points = [tuple(point.values()) for point in space.grid()]
     assert points == [("8", 2), ("8", 3), ("8", 4), ("16", 2), ("16", 3), ("16", 4)]
 
 
-def test_the_axes_are_told_in_words() -> None:
-    found = searched(
+def test_the_axes_are_described_in_words() -> None:
+    space = read(
         "training.batch_size=8,16",
         "optimizer.momentum=interval(0, 0.5)",
         "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))",
     )
-    assert list(space.described(found)) == [
-        "training.batch_size: 8, 16",
-        "optimizer.momentum: 0 to 0.5",
-        "optimizer.learning_rate: 0.0001 to 0.1, logarithmic",
-    ]
+    assert space.described() == {
+        "training.batch_size": "8, 16",
+        "optimizer.momentum": "0 to 0.5",
+        "optimizer.learning_rate": "0.0001 to 0.1, logarithmic",
+    }
 
 
 def test_options_may_need_each_other() -> None:
-    found = searched("optimizer.nesterov=true,false", "optimizer.momentum=0,0.9")
+    space = validated("optimizer.nesterov=true,false", "optimizer.momentum=0,0.9")
     values = {"optimizer.nesterov": "true", "optimizer.momentum": "0.9"}
-    assert found.config(values) == typed(Config, compose(Path(), found.overrides(values)))
+    assert space.config(values) == compose(Path(), space.overrides(values)).config
     with pytest.raises(UserError, match=r"^optimizer: nesterov needs a momentum above 0$"):
-        found.config(values | {"optimizer.momentum": "0"})
+        space.config(values | {"optimizer.momentum": "0"})
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("arguments", "message"),
     [
         (
             [],
@@ -285,8 +284,8 @@ def test_options_may_need_each_other() -> None:
             (
                 [f"{key}=1,2"],
                 (
-                    f"command line: {key} cannot be varied: a sweep compares trials on one"
-                    " preparation of the data; run a sweep for each"
+                    f"command line: {key} cannot be varied: a sweep compares trials on the same"
+                    " prepared data; run a sweep for each"
                 ),
             )
             for key in ("data", "data.split.seed", "tracking", "tracking.uri", "sweep.trials")
@@ -302,27 +301,27 @@ def test_options_may_need_each_other() -> None:
     ],
     ids=" ".join,
 )
-def test_a_mistake_is_named(given: list[str], said: str) -> None:
-    assert mistake(*given) == said
+def test_a_mistake_is_named(arguments: list[str], message: str) -> None:
+    assert mistake(*arguments) == message
 
 
-def test_a_grid_takes_no_interval() -> None:
-    found = searched("training.batch_size=8,16", "optimizer.learning_rate=interval(0.1,0.2)")
+def test_an_interval_has_no_grid() -> None:
+    space = read("training.batch_size=8,16", "optimizer.learning_rate=interval(0.1,0.2)")
     with pytest.raises(UserError) as caught:
-        found.points()
+        space.grid()
     assert str(caught.value) == (
-        "optimizer.learning_rate is an interval, of which a grid has no end; give choices or a"
-        " range, or take another sweep.sampler"
+        "optimizer.learning_rate is an interval, which has no finite grid; list its values, or"
+        " choose another sweep.sampler"
     )
 
 
-def test_a_single_value_in_the_space_of_conf_is_no_choice() -> None:
+def test_a_single_value_in_the_space_of_conf_is_a_mistake() -> None:
     Path(PARAMS).write_text(EXPERIMENT + "sweep: {space: {training.epochs: '9'}}\n", "utf-8")
     assert mistake() == (
-        "sweep.space: training.epochs=9: one value is no choice; set training.epochs instead"
+        "sweep.space: training.epochs=9: a single value does not vary; set training.epochs instead"
     )
 
 
-def test_a_mistake_in_the_space_of_conf_is_placed_there() -> None:
+def test_a_mistake_in_the_space_of_conf_names_its_source() -> None:
     Path(PARAMS).write_text(EXPERIMENT + "sweep: {space: {data: 'a,b'}}\n", "utf-8")
     assert mistake().startswith("conf.sweep: data cannot be varied")

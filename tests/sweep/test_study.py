@@ -1,32 +1,29 @@
-"""A study hands out trials up to a limit, each once, and goes on where it was left."""
+"""A study assigns each trial once, up to a limit, and continues where it was left."""
 
-import csv
-import datetime as dt
-import json
-import multiprocessing
+import shutil
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
-from multiprocessing.synchronize import Barrier
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from threading import Barrier
 from typing import Any
 
-import matplotlib as mpl
-import optuna
 import pytest
-from optuna.trial import TrialState, create_trial
+from optuna.trial import TrialState
 
-from pipeline.compose.schema import Sampler
+from pipeline.compose.schema import Config, Sampler
 from pipeline.runtime.errors import UserError
-from pipeline.sweep.space import Choice, Interval, Space, Values
-from pipeline.sweep.study import Study, Told, Trial, _now
+from pipeline.sweep.space import Choice, Interval, Space
+from pipeline.sweep.storage import Storage
+from pipeline.sweep.study import Study, Trial
+from pipeline.sweep.trial_result import TrialResult
 
-mpl.use("agg")
-
-# What is experimental about them is their interface.
+# Optuna's quasi-random sampler is experimental in its interface.
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
-SPAWN = multiprocessing.get_context("spawn")
-PATIENCE = 120
 AXES: dict[str, Choice | Interval] = {
     "training.batch_size": Choice(("8", "16")),
     "training.epochs": Interval(2, 4),
@@ -40,33 +37,31 @@ def study(
     axes: dict[str, Choice | Interval] = RATE,
     sampler: Sampler = Sampler.random,
     name: str = "spring",
+    url: str | None = None,
     **changed: Any,
 ) -> Study:
-    usual: dict[str, Any] = {"storage": None, "made_of": "c0ffee", "seed": 0}
-    given = usual | changed
+    arguments: dict[str, Any] = {"inputs_hash": "c0ffee", "seed": 0} | changed
     return Study(
-        name, given.pop("storage"), Space(root, [], axes), sampler=sampler, root=root, **given
+        name, url, Space(root, Config(), [], axes), sampler=sampler, root=root, **arguments
     )
 
 
-def fingerprint(values: Values) -> str:
-    return repr(sorted(values.items()))
-
-
-def score(values: Values) -> float:
-    return float(values.get("optimizer.learning_rate", 0.5))
+def rate_as_score(trial: Trial) -> TrialResult:
+    score = float(trial.values.get("optimizer.learning_rate", 0.5))
+    return TrialResult("complete", score, 5, fingerprint=repr(trial.values))
 
 
 def ask_all(
-    one: Study, limit: int, told: Callable[[Trial], Told] | None = None, together: int = 4
+    one: Study,
+    limit: int,
+    result: Callable[[Trial], TrialResult] = rate_as_score,
+    count: int = 4,
 ) -> list[Trial]:
-    """Everything that the study asks for, told of as it comes."""
+    """All trials that the study assigns, count at a time, each reported at once."""
     asked: list[Trial] = []
-    while batch := one.ask(together, limit, fingerprint):
-        assert len(batch) <= together
-        for trial in batch:
-            outcome = told(trial) if told else Told("complete", score(trial.values), 5)
-            one.tell({trial.number: outcome})
+    while batch := one.ask(count, limit):
+        assert len(batch) <= count
+        one.report({trial.number: result(trial) for trial in batch})
         asked += batch
     return asked
 
@@ -79,46 +74,53 @@ def mistake(call: Callable[[], Any]) -> str:
     return message
 
 
-def _ask_and_vanish(root: Path, sampler: Sampler) -> None:
-    one = study(root, AXES, sampler)
-    first, *_ = one.ask(4, 6, fingerprint)
-    one.tell({first.number: Told("complete", 1.0, 2)})
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without studies, to be copied: Optuna creates one in half a second."""
+    root = tmp_path_factory.mktemp("empty")
+    Storage(f"sqlite:///{root}/sweeps.db", root / "lock")
+    return root / "sweeps.db"
 
 
-def leave_trials(root: Path, sampler: Sampler) -> None:
-    """Four trials of which one is told and three are left by a process that is gone."""
-    gone = SPAWN.Process(target=_ask_and_vanish, args=(root, sampler))
-    gone.start()
-    gone.join(PATIENCE)
-    assert gone.exitcode == 0
+@pytest.fixture(autouse=True)
+def _copy(tmp_path: Path, empty: Path) -> None:
+    shutil.copy(empty, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def gone() -> str:
+    """The worker name of a process of this machine that has ended."""
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    return f"{socket.gethostname()}/{ended.pid}/1700000000"
 
 
 @pytest.mark.parametrize("sampler", [sampler for sampler in Sampler if sampler is not Sampler.grid])
-def test_a_sampler_gives_as_many_trials_as_there_may_be(tmp_path: Path, sampler: Sampler) -> None:
+def test_a_sampler_gives_trials_up_to_the_limit(tmp_path: Path, sampler: Sampler) -> None:
     one = study(tmp_path, sampler=sampler)
     asked = ask_all(one, 10)
     assert [trial.number for trial in asked] == list(range(10))
     rates = {trial.values["optimizer.learning_rate"] for trial in asked}
     assert len(rates) == 10
     assert all(1e-4 <= rate <= 1e-1 for rate in rates)
-    assert one.over() == 10
-    assert one.ask(4, 10, fingerprint) == []
+    assert one.finished() == 10
+    assert one.ask(4, 10) == []
 
 
 @pytest.mark.parametrize("sampler", Sampler)
-def test_a_sampler_keeps_to_the_axes(tmp_path: Path, sampler: Sampler) -> None:
+def test_a_sampler_stays_within_the_axes(tmp_path: Path, sampler: Sampler) -> None:
     asked = ask_all(study(tmp_path, AXES, sampler), 6)
     assert all(tuple(trial.values.values()) in POINTS for trial in asked)
     assert {type(trial.values["training.epochs"]) for trial in asked} == {int}
 
 
-def test_a_grid_gives_each_point_once_and_then_no_more(tmp_path: Path) -> None:
+def test_a_grid_gives_each_point_once(tmp_path: Path) -> None:
     one = study(tmp_path, AXES, Sampler.grid)
     asked = ask_all(one, 100)
     assert sorted(tuple(trial.values.values()) for trial in asked) == sorted(POINTS)
 
 
-def test_a_grid_ends_at_the_limit_and_goes_on_with_the_rest(tmp_path: Path) -> None:
+def test_a_grid_ends_at_the_limit_and_continues_with_the_rest(tmp_path: Path) -> None:
     first = ask_all(study(tmp_path, AXES, Sampler.grid), 4)
     assert len(first) == 4
     rest = ask_all(study(tmp_path, AXES, Sampler.grid), 100)
@@ -126,7 +128,7 @@ def test_a_grid_ends_at_the_limit_and_goes_on_with_the_rest(tmp_path: Path) -> N
     assert sorted(points) == sorted(POINTS)
 
 
-def test_a_grid_begins_in_a_study_of_another_sampler(tmp_path: Path) -> None:
+def test_a_grid_leaves_out_the_points_of_another_sampler(tmp_path: Path) -> None:
     first = ask_all(study(tmp_path, AXES), 2)
     rest = ask_all(study(tmp_path, AXES, Sampler.grid), 100)
     points = {tuple(trial.values.values()) for trial in first + rest}
@@ -134,15 +136,18 @@ def test_a_grid_begins_in_a_study_of_another_sampler(tmp_path: Path) -> None:
     assert not {repr(trial.values) for trial in first} & {repr(trial.values) for trial in rest}
 
 
-def test_tpe_learns_from_what_it_was_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reported_by", ["the same process", "another process"])
+def test_tpe_learns_from_results(tmp_path: Path, reported_by: str) -> None:
     one = study(tmp_path, sampler=Sampler.tpe)
-    asked = ask_all(one, 40, together=2)
+    if reported_by == "another process":
+        ask_all(study(tmp_path), 15)
+    asked = ask_all(one, 40, count=2)
     rates = [trial.values["optimizer.learning_rate"] for trial in asked]
-    assert median(rates[30:]) < median(rates[:10])
+    assert median(rates[-10:]) < 1e-3
 
 
 @pytest.mark.parametrize("sampler", [Sampler.random, Sampler.quasi_random])
-def test_a_seed_draws_the_same_points(tmp_path: Path, sampler: Sampler) -> None:
+def test_a_seed_gives_the_same_points(tmp_path: Path, sampler: Sampler) -> None:
     one, same, other = (
         [
             trial.values
@@ -154,18 +159,18 @@ def test_a_seed_draws_the_same_points(tmp_path: Path, sampler: Sampler) -> None:
 
 
 @pytest.mark.parametrize("sampler", Sampler)
-def test_going_on_gives_just_what_is_missing(tmp_path: Path, sampler: Sampler) -> None:
+def test_a_continued_study_gives_only_what_is_missing(tmp_path: Path, sampler: Sampler) -> None:
     axes = AXES if sampler is Sampler.grid else RATE
-    first = ask_all(study(tmp_path, axes, sampler), 2, together=2)
+    first = ask_all(study(tmp_path, axes, sampler), 2, count=2)
     again = study(tmp_path, axes, sampler)
-    assert again.over() == 2
+    assert again.finished() == 2
     rest = ask_all(again, 6)
     assert [trial.number for trial in first + rest] == list(range(6))
     assert len({repr(trial.values) for trial in first + rest}) == 6
-    assert study(tmp_path, axes, sampler).ask(4, 6, fingerprint) == []
+    assert study(tmp_path, axes, sampler).ask(4, 6) == []
 
 
-def test_a_quasi_random_sequence_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+def test_a_quasi_random_sequence_continues_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     whole = ask_all(study(tmp_path, sampler=Sampler.quasi_random, name="whole"), 8)
     parts = [
         trial
@@ -176,166 +181,117 @@ def test_a_quasi_random_sequence_goes_on_as_if_it_had_not_stopped(tmp_path: Path
 
 
 @pytest.mark.parametrize("sampler", Sampler)
-def test_what_a_process_left_is_handed_out_again(tmp_path: Path, sampler: Sampler) -> None:
-    leave_trials(tmp_path, sampler)
+def test_trials_of_a_process_that_has_ended_are_assigned_again(
+    tmp_path: Path, sampler: Sampler, gone: str
+) -> None:
+    left = study(tmp_path, AXES, sampler, worker=gone)
+    first, second, third, fourth = left.ask(4, 6)
+    left.report({first.number: TrialResult("complete", 1.0, 2)})
     one = study(tmp_path, AXES, sampler)
-    left = {trial.number: trial.params for trial in one.trials()}
-    assert one.at_work() == 0
-    asked = one.ask(2, 6, fingerprint)
-    assert {trial.number: trial.values for trial in asked} == {n: left[n] for n in (1, 2)}
-    # They are this process's now, and no other gets them.
-    assert one.at_work() == 2
-    rest = one.ask(4, 6, fingerprint)
+    assert one.running() == 0
+    assert one.ask(2, 6) == [second, third]
+    # They are this process's now, and no other study gets them.
+    assert one.running() == 2
+    rest = study(tmp_path, AXES, sampler).ask(4, 6)
+    assert rest[0] == fourth
     assert [trial.number for trial in rest] == [3, 4, 5]
-    assert one.ask(4, 6, fingerprint) == []
-    for trial in asked + rest:
-        one.tell({trial.number: Told("complete", 2.0, 2)})
-    assert one.over() == 6
+    assert one.ask(4, 6) == []
+    one.report({number: TrialResult("complete", 2.0, 2) for number in range(1, 6)})
+    assert one.finished() == 6
 
 
-def test_a_trial_of_this_process_is_not_handed_out_to_another_study_of_it(tmp_path: Path) -> None:
-    one, other = study(tmp_path), study(tmp_path)
-    first, second = one.ask(2, 4, fingerprint), other.ask(4, 4, fingerprint)
+@pytest.mark.parametrize("worker", [None, "another-machine/1/1700000000"])
+def test_trials_that_a_process_is_training_are_not_assigned_again(
+    tmp_path: Path, worker: str | None
+) -> None:
+    one, other = study(tmp_path, worker=worker), study(tmp_path)
+    first, second = one.ask(2, 4), other.ask(4, 4)
     assert [trial.number for trial in first + second] == [0, 1, 2, 3]
-    assert one.at_work() == other.at_work() == 4
-
-
-def _join(root: Path, url: str, begin: Barrier) -> None:
-    begin.wait(PATIENCE)
-    one = study(root, sampler=Sampler.tpe, storage=url)
-    numbers = [trial.number for trial in ask_all(one, 24, together=2)]
-    (root / "numbers.json").write_text(json.dumps(numbers), "utf-8")
+    assert one.running() == other.running() == 4
 
 
 def test_machines_on_one_database_share_the_trials(tmp_path: Path, postgresql: str) -> None:
-    # Each in a folder of its own: nothing is shared but the database.
+    # Each has a folder of its own, so that they share nothing but the database.
     folders = [tmp_path / name for name in ("one", "two", "three")]
-    begin = SPAWN.Barrier(len(folders))
-    machines = [SPAWN.Process(target=_join, args=(folder, postgresql, begin)) for folder in folders]
-    for folder, machine in zip(folders, machines, strict=True):
+    begin = Barrier(len(folders))
+
+    def join(folder: Path) -> list[int]:
         folder.mkdir()
-        machine.start()
-    for machine in machines:
-        machine.join(PATIENCE)
-    assert [machine.exitcode for machine in machines] == [0, 0, 0]
-    asked = [json.loads((folder / "numbers.json").read_text("utf-8")) for folder in folders]
+        begin.wait(60)
+        one = study(folder, sampler=Sampler.tpe, url=postgresql)
+        return [trial.number for trial in ask_all(one, 24, count=2)]
+
+    with ThreadPoolExecutor(len(folders)) as machines:
+        asked = list(machines.map(join, folders))
     assert sorted(number for each in asked for number in each) == list(range(24))
-    joined = study(tmp_path, storage=postgresql)
-    assert (joined.over(), len(joined.trials())) == (24, 24)
+    assert all(asked)
+    joined = study(tmp_path, url=postgresql)
+    assert (joined.finished(), len(joined.trials())) == (24, 24)
 
 
-def test_a_trial_is_told_as_it_ended(tmp_path: Path) -> None:
-    outcomes = [
-        Told("complete", 1.5, 9),
-        Told("pruned", 2.5, 3, "pruned"),
-        Told("failed", None, 2, "diverged: the loss became nan in epoch 3"),
+def test_results_are_read_as_they_were_reported(tmp_path: Path) -> None:
+    results = [
+        TrialResult("complete", 1.5, 9, fingerprint="abc"),
+        TrialResult("pruned", 2.5, 3, "pruned"),
+        TrialResult("failed", None, 2, "diverged: the loss became nan in epoch 3"),
     ]
     one = study(tmp_path)
-    asked = one.ask(3, 3, fingerprint)
-    for trial, outcome in zip(asked, outcomes, strict=True):
-        one.tell({trial.number: outcome})
+    asked = one.ask(3, 3)
+    one.report({trial.number: result for trial, result in zip(asked, results, strict=True)})
     for same in (one, study(tmp_path)):
-        assert same.told() == {
-            trial.number: (trial.values, outcome)
-            for trial, outcome in zip(asked, outcomes, strict=True)
+        assert same.results() == {
+            trial.number: (trial.values, result)
+            for trial, result in zip(asked, results, strict=True)
         }
         states = [trial.state for trial in same.trials()]
         assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
 
 
-def _stored(root: Path, name: str) -> list[dict[str, Any]]:
-    """All that a study's database says of its trials, but for times, names and ids."""
-    trials = optuna.load_study(storage=f"sqlite:///{root}/sweeps.db", study_name=name).trials
-    kept = (
-        "number", "state", "values", "params", "distributions", "intermediate_values",
-        "system_attrs",
-    )  # fmt: skip
-    return [{key: getattr(trial, key) for key in kept} for trial in trials]
-
-
-def test_the_database_holds_what_optuna_would_have_written(tmp_path: Path) -> None:
-    outcomes = [
-        Told("complete", 1.5, 9),
-        Told("pruned", 2.5, 3, "pruned"),
-        Told("failed", None, 2, "diverged"),
-        Told("failed", 1.0, 2, "has a score, and failed all the same"),
-    ]
-    one = study(tmp_path, RATE | AXES)
-    asked = one.ask(5, 5, fingerprint)
-    one.tell({trial.number: told for trial, told in zip(asked, outcomes, strict=False)})
-    theirs = optuna.create_study(storage=f"sqlite:///{tmp_path}/sweeps.db", study_name="theirs")
-    for trial, told in zip(asked, [*outcomes, None], strict=True):
-        distributions = one.trials()[trial.number].distributions
-        theirs.add_trial(
-            create_trial(state=TrialState.RUNNING, params=trial.values, distributions=distributions)
-        )
-        if told is None:
-            continue
-        if told.state == "complete":
-            theirs.tell(trial.number, told.score)
-        elif told.state == "pruned":
-            trial_id = theirs.trials[trial.number]._trial_id
-            assert told.score is not None
-            theirs._storage.set_trial_intermediate_value(trial_id, told.epochs, told.score)
-            theirs.tell(trial.number, state=TrialState.PRUNED)
-        else:
-            theirs.tell(trial.number, state=TrialState.FAIL)
-    assert _stored(tmp_path, "spring") == _stored(tmp_path, "theirs")
-    for ours in one.trials():
-        assert ours.datetime_start is not None
-        assert abs(_now() - ours.datetime_start) < dt.timedelta(minutes=5)
-        assert (ours.datetime_complete is not None) == ours.state.is_finished()
-
-
-def test_who_is_told_twice_keeps_the_first(tmp_path: Path) -> None:
+def test_a_trial_that_is_reported_twice_keeps_its_first_result(tmp_path: Path) -> None:
     one = study(tmp_path)
-    (trial,) = one.ask(1, 1, fingerprint)
-    one.tell({trial.number: Told("complete", 1.0, 5)})
-    one.tell({trial.number: Told("failed", None, 0, "later")})
-    assert one.told()[0][1] == Told("complete", 1.0, 5)
+    (trial,) = one.ask(1, 1)
+    one.report({trial.number: TrialResult("complete", 1.0, 5)})
+    one.report({trial.number: TrialResult("failed", None, 0, "later")})
+    assert one.results()[0][1] == TrialResult("complete", 1.0, 5)
 
 
-def test_the_table_has_the_best_trial_first(tmp_path: Path) -> None:
+def test_the_best_trial_is_first(tmp_path: Path) -> None:
     one = study(tmp_path)
     assert one.table().empty
-    scores = {0: 3.0, 1: 1.0, 2: None, 3: 2.0}
-
-    def told(trial: Trial) -> Told:
-        number = scores[trial.number]
-        if number is None:
-            return Told("failed", None, 1, "no luck")
-        return Told("complete", number, 5)
-
-    asked = ask_all(one, 4, told)
+    results = {
+        0: TrialResult("complete", 3.0, 5),
+        1: TrialResult("complete", 1.0, 5),
+        2: TrialResult("failed", None, 1, "diverged"),
+        3: TrialResult("complete", 2.0, 5),
+        4: TrialResult("pruned", 0.5, 1, "pruned"),
+    }
+    asked = ask_all(one, 5, lambda trial: results[trial.number])
+    assert [number for number, *_ in one.ranking()] == [1, 3, 0]
     table = one.table()
-    assert list(table["trial"]) == [1, 3, 0, 2]
-    assert list(table["state"]) == ["complete"] * 3 + ["failed"]
-    assert table["reason"].iloc[-1] == "no luck"
+    assert list(table["trial"]) == [4, 1, 3, 0, 2]
+    assert list(table["state"]) == ["pruned", *["complete"] * 3, "failed"]
+    assert table["reason"].iloc[-1] == "diverged"
     rates = {trial.number: trial.values["optimizer.learning_rate"] for trial in asked}
     assert list(table["optimizer.learning_rate"]) == [rates[number] for number in table["trial"]]
 
 
 @pytest.mark.parametrize("sampler", Sampler)
-def test_complete_trials_are_known_to_every_study_of_the_database(
+def test_complete_results_are_known_to_every_study_of_the_database(
     tmp_path: Path, sampler: Sampler
 ) -> None:
-    def told(trial: Trial) -> Told:
+    def result(trial: Trial) -> TrialResult:
         if trial.number == 1:
-            return Told("pruned", 3.0, 2, "pruned")
-        return Told("complete", float(trial.number), 5)
+            return TrialResult("pruned", 3.0, 2, "pruned", "1")
+        return TrialResult("complete", float(trial.number), 5, fingerprint=str(trial.number))
 
-    asked = ask_all(study(tmp_path, AXES, sampler), 4, told)
-    known = study(tmp_path, AXES, name="autumn").known()
-    expected = {
-        fingerprint(trial.values): told(trial) for trial in asked if told(trial).state == "complete"
-    }
-    assert known == expected
+    asked = ask_all(study(tmp_path, AXES, sampler), 4, result)
+    known = study(tmp_path, AXES, name="autumn").complete_results()
+    assert known == {str(trial.number): result(trial) for trial in asked if trial.number != 1}
 
 
 def test_a_name_belongs_to_one_space(tmp_path: Path) -> None:
     study(tmp_path)
-    said = mistake(lambda: study(tmp_path, made_of="another"))
-    assert said == (
+    assert mistake(lambda: study(tmp_path, inputs_hash="another")) == (
         f"sweep.name: the study 'spring' in sqlite:///{tmp_path}/sweeps.db belongs to another"
         " space, experiment or version of the code; choose another name"
     )
@@ -358,32 +314,17 @@ def no_url(_root: Path) -> str:
     return "sweeps.db"
 
 
-@pytest.mark.parametrize("place", [no_folder, no_database, no_server, no_url])
-def test_a_database_out_of_reach_is_named(tmp_path: Path, place: Callable[[Path], str]) -> None:
-    url = place(tmp_path)
-    said = mistake(lambda: study(tmp_path, storage=url))
-    assert said.startswith(f"sweep.storage: {url}: cannot be used: ")
+@pytest.mark.parametrize("broken", [no_folder, no_database, no_server, no_url])
+def test_a_database_that_cannot_be_used_is_named(
+    tmp_path: Path, broken: Callable[[Path], str]
+) -> None:
+    url = broken(tmp_path)
+    message = mistake(lambda: study(tmp_path, url=url))
+    assert message.startswith(f"sweep.storage: {url}: cannot be used: ")
 
 
 def test_a_grid_over_an_interval_creates_no_study(tmp_path: Path) -> None:
     for _ in range(2):
-        said = mistake(lambda: study(tmp_path, sampler=Sampler.grid))
-        assert said.startswith("optimizer.learning_rate is an interval, of which a grid has no end")
+        message = mistake(lambda: study(tmp_path, sampler=Sampler.grid))
+        assert message.startswith("optimizer.learning_rate is an interval, which has no finite")
     assert len(ask_all(study(tmp_path), 2)) == 2
-
-
-def test_the_figures_are_of_the_trials(tmp_path: Path) -> None:
-    one = study(tmp_path, RATE | AXES)
-    folder = tmp_path / "few"
-    folder.mkdir()
-    ask_all(one, 2)
-    one.draw(folder)
-    assert {path.name for path in folder.iterdir()} == {"history.png"}
-    ask_all(one, 12)
-    one.draw(tmp_path)
-    with (tmp_path / "importance.csv").open(encoding="utf-8") as lines:
-        shares = {row["key"]: float(row["importance"]) for row in csv.DictReader(lines)}
-    assert max(shares, key=shares.__getitem__) == "optimizer.learning_rate"
-    assert sum(shares.values()) == pytest.approx(1)
-    for name in ("history", "parallel_coordinates", "importance"):
-        assert (tmp_path / f"{name}.png").stat().st_size > 5000

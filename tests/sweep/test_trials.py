@@ -1,4 +1,4 @@
-"""Trials are trained in groups, each as if alone, and scored in the target's units."""
+"""Trials are trained in groups, each as if alone, and scored in the units of the target."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,10 +11,8 @@ from pipeline.config.training import (
     SGD,
     Activation,
     Adam,
-    BiasInitializer,
     Cosine,
     EarlyStopping,
-    KernelInitializer,
     Layer,
     Loss,
     When,
@@ -22,14 +20,12 @@ from pipeline.config.training import (
 from pipeline.network import dense, encoder, weights
 from pipeline.network.backend import keras
 from pipeline.sweep import trials
-from pipeline.sweep.trials import Outcome, Table
-from tests.small import MLP, experiment, held, learning_the_logarithm, prepared, small_windows
-
-# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+from pipeline.sweep.trials import Table, TrainedTrial
+from tests.rows import small_windows
+from tests.small import MLP, experiment, in_memory, prepared, with_log_target
 
 PREPARED = prepared()
-MADE_OF = {"data/raw/table.csv": "c0ffee"}
+INPUT_HASHES = {"data/raw/table.csv": "c0ffee"}
 FASTER, SLOWER, WILD = (SGD(learning_rate=rate) for rate in (0.1, 0.001, 1e20))
 
 
@@ -38,70 +34,59 @@ def rows() -> Table:
     return trials.table(PREPARED)
 
 
-def train(configs: list[Config], rows: Table, **changed: Any) -> list[Outcome]:
-    usual: dict[str, Any] = {"score": Score.rmse}
-    return trials.train(configs, rows, **(usual | changed))
+def train(
+    configs: list[Config], rows: Table, score: Score = Score.rmse, **options: Any
+) -> list[TrainedTrial]:
+    return trials.train_group(configs, rows, score=score, **options)
 
 
 def with_layers(*changed: Layer) -> Config:
     return experiment(layers=list(changed))
 
 
-def test_the_table_is_standardised_and_knows_the_target_s_unit(rows: Table) -> None:
+def test_the_table_is_standardised_and_has_the_scale_of_the_target(rows: Table) -> None:
     assert {name: len(part) for name, part in rows.parts.items()} == {
         "train": 20, "validation": 10, "test": 10,
     }  # fmt: skip
     target = PREPARED.parts["train"]["y"]
     assert rows.target == PREPARED.encoding.target
     assert rows.target.std == pytest.approx(target.std(ddof=0))
-    assert held(rows.parts["train"]).y.std() == pytest.approx(1, rel=1e-5)
-    np.testing.assert_allclose(held(rows.parts["train"]).x.mean(axis=0), [0, 0], atol=1e-6)
-    np.testing.assert_allclose(held(rows.parts["train"]).x.std(axis=0), [1, 1], rtol=1e-5)
-    assert rows.judged == "validation"
-    assert trials.table(prepared(validation=0)).judged == "train"
+    assert in_memory(rows.parts["train"]).y.std() == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(in_memory(rows.parts["train"]).x.mean(axis=0), [0, 0], atol=1e-6)
+    np.testing.assert_allclose(in_memory(rows.parts["train"]).x.std(axis=0), [1, 1], rtol=1e-5)
+    assert rows.scored_part == "validation"
+    assert trials.table(prepared(validation=0)).scored_part == "train"
 
 
-@pytest.mark.parametrize("layers", [MLP, [Layer(units=1)]], ids=["mlp", "linear"])
 @pytest.mark.parametrize("score", Score)
 @pytest.mark.parametrize("validation", [0.25, 0.0])
 @pytest.mark.parametrize("log", [False, True], ids=["standardized", "log"])
-def test_a_score_is_that_of_the_saved_model_in_the_target_s_units(
-    layers: list[Layer], score: Score, validation: float, *, log: bool
+def test_a_score_is_that_of_the_saved_model_in_the_units_of_the_target(
+    score: Score, validation: float, *, log: bool
 ) -> None:
     table = prepared(validation=validation)
-    table = learning_the_logarithm(table) if log else table
+    table = with_log_target(table) if log else table
     rows = trials.table(table)
-    (outcome,) = train([experiment(layers=layers)], rows, score=score)
-    built = dense.build(layers, 2, seed=3)
-    weights.assign(built, outcome.weights)
+    (trained,) = train([experiment()], rows, score=score)
+    built = dense.build(MLP, 2, seed=3)
+    weights.assign(built, trained.weights)
     in_units = encoder.whole(encoder.layers(table.encoding), built, table.encoding.target)
     part = table.parts["validation" if validation else "train"]
     predicted = np.asarray(in_units(encoder.inputs(part, table.encoding)))[:, 0]
     residual = part["y"].to_numpy() - predicted
     rmse, mae = np.sqrt(np.square(residual).mean()), np.abs(residual).mean()
-    assert outcome.score == pytest.approx({Score.rmse: rmse, Score.mae: mae}[score], rel=1e-4)
+    expected = {Score.rmse: rmse, Score.mae: mae}[score]
+    assert trained.result.score == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("activation", Activation)
-def test_answers_are_those_of_the_network(activation: Activation, rows: Table) -> None:
+def test_predictions_are_those_of_keras(activation: Activation, rows: Table) -> None:
     layers = [Layer(units=4, activation=activation), Layer(units=1)]
     built = dense.build(layers, 2, seed=5)
-    x = held(rows.parts["train"]).x
+    x = in_memory(rows.parts["train"]).x
     expected = built.predict(x, verbose=0)[:, 0]
-    answers = trials.answers(weights.of(built), layers, x)
-    np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("initializer", KernelInitializer)
-def test_initial_weights_are_those_that_build_begins_with(initializer: KernelInitializer) -> None:
-    value = 0.5 if initializer is KernelInitializer.constant else None
-    layers = [
-        Layer(units=4, kernel_initializer=initializer, kernel_value=value),
-        Layer(units=1, bias_initializer=BiasInitializer.ones),
-    ]
-    expected = weights.of(dense.build(layers, 2, seed=9))
-    for array, other in zip(dense.initial_weights(layers, 2, 9), expected, strict=True):
-        np.testing.assert_array_equal(array, other)
+    predicted = trials.predict_block(weights.of(built), layers, x)
+    np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_trial_is_trained_as_if_it_were_alone(rows: Table) -> None:
@@ -111,15 +96,15 @@ def test_a_trial_is_trained_as_if_it_were_alone(rows: Table) -> None:
         experiment(layers=[replace(MLP[0], dropout=0.3, l2=0.01), MLP[1]]),
         experiment(FASTER, early_stopping=EarlyStopping(enabled=True, patience=1)),
     ]
-    assert trials.grouped(configs, streaming=False) == [[0, 1, 2, 3]]
-    for config, together in zip(configs, train(configs, rows), strict=True):
+    assert trials.group(configs, streaming=False) == [[0, 1, 2, 3]]
+    for config, in_group in zip(configs, train(configs, rows), strict=True):
         (alone,) = train([config], rows)
-        assert together.score == pytest.approx(alone.score, rel=1e-4)
-        assert together.epochs == alone.epochs
-        np.testing.assert_allclose(together.curves, alone.curves, rtol=1e-4)
+        assert in_group.result.score == pytest.approx(alone.result.score, rel=1e-4)
+        assert in_group.result.epochs == alone.result.epochs
+        np.testing.assert_allclose(in_group.curves, alone.curves, rtol=1e-4)
 
 
-def test_a_structure_is_a_group() -> None:
+def test_trials_of_the_same_structure_are_a_group() -> None:
     relu = replace(MLP[0], activation=Activation.relu)
     configs = [
         experiment(),
@@ -135,15 +120,15 @@ def test_a_structure_is_a_group() -> None:
         experiment(FASTER, seed=5),
         experiment(Adam(learning_rate=0.2, beta_1=0.5)),
     ]
-    others = [[place] for place in range(2, 10)]
-    assert trials.grouped(configs, streaming=False) == [[0, 10], [1, 11], *others]
-    # One reading of the rows serves one seed.
-    assert trials.grouped(configs, streaming=True) == [[0], [1, 11], *others, [10]]
-    assert trials.grouped([], streaming=False) == []
+    others = [[index] for index in range(2, 10)]
+    assert trials.group(configs, streaming=False) == [[0, 10], [1, 11], *others]
+    # A stream has one order of rows, which belongs to one seed.
+    assert trials.group(configs, streaming=True) == [[0], [1, 11], *others, [10]]
+    assert trials.group([], streaming=False) == []
 
 
 @pytest.mark.parametrize(
-    ("scores", "going_on", "factor", "expected"),
+    ("scores", "active", "factor", "expected"),
     [
         ([3.0, 1.0, 2.0, 4.0], [0, 1, 2, 3], 2, [0, 3]),
         ([3.0, 1.0, 2.0, 4.0], [0, 1, 2, 3], 3, [0, 3]),
@@ -154,10 +139,10 @@ def test_a_structure_is_a_group() -> None:
         ([], [], 3, []),
     ],
 )
-def test_one_in_factor_goes_on(
-    scores: list[float], going_on: list[int], factor: int, expected: list[int]
+def test_one_in_factor_continues(
+    scores: list[float], active: list[int], factor: int, expected: list[int]
 ) -> None:
-    assert trials.weakest(np.array(scores), going_on, factor) == expected
+    assert trials.worst(np.array(scores), active, factor) == expected
 
 
 @pytest.mark.parametrize(
@@ -168,29 +153,30 @@ def test_rungs_are_before_the_last_epoch(
     first: int, factor: int, epochs: int, expected: list[int]
 ) -> None:
     pruning = Pruning(first_epoch=first, factor=factor)
-    assert list(trials.rungs_of(pruning, epochs)) == expected
+    assert list(trials.rung_epochs(pruning, epochs)) == expected
 
 
 @pytest.mark.parametrize("validation", [0.25, 0.0])
-def test_rows_encoded_when_they_are_asked_for_give_the_same_outcomes(
+def test_streamed_rows_give_the_same_results(
     monkeypatch: pytest.MonkeyPatch, validation: float
 ) -> None:
     small_windows(monkeypatch, rows=4, blocks=2)
-    made = prepared(validation=validation)
-    whole, streamed = (trials.table(made, when) for when in (When.never, When.always))
+    data = prepared(validation=validation)
+    whole, streamed = (trials.table(data, when) for when in (When.never, When.always))
     assert (whole.streaming, streamed.streaming) == (False, True)
-    assert streamed.judged == whole.judged
+    assert streamed.scored_part == whole.scored_part
     stopping = EarlyStopping(enabled=True, patience=1)
     configs = [experiment(FASTER), experiment(WILD), experiment(SLOWER, early_stopping=stopping)]
     pruning = Pruning(first_epoch=2, factor=2)
     pairs = zip(*(train(configs, rows, pruning=pruning) for rows in (whole, streamed)), strict=True)
     for one, other in pairs:
-        assert (one.state, one.reason, one.epochs) == (other.state, other.reason, other.epochs)
+        score = other.result.score
+        expected = None if score is None else pytest.approx(score, rel=1e-5)
+        assert one.result == replace(other.result, score=expected)
         np.testing.assert_allclose(one.curves, other.curves, rtol=1e-5)
-        assert one.score == (None if other.score is None else pytest.approx(other.score, rel=1e-5))
 
 
-def test_rows_are_held_where_there_is_memory_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_do_not_fit_into_memory_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not trials.table(PREPARED, When.auto).streaming
     monkeypatch.setattr(
         "pipeline.dataset.prepared.inputs_fit_in_memory", lambda _rows, _inputs: False
@@ -199,79 +185,94 @@ def test_rows_are_held_where_there_is_memory_for_them(monkeypatch: pytest.Monkey
     assert not trials.table(PREPARED, When.never).streaming
 
 
-def test_pruning_gives_up_all_but_the_best_one_in_factor(rows: Table) -> None:
+def test_pruning_stops_all_but_the_best_one_in_factor(rows: Table) -> None:
     rates = [0.1, 0.0001, 0.05, 0.0002, 0.08, 0.0003, 0.0004, 0.03]
     configs = [experiment(SGD(learning_rate=rate), epochs=9) for rate in rates]
     whole = train(configs, rows)
     pruned = train(configs, rows, pruning=Pruning(first_epoch=2, factor=2))
     losses = np.array([one.history["validation_loss"] for one in whole])
     expected = dict.fromkeys(range(len(rates)), 9)
-    going_on = list(expected)
+    active = list(expected)
     for rung in (2, 4, 8):
-        ranked = sorted(going_on, key=lambda place: losses[place, :rung].min())
-        going_on = ranked[: -(-len(ranked) // 2)]
-        expected |= dict.fromkeys(ranked[len(going_on) :], rung)
-    assert {place: one.epochs for place, one in enumerate(pruned)} == expected
+        ranked = sorted(active, key=lambda index: losses[index, :rung].min())
+        active = ranked[: -(-len(ranked) // 2)]
+        expected |= dict.fromkeys(ranked[len(active) :], rung)
+    assert {index: one.result.epochs for index, one in enumerate(pruned)} == expected
     for one, other in zip(pruned, whole, strict=True):
-        state = ("complete", None) if one.epochs == 9 else ("pruned", "pruned")
-        assert (one.state, one.reason) == state
-        np.testing.assert_allclose(one.curves, other.curves[: one.epochs], rtol=1e-4)
-        assert one.score is not None
-        if one.state == "complete":
-            assert one.score == pytest.approx(other.score, rel=1e-4)
+        epochs, complete = one.result.epochs, one.result.epochs == 9
+        state = ("complete", None) if complete else ("pruned", "pruned")
+        assert (one.result.state, one.result.reason) == state
+        np.testing.assert_allclose(one.curves, other.curves[:epochs], rtol=1e-4)
+        assert one.result.score is not None
+        if complete:
+            assert one.result.score == pytest.approx(other.result.score, rel=1e-4)
 
 
-def test_nobody_is_pruned_where_that_is_off(rows: Table) -> None:
+def test_no_trial_is_pruned_if_that_is_disabled(rows: Table) -> None:
     pruning = Pruning(enabled=False, first_epoch=1, factor=2)
-    outcomes = train([experiment(FASTER), experiment(SLOWER)], rows, pruning=pruning)
-    assert [one.state for one in outcomes] == ["complete", "complete"]
+    trained = train([experiment(FASTER), experiment(SLOWER)], rows, pruning=pruning)
+    assert [one.result.state for one in trained] == ["complete", "complete"]
 
 
-def test_all_are_given_up_when_the_time_is_over(rows: Table) -> None:
-    outcomes = train([experiment(FASTER), experiment(SLOWER)], rows, out_of_time=lambda: True)
-    assert {(one.state, one.reason) for one in outcomes} == {("pruned", "out of time")}
-    assert all(one.score is not None for one in outcomes)
+def test_all_trials_stop_when_time_is_over(rows: Table) -> None:
+    trained = train([experiment(FASTER), experiment(SLOWER)], rows, out_of_time=lambda: True)
+    results = [one.result for one in trained]
+    assert {(one.state, one.reason) for one in results} == {("pruned", "out of time")}
+    assert all(one.score is not None for one in results)
 
 
 def test_a_trial_that_diverges_has_failed_and_the_others_are_complete(rows: Table) -> None:
     configs = [experiment(FASTER), experiment(WILD), experiment(SLOWER)]
     first, wild, last = train(configs, rows, pruning=Pruning(first_epoch=5, factor=2))
-    assert (wild.state, wild.score, wild.weights) == ("failed", None, [])
-    assert wild.reason is not None
-    assert wild.reason.startswith("diverged: the loss became ")
-    assert wild.epochs == len(wild.curves) < 6
-    assert first.state == "complete"
-    assert last.state == "pruned"
+    assert (wild.result.state, wild.result.score, wild.weights) == ("failed", None, [])
+    assert wild.result.reason is not None
+    assert wild.result.reason.startswith("diverged: the loss became ")
+    assert wild.result.epochs == len(wild.curves) < 6
+    assert first.result.state == "complete"
+    assert last.result.state == "pruned"
     alone = train([configs[0]], rows)[0]
-    assert first.score == pytest.approx(alone.score, rel=1e-4)
+    assert first.result.score == pytest.approx(alone.result.score, rel=1e-4)
 
 
 @pytest.mark.parametrize("score", Score)
-def test_a_logarithm_too_great_for_any_number_is_a_failure(score: Score) -> None:
-    rows = trials.table(learning_the_logarithm(prepared()))
+def test_a_logarithm_whose_exponential_overflows_is_a_failure(score: Score) -> None:
+    rows = trials.table(with_log_target(prepared()))
     far = experiment(SGD(learning_rate=300.0), loss=Loss.mae)
-    (outcome,) = train([far], rows, score=score)
-    (last,) = outcome.history.tail(1).to_dict("records")
+    (trained,) = train([far], rows, score=score)
+    (last,) = trained.history.tail(1).to_dict("records")
     assert np.isfinite(last["loss"])
-    assert outcome.state == "complete"
+    assert trained.result.state == "complete"
     further = experiment(SGD(learning_rate=1e4), loss=Loss.mae)
     near, wild = train([experiment(FASTER, loss=Loss.mae), further], rows, score=score)
-    assert (wild.state, wild.score, wild.weights) == ("failed", None, [])
-    assert wild.reason == f"diverged: the {score.value} became inf"
-    assert wild.epochs == len(wild.curves) == 6
-    assert near.state == "complete"
+    assert (wild.result.state, wild.result.score, wild.weights) == ("failed", None, [])
+    assert wild.result.reason == f"diverged: the {score.value} became inf"
+    assert wild.result.epochs == len(wild.curves) == 6
+    assert near.result.state == "complete"
 
 
-def test_the_epochs_are_told_of(rows: Table) -> None:
-    told: list[tuple[int, float]] = []
-    outcomes = train(
-        [experiment(FASTER), experiment(SLOWER)],
-        rows,
-        on_epochs=lambda epochs, best: told.append((epochs, best)),
-    )
-    assert sum(epochs for epochs, _ in told) == 6
-    least = min(one.history["validation_loss"].min() for one in outcomes)
-    assert told[-1][1] == pytest.approx(least)
+def test_the_lowest_loss_so_far_is_reported(rows: Table) -> None:
+    reported: list[float] = []
+    trained = train([experiment(FASTER), experiment(SLOWER)], rows, on_epochs=reported.append)
+    lowest = min(one.history["validation_loss"].min() for one in trained)
+    assert reported == sorted(reported, reverse=True)
+    assert reported[-1] == pytest.approx(lowest)
+
+
+def test_experiments_of_any_structure_are_trained_in_their_order(rows: Table) -> None:
+    linear = experiment(layers=MLP[1:])
+    trained = trials.train_all([linear, experiment(), experiment(WILD), linear], rows, Score.rmse)
+    assert [len(one.weights) for one in trained] == [2, 4, 0, 2]
+    (alone,) = train([experiment()], rows)
+    assert trained[1].result.score == pytest.approx(alone.result.score, rel=1e-4)
+    assert trained[0].result == trained[3].result
+    assert trained[2].result.state == "failed"
+
+
+def test_training_again_gives_the_same_weights(rows: Table) -> None:
+    one, again = (trials.train_all([experiment()], rows, Score.rmse)[0] for _ in range(2))
+    assert again.result == one.result
+    for array, other in zip(again.weights, one.weights, strict=True):
+        np.testing.assert_array_equal(array, other)
 
 
 def changed_in_one_thing() -> dict[str, Config]:
@@ -294,22 +295,24 @@ def changed_in_one_thing() -> dict[str, Config]:
 
 
 def test_a_fingerprint_differs_with_each_setting() -> None:
-    prints = {trials.fingerprint(config, MADE_OF) for config in changed_in_one_thing().values()}
+    prints = {
+        trials.fingerprint(config, INPUT_HASHES) for config in changed_in_one_thing().values()
+    }
     assert len(prints) == len(changed_in_one_thing())
-    assert trials.fingerprint(experiment(), MADE_OF) in prints
+    assert trials.fingerprint(experiment(), INPUT_HASHES) in prints
 
 
 def test_a_fingerprint_differs_with_data_and_code() -> None:
-    others = [{}, {"data/raw/table.csv": "beef"}, {**MADE_OF, "pipeline/network.py": "c0ffee"}]
-    prints = {trials.fingerprint(experiment(), made_of) for made_of in (MADE_OF, *others)}
+    others = [{}, {"data/raw/table.csv": "beef"}, {**INPUT_HASHES, "pipeline/network.py": "c0ffee"}]
+    prints = {trials.fingerprint(experiment(), hashes) for hashes in (INPUT_HASHES, *others)}
     assert len(prints) == 4
 
 
-def test_a_fingerprint_is_not_of_names_nor_of_the_search() -> None:
+def test_a_fingerprint_ignores_names_and_the_sweep() -> None:
     named = experiment()
     named.conf.model, named.conf.sweep = "mlp", "default"
     named.sweep.trials, named.tracking.enabled = 9, False
-    assert trials.fingerprint(named, MADE_OF) == trials.fingerprint(experiment(), MADE_OF)
+    assert trials.fingerprint(named, INPUT_HASHES) == trials.fingerprint(experiment(), INPUT_HASHES)
 
 
 def test_another_seed_is_all_that_changes() -> None:
@@ -319,10 +322,10 @@ def test_another_seed_is_all_that_changes() -> None:
 def test_early_stopping_keeps_the_best_epoch_s_weights(rows: Table) -> None:
     stopping = EarlyStopping(enabled=True, patience=3)
     config = experiment(SGD(learning_rate=0.4), epochs=30, early_stopping=stopping)
-    (outcome,) = train([config], rows)
-    losses = outcome.history["validation_loss"]
+    (trained,) = train([config], rows)
+    losses = trained.history["validation_loss"]
     assert losses.argmin() < len(losses) - 1
-    part = held(rows.parts["validation"])
-    predicted = trials.answers(outcome.weights, MLP, part.x)
+    part = in_memory(rows.parts["validation"])
+    predicted = trials.predict_block(trained.weights, MLP, part.x)
     loss = float(keras.losses.MeanSquaredError()(part.y[:, 0], predicted))
     assert loss == pytest.approx(losses.min(), rel=1e-4)

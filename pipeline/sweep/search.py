@@ -1,0 +1,229 @@
+"""The search: asks the study for trials, trains them, and reports their results."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.compose.schema import Config, Sweep, experiment_parameters
+from pipeline.dataset.curves import CURVES
+from pipeline.network.backend import tf
+from pipeline.runtime.errors import UserError
+from pipeline.sweep import trials
+from pipeline.sweep.space import Space
+from pipeline.sweep.storage import STORAGE_ERRORS
+from pipeline.sweep.study import Study, Trial
+from pipeline.sweep.summary import (
+    best_trial,
+    is_summarised,
+    print_best,
+    print_summary,
+    record_summary,
+    summarise,
+    write_summary,
+)
+from pipeline.sweep.trial_result import TrialResult
+from pipeline.sweep.trials import Table
+from pipeline.tables.preparation import Prepared
+from pipeline.tracking.client import Recorder
+from pipeline.tracking.trial_files import SWEEPS, Curves, Record, batches, read_batch, write_batch
+from pipeline.training.progress import Progress
+
+REUSED = "trained before: result reused"
+NO_CURVES = np.zeros((0, len(CURVES)), np.float32)
+# A result and its curves, (epochs, len(CURVES)).
+Trained = tuple[TrialResult, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a sweep's trials are trained from, and where their results go.
+
+    Attributes
+    ----------
+    space
+        The keys that vary, and the experiment.
+    rows
+        What the trials are trained and scored on.
+    study
+        Where trials are asked for and reported to.
+    recorder
+        Where their curves go.
+    input_hashes
+        The hashes of data and code by path.
+    out_of_time
+        Whether to stop.
+    """
+
+    space: Space
+    rows: Table
+    study: Study
+    recorder: Recorder
+    input_hashes: Mapping[str, str]
+    out_of_time: Callable[[], bool]
+    curves: Curves = field(default_factory=lambda: Curves(SWEEPS))
+
+    @property
+    def sweep(self) -> Sweep:
+        return self.space.experiment.sweep
+
+    @property
+    def folder(self) -> Path:
+        return SWEEPS / self.study.name
+
+    def run(self) -> None:
+        """Trains batch after batch until the study has no more trials or time is over."""
+        self._report_files()
+        finished = self.study.finished()
+        if finished:
+            print(f"sweep {self.study.name}: {finished} trials have finished before", flush=True)
+        if self.rows.streaming:
+            print("the rows are encoded block by block during training", flush=True)
+        known = self.study.complete_results()
+        shown: dict[str, float] = {}
+        with Progress(self.sweep.trials, "trial") as progress:
+            progress.advance(min(finished, self.sweep.trials))
+
+            def on_epochs(loss: float) -> None:
+                progress.advance(0, **shown, loss=loss)
+
+            while not self.out_of_time():
+                asked = self.study.ask(self.sweep.parallel_trials, self.sweep.trials)
+                if not asked:
+                    break
+                records = self._train(asked, known, on_epochs)
+                known |= {
+                    one.fingerprint: _result(one) for one in records if one.state == "complete"
+                }
+                scores = [one.score for one in records if one.score is not None]
+                if scores:
+                    shown["best"] = min(*scores, shown.get("best", math.inf))
+                progress.advance(len(records), **shown)
+
+    def _report_files(self) -> None:
+        """Reports to the study and to MLflow what an interrupted sweep has only written."""
+        reported = self.study.results()
+        for path in batches(self.folder):
+            missing = [one for one in read_batch(path) if one.number not in reported]
+            if missing:
+                self.study.report({one.number: _result(one) for one in missing})
+            self.recorder.send("trials", path=str(path.resolve()))
+
+    def _train(
+        self,
+        asked: Sequence[Trial],
+        known: Mapping[str, TrialResult],
+        on_epochs: Callable[[float], None],
+    ) -> list[Record]:
+        """Trains a batch, writes it, and reports it. A result that is known by its fingerprint
+        is not computed again."""
+        began = time.time()
+        configs: dict[int, Config] = {}
+        prints: dict[int, str] = {}
+        results: dict[int, Trained] = {}
+        for number, values in ((trial.number, trial.values) for trial in asked):
+            try:
+                configs[number] = self.space.config(values)
+            except UserError as error:
+                results[number] = TrialResult("failed", None, 0, str(error)), NO_CURVES
+                continue
+            prints[number] = trials.fingerprint(configs[number], self.input_hashes)
+            if prints[number] in known:
+                reused = replace(known[prints[number]], reason=REUSED)
+                results[number] = reused, self.curves.of(prints[number])
+        results |= self._train_groups(
+            {number: one for number, one in configs.items() if number not in results}, on_epochs
+        )
+        ended = time.time()
+        records = [
+            Record(
+                number=trial.number,
+                state=result.state,
+                score=result.score,
+                epochs=result.epochs,
+                reason=result.reason,
+                fingerprint=prints.get(trial.number, ""),
+                values=dict(trial.values),
+                configuration=experiment_parameters(configs[trial.number])
+                if trial.number in configs
+                else {},
+                began=began,
+                ended=ended,
+                curves=curves,
+            )
+            for trial, (result, curves) in ((trial, results[trial.number]) for trial in asked)
+        ]
+        path = write_batch(self.folder, records)
+        self.recorder.send("trials", path=str(path.resolve()))
+        self.study.report({one.number: _result(one) for one in records})
+        return records
+
+    def _train_groups(
+        self, configs: Mapping[int, Config], on_epochs: Callable[[float], None]
+    ) -> dict[int, Trained]:
+        """The results of experiments, by number; they fail together if their group needs more
+        memory than there is."""
+        numbers = list(configs)
+        results: dict[int, Trained] = {}
+        for indices in trials.group(list(configs.values()), streaming=self.rows.streaming):
+            group = [numbers[index] for index in indices]
+            try:
+                trained = trials.train_group(
+                    [configs[number] for number in group],
+                    self.rows,
+                    score=self.sweep.score,
+                    pruning=self.sweep.pruning,
+                    out_of_time=self.out_of_time,
+                    on_epochs=on_epochs,
+                )
+            except (tf.errors.OpError, MemoryError) as error:
+                reason = " ".join(str(error).split())[:300] or type(error).__name__
+                failed = TrialResult("failed", None, 0, reason)
+                results |= dict.fromkeys(group, (failed, NO_CURVES))
+            else:
+                pairs = [(one.result, one.curves.astype(np.float32)) for one in trained]
+                results |= dict(zip(group, pairs, strict=True))
+        return results
+
+
+def run_sweep(search: Search, prepared: Prepared) -> None:
+    """Searches, and writes the summary unless other workers are still training.
+
+    Raises
+    ------
+    UserError
+        If the disk is full or the database cannot be reached; finished trials are kept.
+    """
+    space, study, rows = search.space, search.study, search.rows
+    metric = f"{rows.scored_part} {search.sweep.score.value}"
+    try:
+        search.run()
+        finished = study.finished()
+        print_best(best_trial(space, study), finished, metric)
+        if study.running():
+            print("other workers are still training; the last worker writes the summary")
+        elif is_summarised(search.folder, finished):
+            print(f"the summary has been written before: {search.folder}/results/")
+        else:
+            summary = summarise(space, study, rows, search.folder)
+            write_summary(summary, study, rows, prepared)
+            record_summary(summary, search.recorder, prepared.parts["train"].head(3))
+            print_summary(summary)
+    except KeyboardInterrupt:
+        print_best(best_trial(space, study), study.finished(), metric)
+        print("interrupted; the same command continues the sweep")
+        raise
+    except STORAGE_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"the sweep stopped: {reason}; finished trials are kept, and the same command"
+            " continues the sweep"
+        ) from error
+
+
+def _result(record: Record) -> TrialResult:
+    return TrialResult(record.state, record.score, record.epochs, record.reason, record.fingerprint)

@@ -1,0 +1,346 @@
+"""Sweeps in this process: what they train, what they do not, what they print, and the commands
+that begin and promote them."""
+
+import errno
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from optuna.trial import TrialState
+
+from pipeline.stages import configure, evaluate, prepare, train
+from pipeline.sweep import command, search, trials
+from pipeline.sweep.study import Study
+from pipeline.tracking.trial_files import Record, batches, read_batch, write_batch
+from tests.imports import ROOT
+
+# TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so. Optuna's
+# figures are experimental in their interface.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+]
+
+RATE = "optimizer.learning_rate=0.001,0.002,0.003,0.004"
+# Seven values of which two are composed.
+SEED = "training.seed=tag(int, interval(1, 7))"
+QUICK = (
+    "tracking=off", "training.epochs=20", "sweep.seeds=0", "sweep.ensemble=0",
+    "sweep.parallel_trials=4", "sweep.pruning.enabled=false", "sweep.sampler=grid",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository, as far as a sweep without tracking reads it."""
+    copy = tmp_path_factory.mktemp("sweep")
+    for folder in ("conf", "data/raw", "data/schema", "pipeline"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("data/config.yaml", "dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / file, copy / file)
+    return copy
+
+
+@pytest.fixture(autouse=True)
+def _inside(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(root)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture(scope="module")
+def four(root: Path) -> str:
+    """What a sweep of four trials, named four, prints."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        printed: list[str] = []
+        patch.setattr("builtins.print", lambda *line, **_: printed.append(" ".join(line)))
+        sweep("four", RATE, "sweep.seeds=2")
+    return "\n".join(printed)
+
+
+def sweep(name: str, *overrides: str) -> None:
+    command.sweep_command([*QUICK, f"sweep.name={name}", *overrides])
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    """The exit status of the command with these arguments."""
+    monkeypatch.setattr(sys, "argv", ["sweep", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        command.main()
+    return caught.value.code
+
+
+def records(name: str) -> dict[int, Record]:
+    """The trials that are written, by number; none is written twice."""
+    listed = [one for path in batches(Path("data/sweeps") / name) for one in read_batch(path)]
+    found = {record.number: record for record in listed}
+    assert len(found) == len(listed)
+    return found
+
+
+def values(record: Record) -> tuple[str, ...]:
+    """The values of the keys that vary."""
+    return tuple(vars(record)["values"].values())
+
+
+def leave_running_trials() -> None:
+    """Assigns the trials that are running to a process of this machine that has ended."""
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    storage = optuna.storages.RDBStorage("sqlite:///sweeps.db")
+    for study in storage.get_all_studies():
+        for trial in storage.get_all_trials(study._study_id, states=[TrialState.RUNNING]):
+            worker = f"{socket.gethostname()}/{ended.pid}/1700000000"
+            storage.set_trial_user_attr(trial._trial_id, "worker", worker)
+
+
+def failing(function: Callable[..., Any], error: BaseException, after: int) -> Callable[..., Any]:
+    """The function, which raises error after that many calls."""
+    left = iter(range(after))
+
+    def called(*arguments: Any) -> Any:
+        if next(left, None) is None:
+            raise error
+        return function(*arguments)
+
+    return called
+
+
+def test_every_point_of_a_grid_is_trained(four: str) -> None:
+    found = records("four")
+    assert sorted(found) == [0, 1, 2, 3]
+    assert {record.state for record in found.values()} == {"complete"}
+    assert all(record.curves.shape == (20, 5) for record in found.values())
+    assert four
+
+
+def test_the_summary_is_printed_and_written(four: str) -> None:
+    number = r"[\d.e-]+"
+    expected = rf"""best of 4 trials: trial (\d), train rmse {number}, optimizer.\w+=0.00\d
+winner, retrained alone: rmse train {number} \(trial \1: {number}\)
+mean of 2 other seeds: rmse train {number}; selection bias \(optimism\) on train: -?{number}
+starting experiment: rmse train {number}
+least squares: rmse train 0
+winner model: data/sweeps/four/model
+to write its values to params.yaml: python -m pipeline.sweep promote
+tables and figures: data/sweeps/four/results/"""
+    assert re.fullmatch(expected, four), four
+    folder = Path("data/sweeps/four")
+    winner = pd.read_csv(folder / "results/winner.csv").set_index("model")
+    seeds = [name for name in winner.index if name.startswith("seed ")]
+    assert list(winner.index) == ["winner", "start", "least_squares", *seeds]
+    assert len(seeds) == 2
+    best = min(record.score or np.inf for record in records("four").values())
+    assert winner["train"]["winner"] == pytest.approx(best, rel=1e-3)
+    table = pd.read_csv(folder / "results/trials.csv")
+    assert table["score"].tolist() == sorted(table["score"])
+    assert (folder / "model/model.keras").is_file()
+    assert not (folder / "ensemble").exists()
+
+
+@pytest.mark.usefixtures("four")
+def test_the_same_command_again_trains_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep("four", RATE, "sweep.seeds=2")
+    assert len(records("four")) == 4
+    printed = capsys.readouterr().out
+    assert "sweep four: 4 trials have finished before" in printed
+    assert "the summary has been written before: data/sweeps/four/results/" in printed
+
+
+@pytest.mark.usefixtures("four")
+def test_a_trial_of_another_sweep_is_not_trained_again() -> None:
+    sweep("five", f"{RATE},0.005")
+    known, found = records("four"), records("five")
+    by_rate = {values(record): record for record in found.values()}
+    assert by_rate[("0.005",)].reason is None
+    for record in known.values():
+        again = by_rate[values(record)]
+        assert (again.reason, again.score) == ("trained before: result reused", record.score)
+        assert len(again.curves) == record.epochs
+        np.testing.assert_array_equal(again.curves, record.curves)
+
+
+@pytest.mark.usefixtures("four")
+def test_the_stages_reproduce_the_winner_that_is_promoted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = Path("params.yaml")
+    before = params.read_text("utf-8")
+    try:
+        monkeypatch.setattr(sys, "argv", ["sweep", "promote", "--name", "four"])
+        command.main()
+        best = json.loads(Path("data/sweeps/four/winner.json").read_text("utf-8"))
+        rate = dict(one.split("=") for one in best["overrides"])["optimizer.learning_rate"]
+        assert capsys.readouterr().out == (
+            f"params.yaml now has the values of trial {best['trial']}:\n"
+            f"  training.epochs: 20\n  optimizer.learning_rate: {rate}\n"
+            "to train and evaluate it: dvc repro\n"
+        )
+        assert before.splitlines()[0] in params.read_text("utf-8")
+        params.write_text(params.read_text("utf-8") + "tracking: {enabled: false}\n", "utf-8")
+        for stage in (configure, prepare, train, evaluate):
+            stage.main()
+        metrics = json.loads(Path("data/metrics.json").read_text("utf-8"))
+        winner = pd.read_csv("data/sweeps/four/results/winner.csv").set_index("model")
+        assert metrics["in_sample"]["rmse"] == pytest.approx(winner["train"]["winner"], rel=1e-6)
+    finally:
+        params.write_text(before, "utf-8")
+
+
+def test_trials_that_diverge_or_contradict_themselves_do_not_end_the_sweep(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    space = ("optimizer.learning_rate=0.0015,1000", "optimizer.momentum=0.0,0.5")
+    sweep("mixed", *space, "optimizer.nesterov=true,false")
+    reasons = {
+        values(record): (record.state, record.reason or "") for record in records("mixed").values()
+    }
+    for momentum, nesterov in (("0.0", "False"), ("0.5", "False"), ("0.5", "True")):
+        assert reasons["0.0015", momentum, nesterov] == ("complete", "")
+        state, reason = reasons["1000", momentum, nesterov]
+        assert state == "failed"
+        assert "diverged: the loss became" in reason
+    for rate in ("0.0015", "1000"):
+        contradiction = "optimizer: nesterov needs a momentum above 0"
+        assert reasons[rate, "0.0", "True"] == ("failed", contradiction)
+    assert "best of 8 trials: trial " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("no room")])
+def test_a_group_that_does_not_fit_into_memory_fails(
+    error: MemoryError, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def too_large(*_arguments: Any, **_options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(trials, "train_group", too_large)
+    name = f"large{len(str(error))}"
+    sweep(name, SEED, f"training.epochs={4 + len(str(error))}")
+    reasons = {record.reason for record in records(name).values()}
+    assert reasons == {str(error) or "MemoryError"}
+    assert capsys.readouterr().err == (
+        f"warning: no trial has a score; data/sweeps/{name}/results/trials.csv lists the reasons\n"
+    )
+
+
+def test_an_interrupted_sweep_loses_nothing_and_is_continued(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "stopped"
+    arguments = (*QUICK, f"sweep.name={name}", SEED, "training.epochs=6", "sweep.parallel_trials=2")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "a.npz")
+    with monkeypatch.context() as disk:
+        disk.setattr(search, "write_batch", failing(write_batch, full, after=1))
+        assert run(disk, *arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"error: the sweep stopped: .*No space left on device.*continues.*", line)
+    assert len(records(name)) == 2
+    leave_running_trials()
+    with monkeypatch.context() as pressed:
+        # As Ctrl-C does.
+        pressed.setattr(search, "write_batch", failing(write_batch, KeyboardInterrupt(), after=1))
+        assert run(pressed, *arguments) == 130
+    printed = capsys.readouterr()
+    assert re.search(r"best of 4 trials: trial \d, train rmse ", printed.out)
+    assert printed.out.endswith("interrupted; the same command continues the sweep\n")
+    assert printed.err == "interrupted\n"
+    assert len(records(name)) == 4
+    leave_running_trials()
+    with monkeypatch.context() as crash:
+        crash.setattr(Study, "report", failing(Study.report, SystemExit(1), after=0))
+        assert run(crash, *arguments) == 1
+    assert len(records(name)) == 6
+    leave_running_trials()
+    command.sweep_command(arguments)
+    assert sorted(records(name)) == list(range(7))
+    assert "best of 7 trials: " in capsys.readouterr().out
+
+
+def test_a_sweep_out_of_time_stops_and_writes_its_summary(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sweep("late", SEED, "sweep.minutes=1e-9", "sweep.trials=1000")
+    assert records("late") == {}
+    printed = capsys.readouterr()
+    assert "0 trials finished; none has a score yet" in printed.out
+    assert "no trial has a score" in printed.err
+
+
+def test_while_another_worker_trains_the_summary_waits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Study, "running", lambda _study: 1)
+    sweep("shared", SEED, "training.epochs=5")
+    assert "other workers are still training; the last worker writes" in capsys.readouterr().out
+    assert not Path("data/sweeps/shared/results").exists()
+
+
+@pytest.mark.usefixtures("four")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the space is empty"),
+        (["optimizer.rate=1,2"], "unknown key optimizer.rate"),
+        ([RATE, "sweep.trials=0"], "sweep.trials is 0, but must be at least 1"),
+        (["optimizer.learning_rate=interval(1, 0.1)"], "not above its start"),
+        (["optimizer.learning_rate=0.1,much"], "optimizer.learning_rate"),
+        (["tracking=off", "training.seed=1,2", "sweep.name=four"], "belongs to another space"),
+        (
+            ["tracking=off", RATE, "sweep.storage=sqlite:////dev/null/sweeps.db"],
+            "cannot be used",
+        ),
+        ([RATE, "sweep.name=a/b"], "sweep.name: 'a/b'"),
+        (["promote", "--name", "none"], "no such sweep has finished"),
+        (["promote", "--name", "four", "--trial", "77"], "has no trial 77"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, *arguments) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+@pytest.mark.parametrize("arguments", [["--tirals=3"], ["promote", "--nmae", "four"]])
+def test_an_unknown_option_is_one_line(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, *arguments) == 2
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("error: unrecognized arguments: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage"),
+    [
+        (["--help"], "usage: python -m pipeline.sweep [-h] [KEY=VALUES ...]\n"),
+        (["promote", "--help"], "usage: python -m pipeline.sweep promote [-h] [--name NAME]"),
+    ],
+)
+def test_help_shows_the_usage(
+    arguments: list[str],
+    usage: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, *arguments) == 0
+    assert capsys.readouterr().out.startswith(usage)
