@@ -132,11 +132,7 @@ def test_a_stage_depends_on_the_code_that_it_reaches_and_on_no_other(stage: str)
     ],
 )
 def test_a_heavy_library_is_imported_in_one_place(library: str, owner: str) -> None:
-    users = {
-        module
-        for module in PIPELINE
-        if library in libraries(module)
-    }
+    users = {module for module in PIPELINE if library in libraries(module)}
     assert users == {owner}
 
 
@@ -145,11 +141,7 @@ def test_a_heavy_library_is_imported_in_one_place(library: str, owner: str) -> N
     [("optuna", "sweep"), ("mlflow", "tracking"), ("jinja2", "tables")],
 )
 def test_a_library_belongs_to_one_package(library: str, package: str) -> None:
-    users = {
-        package_of(module)
-        for module in PIPELINE
-        if library in libraries(module)
-    }
+    users = {package_of(module) for module in PIPELINE if library in libraries(module)}
     assert users == {package}
 
 

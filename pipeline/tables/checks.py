@@ -50,7 +50,7 @@ KINDS = {
         "groups are in more than one part",
         "split by them with data.split.by=group data.split.column={name}",
     ),
-    "target_copy": Description("is nearly equal to the target", LEAVE_OUT),
+    "target_copy": Description("is a copy of the target", LEAVE_OUT),
     "target_sum": Description(
         "the target is computed from features", "leave one of them out with data.leave_out"
     ),

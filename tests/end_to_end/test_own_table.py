@@ -156,7 +156,7 @@ def test_a_planted_leak_is_one_line_and_a_way_out(clone: Clone) -> None:
     with in_its_place(clone, houses().assign(cents=lambda rows: rows["price"] * 100)):
         (line,) = refused(clone)
     assert "column 'cents': " in line
-    assert "equals the target" in line
+    assert "is a copy of the target" in line
     assert "data.lint.accept=[target_copy:cents]" in line
 
 

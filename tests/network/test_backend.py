@@ -6,10 +6,7 @@ import sys
 CODE = """
 import sys
 from pipeline.network.backend import keras, tf
-assert "sklearn" not in sys.modules
-assert "matplotlib" not in sys.modules
-import matplotlib.pyplot
-import sklearn.metrics
+assert not {"matplotlib", "sklearn"} & set(sys.modules)
 print(keras.backend.backend(), int(tf.constant(1)))
 """
 

@@ -301,7 +301,7 @@ NAME = Finding("identifier", "car name", "312 of 398 values are unique")
 
 def test_a_finding_is_one_line_with_a_remedy() -> None:
     assert COPY.message("data/raw/a.csv") == (
-        "data/raw/a.csv, column 'price_eur': is nearly equal to the target (r = 0.99999);"
+        "data/raw/a.csv, column 'price_eur': is a copy of the target (r = 0.99999);"
         " leave it out with data.leave_out=[price_eur],"
         " or accept it with data.lint.accept=[target_copy:price_eur]"
     )

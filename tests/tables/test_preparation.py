@@ -488,7 +488,7 @@ def test_a_target_that_cannot_be_learned_is_refused(
 
 def test_a_copied_target_is_refused() -> None:
     text = refusal(table().assign(twin=lambda rows: rows["y"] / 2))
-    assert text.startswith("t.csv, column 'twin': is nearly equal to the target (r = 1.00000)")
+    assert text.startswith("t.csv, column 'twin': is a copy of the target (r = 1.00000)")
 
 
 # New rows
