@@ -11,6 +11,6 @@ print(keras.backend.backend(), int(tf.constant(1)))
 """
 
 
-def test_the_import_prints_nothing_and_leaves_optional_libraries_importable() -> None:
+def test_the_import_prints_nothing_and_loads_no_optional_library() -> None:
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("tensorflow 1\n", "", 0)
