@@ -1,4 +1,5 @@
-"""data/model/ + data/prepared/  ->  data/evaluation/, data/metrics.json, the whole run."""
+"""Evaluates data/model/ on data/prepared/: data/evaluation/ gets predictions and figures,
+data/metrics.json the errors of each part."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""data/prepared/  ->  data/model/: the trained network, its history, its weights."""
+"""Trains the network on data/prepared/: data/model/ gets the model, its history and weights."""
 
 import shutil
 

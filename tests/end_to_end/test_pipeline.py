@@ -238,7 +238,7 @@ def test_a_keras_callback_has_its_place_in_the_train_stage(
     with clone.inside(), untracked(clone):
         edited.main()
     file.unlink()
-    assert "the weights are of no epoch, but a callback's" in capsys.readouterr().out
+    assert "the weights are those of a Keras callback" in capsys.readouterr().out
     rates = pd.read_csv(clone.root / "data/model/history.csv")["learning_rate"]
     assert rates.head(3).tolist() == pytest.approx([0.01, 0.005, 0.01 / 3])
     saved = np.load(clone.root / "data/model/weights_after.npz")
