@@ -32,7 +32,7 @@ def sweep(clone: Path, *arguments: str) -> tuple[float, float]:
     return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
-def the_usual_loop(trials: int, epochs: int, layers: int, *, tracked: bool) -> float:
+def usual_loop(trials: int, epochs: int, layers: int, *, tracked: bool) -> float:
     """Seconds a trial of Optuna, keras.fit and MLflow's client, in this process."""
     import mlflow
     import optuna
@@ -85,7 +85,7 @@ def floor() -> float:
     their databases, without a trial."""
     with tempfile.TemporaryDirectory() as folder:
 
-        def together() -> None:
+        def start_all() -> None:
             waiting = [
                 subprocess.Popen(
                     [sys.executable, "-c", code], cwd=folder, stderr=subprocess.DEVNULL
@@ -96,16 +96,16 @@ def floor() -> float:
             if any(ended):
                 raise RuntimeError("an import failed")
 
-        return clocked(together)
+        return clocked(start_all)
 
 
 def notebook() -> None:
     """Many trials of the notebook's network, every curve tracked."""
     lines = []
-    loop = the_usual_loop(6, 100, 0, tracked=True)
-    least = median(floor() for _ in range(3))
+    loop = usual_loop(6, 100, 0, tracked=True)
+    start = median(floor() for _ in range(3))
     lines.append(
-        ["256, if they took no time", least, 256 / least * 60, 60 / loop, loop * 256 / least, ""]
+        ["256, if they took no time", start, 256 / start * 60, 60 / loop, loop * 256 / start, ""]
     )
     for trials in (256, 1024):
         with tempfile.TemporaryDirectory() as folder:
@@ -131,20 +131,20 @@ def notebook() -> None:
     )  # fmt: skip
 
 
-def middling() -> None:
-    """64 trials of 50 epochs on a middling table."""
+def medium() -> None:
+    """64 trials of 50 epochs on a medium table."""
     with tempfile.TemporaryDirectory() as folder:
         clone = cloned(folder)
         x, y = table()
         frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(FEATURES)]).assign(y=y[:, 0])
-        frame.to_csv(clone / "data/raw/middling.csv", index=False)
-        (clone / "conf/data/middling.yaml").write_text(
-            "path: data/raw/middling.csv\ntarget: y\nfeatures: null\nnew_rows: null\n"
+        frame.to_csv(clone / "data/raw/medium.csv", index=False)
+        (clone / "conf/data/medium.yaml").write_text(
+            "path: data/raw/medium.csv\ntarget: y\nfeatures: null\nnew_rows: null\n"
             "scale_inputs: none\nscale_target: none\n"
             "split: {validation: 0.0, test: 0.0, seed: 0}\n"
         )
         seconds, _ = sweep(
-            clone, "data=middling", "model=mlp", "optimizer=adamw",
+            clone, "data=medium", "model=mlp", "optimizer=adamw",
             "optimizer.learning_rate=tag(log, interval(1e-4, 1e-2))",
             "optimizer.weight_decay=tag(log, interval(1e-4, 1e-1))",
             "model.layers.0.dropout=interval(0.01, 0.5)",
@@ -152,7 +152,7 @@ def middling() -> None:
             f"training.batch_size={BATCH}", "training.epochs=50", "sweep.trials=64", *PLAIN,
         )  # fmt: skip
     epochs = 2
-    loop = the_usual_loop(2, epochs, 2, tracked=False) * 50 / epochs
+    loop = usual_loop(2, epochs, 2, tracked=False) * 50 / epochs
     show(
         f"64 trials of 50 epochs, {ROWS:,} × {FEATURES} rows, {UNITS}-{UNITS};"
         " rate, dropout and decay vary",
@@ -170,8 +170,6 @@ def quality() -> None:
     from sklearn.linear_model import RidgeCV
 
     from pipeline.compose.experiment import compose
-    from pipeline.compose.schema import Config
-    from pipeline.config.section import typed
     from pipeline.tables.preparation import prepare
 
     lines = []
@@ -180,28 +178,28 @@ def quality() -> None:
         base = ["data=diabetes", "model=mlp", "optimizer=adamw", "training=early_stopping"]
         seconds, _ = sweep(clone, *base, "sweep=mlp", "sweep.name=quality", "training.seed=0")
         with (clone / "data/sweeps/quality/results/winner.csv").open() as file:
-            winner = {row["what"].split()[0]: row for row in csv.DictReader(file)}
-        default = typed(Config, compose(clone, [*base, "training.seed=0"]))
-        made = prepare(default.data)
+            results = {row["model"].split()[0]: row for row in csv.DictReader(file)}
+        default = compose(clone, [*base, "training.seed=0"]).config
+        data = prepare(default.data)
     begun = time.perf_counter()
-    from pipeline.sweep import trials, winning
+    from pipeline.sweep import trials, winner
 
-    rows = trials.table(made)
-    (alone,) = winning.train_all([default], rows, default.sweep.score)
+    rows = trials.table(data)
+    (alone,) = trials.train_all([default], rows, default.sweep.score)
     took = time.perf_counter() - begun
-    errors = winning.errors(winning.predictions(alone, default, rows), rows, default.sweep.score)
+    errors = winner.errors(alone, default, rows, default.sweep.score)
     lines.append(["the default, 64-64", errors["validation"], errors["test"], took])
-    for what in ("winner", "ensemble"):
-        if what in winner:
-            row = winner[what]
+    for name in ("winner", "ensemble"):
+        if name in results:
+            row = results[name]
             lines.append(
-                [f"the sweep's {what}", float(row["validation"]), float(row["test"]), seconds]
+                [f"the sweep's {name}", float(row["validation"]), float(row["test"]), seconds]
             )
-    names = made.encoding.columns
-    centre, spread = made.parts["train"][names].mean(), made.parts["train"][names].std()
-    scaled = {name: (part[names] - centre) / spread for name, part in made.parts.items()}
-    true = {name: part[made.contract.target] for name, part in made.parts.items()}
-    for what, model in {
+    names = data.encoding.columns
+    centre, spread = data.parts["train"][names].mean(), data.parts["train"][names].std()
+    scaled = {name: (part[names] - centre) / spread for name, part in data.parts.items()}
+    true = {name: part[data.contract.target] for name, part in data.parts.items()}
+    for name, model in {
         "ridge": RidgeCV(np.geomspace(1e-3, 1e3, 25)),
         "gradient boosting": HistGradientBoostingRegressor(random_state=0),
     }.items():
@@ -210,7 +208,7 @@ def quality() -> None:
             part: float(np.sqrt(np.square(model.predict(scaled[part]) - true[part]).mean()))
             for part in ("validation", "test")
         }
-        lines.append([what, reached["validation"], reached["test"], took])
+        lines.append([name, reached["validation"], reached["test"], took])
     show(
         "Quality: diabetes, RMSE; the best is chosen by the validation part",
         ["", "validation", "test", "seconds"],

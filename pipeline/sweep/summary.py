@@ -110,7 +110,7 @@ def print_best(best: BestTrial | None, finished: int, metric: str) -> None:
     else:
         values = " ".join(best.overrides)
         print(
-            f"best of {finished} trials: trial {best.number}, {metric} {best.result.score:.6g},"
+            f"best of {finished} trials: trial {best.number}, {metric} {best.result.score:.6g}:"
             f" {values}"
         )
 
@@ -124,21 +124,25 @@ def print_summary(summary: Summary) -> None:
     else:
         score = winner.score.value
         print(
-            f"winner, retrained alone: {score} {_by_part(winner.winner.errors)}"
-            f" (trial {best.number}: {best.result.score:.6g})"
+            f"winner (trial {best.number}), retrained alone:"
+            f" {_by_part(score, winner.winner.errors)}; {best.result.score:.6g} in the sweep"
         )
         if winner.optimism is not None:
             print(
-                f"mean of {len(winner.seeds)} other seeds: {score} {_by_part(winner.seeds_mean)};"
+                f"other seeds, mean of {len(winner.seeds)}: {_by_part(score, winner.seeds_mean)};"
                 f" selection bias (optimism) on {winner.scored_part}: {winner.optimism:.6g}"
             )
         if winner.ensemble is not None:
-            print(f"{winner.ensemble.model} networks: {score} {_by_part(winner.ensemble.errors)}")
-            print(f"ensemble model: {summary.folder}/ensemble")
-        start = _by_part(winner.start.errors) if winner.start else "diverged"
-        print(f"starting experiment: {score} {start}")
-        print(f"least squares: {score} {_by_part(winner.least_squares.errors)}")
-        print(f"winner model: {summary.folder}/model")
+            print(
+                f"{winner.ensemble.model} networks: {_by_part(score, winner.ensemble.errors)};"
+                f" model: {summary.folder}/ensemble"
+            )
+        elif winner.candidates > 1 and winner.scored_part == "validation":
+            print("no ensemble of the best trials is better than the best of them on validation")
+        start = _by_part(score, winner.start.errors) if winner.start else "diverged"
+        print(f"starting point: {start}")
+        print(f"linear least squares: {_by_part(score, winner.least_squares.errors)}")
+        print(f"model of the winner: {summary.folder}/model")
         print("to write its values to params.yaml: python -m pipeline.sweep promote")
     print(f"tables and figures: {summary.results}/")
 
@@ -174,5 +178,5 @@ def record_summary(summary: Summary, recorder: Recorder, example: pd.DataFrame) 
     write_text(summary.folder / SUMMARY, json.dumps({"trials": summary.finished}) + "\n")
 
 
-def _by_part(errors: dict[str, float]) -> str:
-    return ", ".join(f"{part} {value:.6g}" for part, value in errors.items())
+def _by_part(score: str, errors: dict[str, float]) -> str:
+    return ", ".join(f"{part} {score} {value:.6g}" for part, value in errors.items())

@@ -84,9 +84,7 @@ def table(data: Prepared, streaming: When = When.auto) -> Table:
     parts: dict[str, Part | Stream] = {}
     for name, part in data.parts.items():
         parts[name] = (
-            prepared.stream_table(part, encoder.part, inputs)
-            if streams
-            else encoder.part(part)
+            prepared.stream_table(part, encoder.part, inputs) if streams else encoder.part(part)
         )
     return Table(parts, true, encoder)
 

@@ -46,6 +46,8 @@ class WinnerEvaluation:
         What the trials were scored by.
     seeds
         The same values with other seeds, by which they were not selected.
+    candidates
+        The number of best trials for an ensemble.
     ensemble, ensemble_model
         The ensemble of the best trials, if it is better than each of them.
     start
@@ -60,6 +62,7 @@ class WinnerEvaluation:
     scored_part: str
     score: Score
     seeds: list[Evaluation]
+    candidates: int
     ensemble: Evaluation | None
     ensemble_model: keras.Model | None
     start: Evaluation | None
@@ -137,6 +140,7 @@ def evaluate_winner(
         scored_part=rows.scored_part,
         score=sweep.score,
         seeds=evaluate_seeds(config, rows, sweep),
+        candidates=len(candidates),
         ensemble=joined,
         ensemble_model=ensemble_model,
         start=evaluate_start(start, rows, sweep.score),

@@ -41,21 +41,25 @@ def text(root: Path) -> str:
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["optimizer.learning_rate=1.2345678901234567e-05", "training.epochs=7"],
-        ["training.shuffle=false", "optimizer.clipnorm=1", "training.loss=huber"],
-        ["optimizer.clipnorm=null"],
-        ["model=linear"],
-        ["optimizer=adamw", "optimizer.weight_decay=0.3", "schedule=cosine"],
-        ["training=early_stopping", "training.early_stopping.patience=3"],
-        ["training=early_stopping", "training.epochs=1000"],
+        [
+            "optimizer.learning_rate=1.2345678901234567e-05", "training.epochs=7",
+            "training.shuffle=false", "optimizer.clipnorm=1", "training.loss=huber",
+        ],
+        ["model=linear", "optimizer=adamw", "optimizer.weight_decay=0.3", "schedule=cosine"],
+        [
+            "training=early_stopping", "training.early_stopping.patience=3",
+            "training.epochs=1000", "optimizer.clipnorm=null",
+        ],
         ["model.layers.0.units=12", "model.layers.0.dropout=0.25", "model.layers.1.l2=1e-3"],
         ["model=linear", "model.layers.0.l2=0.5"],
-        ["data.split.seed=3", "data.split={validation: 0.3, test: 0.2}"],
-        ["data.features=[bmi,bp]"],
+        [
+            "data.split.seed=3", "data.split={validation: 0.3, test: 0.2}",
+            "data.features=[bmi,bp]",
+        ],
         [],
     ],
     ids=" ".join,
-)
+)  # fmt: skip
 def test_params_then_composes_to_the_experiment_with_the_overrides(
     root: Path, overrides: list[str]
 ) -> None:

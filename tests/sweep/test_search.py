@@ -130,12 +130,12 @@ def test_every_point_of_a_grid_is_trained(four: str) -> None:
 
 def test_the_summary_is_printed_and_written(four: str) -> None:
     number = r"[\d.e-]+"
-    expected = rf"""best of 4 trials: trial (\d), train rmse {number}, optimizer.\w+=0.00\d
-winner, retrained alone: rmse train {number} \(trial \1: {number}\)
-mean of 2 other seeds: rmse train {number}; selection bias \(optimism\) on train: -?{number}
-starting experiment: rmse train {number}
-least squares: rmse train 0
-winner model: data/sweeps/four/model
+    expected = rf"""best of 4 trials: trial (\d), train rmse {number}: optimizer.\w+=0.00\d
+winner \(trial \1\), retrained alone: train rmse {number}; {number} in the sweep
+other seeds, mean of 2: train rmse {number}; selection bias \(optimism\) on train: -?{number}
+starting point: train rmse {number}
+linear least squares: train rmse 0
+model of the winner: data/sweeps/four/model
 to write its values to params.yaml: python -m pipeline.sweep promote
 tables and figures: data/sweeps/four/results/"""
     assert re.fullmatch(expected, four), four

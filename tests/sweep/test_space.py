@@ -45,33 +45,39 @@ def mistake(*arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("override", "axis"),
+    "axes",
     [
-        ("training.batch_size=32,128", Choice(("32", "128"))),
-        ("training.batch_size=choice(32,128)", Choice(("32", "128"))),
-        ("training.batch_size=32,128,32", Choice(("32", "128"))),
-        ("training.loss=mse,huber", Choice(("mse", "huber"))),
-        ("optimizer.clipnorm=null,1", Choice(("null", "1"))),
-        ("model=linear,mlp", Choice(("linear", "mlp"))),
-        ("conf.model=linear,mlp", Choice(("linear", "mlp"))),
-        ("training.epochs=range(50,200,50)", Choice(("50", "100", "150"))),
-        ("training.epochs=range(3)", Choice(("0", "1", "2"))),
-        ("optimizer.momentum=interval(0, 0.5)", Interval(0.0, 0.5)),
-        (
-            "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))",
-            Interval(1e-4, 1e-1, log=True),
-        ),
-        ("training.epochs=tag(int, interval(8, 64))", Interval(8, 64)),
-        ("training.epochs=tag(int, log, interval(8, 64))", Interval(8, 64, log=True)),
+        {
+            "training.batch_size=32,128": Choice(("32", "128")),
+            "training.loss=mse,huber": Choice(("mse", "huber")),
+            "optimizer.clipnorm=null,1": Choice(("null", "1")),
+            "model=linear,mlp": Choice(("linear", "mlp")),
+            "training.epochs=range(50,200,50)": Choice(("50", "100", "150")),
+            "optimizer.momentum=interval(0, 0.5)": Interval(0.0, 0.5),
+            "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))": Interval(
+                1e-4, 1e-1, log=True
+            ),
+        },
+        {
+            "training.batch_size=choice(32,128)": Choice(("32", "128")),
+            "conf.model=linear,mlp": Choice(("linear", "mlp")),
+            "training.epochs=range(3)": Choice(("0", "1", "2")),
+        },
+        {
+            "training.batch_size=32,128,32": Choice(("32", "128")),
+            "training.epochs=tag(int, interval(8, 64))": Interval(8, 64),
+            "training.seed=tag(int, log, interval(8, 64))": Interval(8, 64, log=True),
+        },
     ],
 )
-def test_an_override_with_several_values_is_an_axis(override: str, axis: Choice | Interval) -> None:
-    space = read(override)
-    key = override.partition("=")[0].removeprefix("conf.")
-    assert space.axes == {key: axis}
+def test_an_override_with_several_values_is_an_axis(axes: dict[str, Choice | Interval]) -> None:
+    space = read(*axes)
+    keys = [override.partition("=")[0].removeprefix("conf.") for override in axes]
+    assert space.axes == dict(zip(keys, axes.values(), strict=True))
     assert space.fixed == []
-    if isinstance(axis, Interval):
-        assert axis.integer == ("tag(int" in override)
+    for key, override in zip(keys, axes, strict=True):
+        axis = space.axes[key]
+        assert isinstance(axis, Choice) or axis.integer == ("tag(int" in override)
 
 
 def test_an_override_with_a_single_value_fixes_its_key() -> None:
@@ -107,22 +113,21 @@ def test_the_spaces_of_conf_are_valid() -> None:
 @pytest.mark.parametrize(
     ("arguments", "values"),
     [
-        (["training.batch_size=32,128"], {"training.batch_size": "128"}),
-        (["optimizer.learning_rate=interval(0,1)", "training.seed=9"],
-         {"optimizer.learning_rate": 0.12345678901234567}),
-        (["optimizer.learning_rate=tag(log,interval(1e-6,1))"],
-         {"optimizer.learning_rate": 1.2345678e-05}),
-        (["training.epochs=tag(int,interval(1,9))"], {"training.epochs": 4}),
-        (["optimizer.clipnorm=null,1", "training.shuffle=true,false"],
-         {"optimizer.clipnorm": "null", "training.shuffle": "false"}),
-        (["model=linear,mlp", "optimizer=sgd,adam", "optimizer.learning_rate=0.1,0.2"],
-         {"model": "mlp", "optimizer": "adam", "optimizer.learning_rate": "0.2"}),
+        (["training.batch_size=32,128", "optimizer.learning_rate=interval(0,1)",
+          "training.seed=9", "training.epochs=tag(int,interval(1,9))",
+          "optimizer.clipnorm=null,1", "training.shuffle=true,false",
+          "training.early_stopping.enabled=true,false"],
+         {"training.batch_size": "128", "optimizer.learning_rate": 0.12345678901234567,
+          "training.epochs": 4, "optimizer.clipnorm": "null", "training.shuffle": "false",
+          "training.early_stopping.enabled": "true"}),
+        (["model=linear,mlp", "optimizer=sgd,adam", "optimizer.learning_rate=0.1,0.2",
+          "training=default,early_stopping"],
+         {"model": "mlp", "optimizer": "adam", "optimizer.learning_rate": "0.2",
+          "training": "early_stopping"}),
         (["model.layers.0.dropout=interval(0,0.5)", "model.layers.1.activation=relu,tanh",
-          "model=mlp"],
-         {"model.layers.0.dropout": 0.25, "model.layers.1.activation": "tanh"}),
-        (["training=default,early_stopping"], {"training": "early_stopping"}),
-        (["training.early_stopping.enabled=true,false"],
-         {"training.early_stopping.enabled": "true"}),
+          "model=mlp", "optimizer.learning_rate=tag(log,interval(1e-6,1))"],
+         {"model.layers.0.dropout": 0.25, "model.layers.1.activation": "tanh",
+          "optimizer.learning_rate": 1.2345678e-05}),
     ],
 )  # fmt: skip
 def test_a_trial_is_the_experiment_that_its_overrides_compose_to(

@@ -57,6 +57,7 @@ def evaluated(trained: TrainedTrial, seeds: Sequence[Evaluation] = ()) -> Winner
         scored_part="validation",
         score=Score.mae,
         seeds=list(seeds),
+        candidates=4,
         ensemble=Evaluation("ensemble of 3", {"train": 0.5, "validation": 1.5}),
         ensemble_model=None,
         start=None,
