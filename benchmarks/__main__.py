@@ -25,7 +25,7 @@ def main() -> None:
         "tracking": stages.tracking,
         "pipeline": stages.pipeline,
         "sweep": sweeps.notebook,
-        "sweep_table": sweeps.middling,
+        "sweep_table": sweeps.medium,
         "sweep_quality": sweeps.quality,
         "sweep_growth": sweeps.growth,
     }
