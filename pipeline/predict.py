@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from tqdm import tqdm
 
 from pipeline.config.data import Kind
@@ -12,7 +13,7 @@ from pipeline.runtime.errors import UserError, warn
 from pipeline.runtime.files import whole_file
 from pipeline.runtime.paths import CONTRACT
 from pipeline.schema.contract import Contract
-from pipeline.tables.reading import Raw, read
+from pipeline.tables.reading import read
 
 ROWS_AT_ONCE = 65_536
 
@@ -36,30 +37,27 @@ def command_parser() -> CommandParser:
 
 def main(rows: str, model: str, output: Path) -> None:
     check_output(output)
-    # The rows are read first if the contract is at hand: a wrong path is reported at once,
-    # whereas Keras takes ten seconds to import.
-    contract = read_contract(Path(model)) if is_folder(model) else None
-    raw = read_rows(rows, contract) if contract else None
-    predictor = load(model)
-    predict(predictor, raw or read_rows(rows, predictor.contract), output)
+    if is_folder(model):
+        # A mistake in the rows is reported at once, whereas Keras takes ten seconds to import.
+        table, conformed = read_rows(rows, read_contract(Path(model)))
+        predictor = load(model)
+    else:
+        predictor = load(model)
+        table, conformed = read_rows(rows, predictor.contract)
+    predict(predictor, table, conformed, output)
 
 
-def predict(predictor: Any, raw: Raw, output: Path) -> None:
-    """Writes the rows with their predictions, as CSV."""
-    table = raw.table
+def predict(predictor: Any, table: pd.DataFrame, conformed: pd.DataFrame, output: Path) -> None:
+    """Writes the rows of a table with the predictions of its conformed rows, as CSV."""
     starts = range(0, len(table), ROWS_AT_ONCE)
     quiet = len(starts) == 1 or not sys.stderr.isatty()
     with whole_file(output) as draft:
         for start in tqdm(starts, unit="chunk", disable=quiet):
-            rows = table.iloc[start : start + ROWS_AT_ONCE]
-            conformed, warnings = predictor.contract.validate(
-                rows, lambda position, start=start: raw.location(start + position)
-            )
-            for line in warnings:
-                warn(line)
-            answers = predictor.predict_conformed(conformed)
+            chunk = slice(start, start + ROWS_AT_ONCE)
+            answers = predictor.predict_conformed(conformed.iloc[chunk])
             # Any two float32 numbers differ in nine digits.
-            shown = rows.assign(predicted=answers["predicted"].map("{:.9g}".format))
+            predicted = answers["predicted"].map("{:.9g}".format)
+            shown = table.iloc[chunk].assign(predicted=predicted)
             shown.to_csv(draft, index=False, mode="a" if start else "w", header=not start)
     print(f"predicted {len(table)} rows: {output}")
 
@@ -84,14 +82,18 @@ def read_contract(folder: Path) -> Contract:
     return Contract.read(folder / CONTRACT)
 
 
-def read_rows(path: str, contract: Contract) -> Raw:
-    """The rows of a file, read in the same way as the training table."""
+def read_rows(path: str, contract: Contract) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a file, read in the same way as the training table, and what the model reads
+    of them. Warns of what the contract does not expect."""
     columns = contract.schema.columns
     texts = [name for name, column in columns.items() if column.kind is Kind.category]
     raw = read(path, contract.reading, needed=list(columns), texts=texts)
     if "predicted" in raw.table.columns:
         raise UserError(f"{path}: already has a column 'predicted'; rename it")
-    return raw
+    conformed, warnings = contract.validate(raw.table, raw.location)
+    for line in warnings:
+        warn(line)
+    return raw.table, conformed
 
 
 def load(model: str) -> Any:

@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 
+import pandas as pd
 from dvc.repo import Repo
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -136,6 +138,11 @@ class Clone:
         experiment = client.get_experiment_by_name("dense-regression")
         assert experiment is not None
         return list(client.search_runs([experiment.experiment_id]))
+
+    def experiments(self) -> set[str]:
+        """The names that DVC has for its experiments."""
+        shown = pd.read_csv(StringIO(self.dvc("exp", "show", "--csv").stdout))
+        return set(shown["Experiment"].dropna()) - {"main"}
 
     def wait_for_points(self) -> str:
         """The id of the running run, once it has points of its curve."""

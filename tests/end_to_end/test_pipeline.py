@@ -1,6 +1,6 @@
-"""The default experiment, run by real `dvc repro` in a clone: the notebook's numbers,
-the tracked run, and what re-runs after which edit. The tests share one clone, in
-this order; each leaves it as it found it."""
+"""The default experiment by real `dvc repro`, and another by `dvc exp run`, in a clone: the
+notebook's numbers, the tracked runs, predictions, and the way back. The tests share one
+clone, in this order."""
 
 import importlib.util
 import json
@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from sklearn.datasets import load_diabetes
 
 from pipeline import predict, track
 from pipeline.network.backend import keras
@@ -26,6 +28,7 @@ from pipeline.stages import train
 from tests.clone import Clone
 from tests.readme import commands
 
+PAGE = "docs/experiments.md"
 # Loss and MAE of epochs 1 to 8, as the notebook printed them.
 CURVES = [
     ("709.1211", "22.5983"),
@@ -183,35 +186,109 @@ def test_nothing_runs_when_nothing_changed(clone: Clone) -> None:
     assert clone.git("status", "--porcelain") == ""
 
 
+@pytest.fixture(scope="module")
+def experiment(clone: Clone, run: Run) -> Run:
+    """The run of the documented experiment on another table, whose results the clone then has."""
+    (command,) = (one for one in commands("dvc exp run", PAGE) if "conf.data=diabetes" in one)
+    clone.run(*command)
+    (made,) = (one for one in clone.runs() if one.info.run_id != run.info.run_id)
+    return made
+
+
+@pytest.mark.usefixtures("experiment")
+def test_diabetes_is_measured_on_the_parts_in_the_targets_units(clone: Clone) -> None:
+    metrics = json.loads(clone.read("data/metrics.json"))
+    assert list(metrics) == ["train", "validation", "test"]
+    predictions = pd.read_csv(clone.root / "data/evaluation/predictions.csv")
+    true = load_diabetes(as_frame=True, scaled=False).frame["target"]
+    assert sorted(predictions["row"]) == list(range(1, 443))
+    assert (true.iloc[predictions["row"] - 1].to_numpy() == predictions["true"]).all()
+    for part, rows in predictions.groupby("part"):
+        rmse = float((rows["residual"] ** 2).mean() ** 0.5)
+        assert metrics[str(part)]["rmse"] == pytest.approx(rmse, rel=1e-6)
+    spread = float(true.std())
+    assert metrics["test"]["rmse"] < 0.85 * spread
+
+
+def test_the_run_of_a_split_table_has_validation_curves(clone: Clone, experiment: Run) -> None:
+    assert experiment.data.params["conf.data"] == "diabetes"
+    assert "validation_rmse" in experiment.data.metrics
+    assert "test_rmse" in experiment.data.metrics
+    for name in ("loss", "mae", "validation_loss", "validation_mae", "learning_rate"):
+        assert len(clone.client().get_metric_history(experiment.info.run_id, name)) == 100
+    assert experiment.data.tags["git.dirty"] == "true"
+    diff = artifact(clone, experiment, "provenance/git.diff").read_text("utf-8")
+    assert "data: diabetes" in diff
+
+
+@pytest.mark.usefixtures("experiment")
+def test_dvc_compares_the_experiment_with_its_origin(clone: Clone) -> None:
+    said = {
+        " ".join(command): clone.run(*command).stdout
+        for start in ("dvc metrics", "dvc params", "dvc plots", "dvc exp show")
+        for command in commands(start, PAGE)
+    }
+    assert "conf.data" in said["dvc params diff"]
+    assert "in_sample.rmse" in said["dvc metrics diff"]
+    assert "test.rmse" in said["dvc metrics diff"]
+    page = clone.read("dvc_plots/index.html")
+    for title in ("Loss by epoch", "Mean absolute error by epoch", "Predicted against true"):
+        assert title in page
+    (show,) = commands("dvc exp show", PAGE)
+    shown = pd.read_csv(StringIO(clone.run(*show, "--csv").stdout))
+    columns = [column.split(":")[-1] for column in shown.columns]
+    for value in ("conf.data", "model.layers", "test.rmse"):
+        assert columns.count(value) == 1
+
+
+def test_an_experiment_is_a_run_of_its_name(clone: Clone, experiment: Run) -> None:
+    assert clone.experiments() == {experiment.info.run_name}
+
+
+def test_predict_answers_for_a_model_folder_and_for_a_tracked_model(
+    clone: Clone, experiment: Run
+) -> None:
+    table = load_diabetes(as_frame=True, scaled=False).frame
+    rows = table[table.columns[::-1]].assign(note="ignored")
+    rows.to_csv(clone.root / "rows.csv", index=False)
+    evaluated = pd.read_csv(clone.root / "data/evaluation/predictions.csv").set_index("row")
+    expected = evaluated["predicted"].sort_index().to_numpy()
+    for model in ("data/model", f"runs:/{experiment.info.run_id}/model"):
+        with clone.inside():
+            run_command(predict.main, predict.command_parser(), ["rows.csv", "--model", model])
+        answered = pd.read_csv(clone.root / "predictions.csv")
+        assert answered["predicted"].to_numpy() == pytest.approx(expected, rel=1e-5)
+        assert list(answered.columns) == [*rows.columns, "predicted"]
+    (clone.root / "rows.csv").unlink()
+
+
+@pytest.mark.usefixtures("experiment")
+def test_a_missing_column_is_named_and_nothing_is_written(clone: Clone) -> None:
+    (clone.root / "few.csv").write_text("age,sex\n1,2\n", "utf-8")
+    done = clone.python("-m", "pipeline.predict", "few.csv", "--output", "none.csv", check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: few.csv: has no column 'bmi', which the model reads; it has age, sex\n"
+    )
+    assert not (clone.root / "none.csv").exists()
+    (clone.root / "few.csv").unlink()
+
+
+@pytest.mark.usefixtures("experiment")
+def test_going_back_restores_the_model_without_training(clone: Clone) -> None:
+    clone.git("checkout", "--", ".")
+    clone.git("clean", "--force", "--quiet", "data/schema")  # that of the other table
+    assert clone.repro("train") == ["prepare"]
+    weights = pd.read_csv(clone.root / "data/model/weights.csv")
+    assert [str(np.float32(value)) for value in weights["after"]] == ["3.9461584", "0.37086314"]
+
+
 def test_a_forced_repetition_leaves_the_lock_byte_for_byte(clone: Clone) -> None:
-    before = clone.read("dvc.lock")
+    before = clone.git("show", "HEAD:dvc.lock")
     assert clone.repro("--force") == ["configure", "prepare", "train", "evaluate"]
     assert clone.read("dvc.lock") == before
-    assert len(clone.runs()) == 2
-
-
-def test_a_changed_value_trains_again_and_going_back_restores(clone: Clone, run: Run) -> None:
-    lock, runs = clone.read("dvc.lock"), len(clone.runs())
-    with clone.edited("params.yaml", "epochs: 100", "epochs: 3"):
-        assert clone.repro() == ["configure", "train", "evaluate"]
-        newest = clone.runs()[0]
-        assert newest.data.metrics["epochs"] == 3
-        assert newest.data.tags["git.dirty"] == "true"
-        diff = artifact(clone, newest, "provenance/git.diff").read_text("utf-8")
-        assert "+  epochs: 3" in diff
-    # What was there before comes back from DVC's cache; a store that misses its run gets it.
-    store = f"sqlite:///{clone.root / 'empty.db'}"
-    assert clone.repro(MLFLOW_TRACKING_URI=store) == ["configure", "evaluate"]
-    assert clone.read("dvc.lock") == lock
-    assert len(clone.runs()) == runs + 1
-    (again,) = clone.runs(store)
-    assert again.info.status == "FINISHED"
-    assert again.data.tags["recreated_from"] == "data/model/ and data/evaluation/"
-    assert again.data.params == run.data.params
-    points = MlflowClient(store).get_metric_history(again.info.run_id, "loss")
-    assert [point.step for point in points] == list(range(1, 101))
-    assert again.data.metrics["in_sample_rmse"] == run.data.metrics["in_sample_rmse"]
-    (clone.root / "empty.db").unlink()
+    assert clone.git("status", "--porcelain") == ""
+    assert len(clone.runs()) == 3
 
 
 def test_a_keras_callback_has_its_place_in_the_train_stage(
@@ -247,21 +324,28 @@ def test_a_keras_callback_has_its_place_in_the_train_stage(
 
 
 def test_track_records_a_result_that_the_store_misses_and_says_so(
-    clone: Clone, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    clone: Clone, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(clone.runs())
+    store = f"sqlite:///{clone.root / 'empty.db'}"
     with clone.inside():
         track.main()
         complete = capsys.readouterr().out
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{clone.root / 'another.db'}")
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
         track.main()
         missed = capsys.readouterr().out
-    monkeypatch.undo()
-    (clone.root / "another.db").unlink()
-    assert "re-created" not in complete
     assert "make ui" in complete
+    assert "re-created" not in complete
     assert "re-created from data/model/ and data/evaluation/" in missed
     assert len(clone.runs()) == before
+    (again,) = clone.runs(store)
+    assert again.info.status == "FINISHED"
+    assert again.data.tags["recreated_from"] == "data/model/ and data/evaluation/"
+    assert again.data.params == run.data.params
+    points = MlflowClient(store).get_metric_history(again.info.run_id, "loss")
+    assert [point.step for point in points] == list(range(1, 101))
+    assert again.data.metrics["in_sample_rmse"] == run.data.metrics["in_sample_rmse"]
+    (clone.root / "empty.db").unlink()
 
 
 def test_a_misspelt_key_is_one_line_and_changes_nothing(clone: Clone) -> None:

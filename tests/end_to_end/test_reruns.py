@@ -98,6 +98,13 @@ def test_a_file_of_conf_that_is_not_in_use_configures_and_nothing_else(clone: Cl
     assert clone.changed() == {"configure"}
 
 
+def test_another_value_of_training_trains_and_prepares_nothing(clone: Clone) -> None:
+    clone.accept()
+    edit(clone, "params.yaml", "epochs: 100", "epochs: 3")
+    clone.stage("configure")
+    assert clone.changed() == {"configure", "train", "evaluate"}
+
+
 def test_other_new_rows_do_not_train_again(clone: Clone) -> None:
     clone.accept()
     edit(clone, "data/raw/proportional_new.csv", "-3", "-4")

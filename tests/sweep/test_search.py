@@ -28,10 +28,7 @@ from tests.imports import ROOT
 
 # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so. Optuna's
 # figures are experimental in their interface.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
 RATE = "optimizer.learning_rate=0.001,0.002,0.003,0.004"
 # Seven values of which two are composed.

@@ -17,10 +17,6 @@ from pipeline.tracking.store import Store
 
 pytestmark = [
     pytest.mark.usefixtures("own_environment"),
-    # MLflow compares columns with a range.
-    pytest.mark.filterwarnings("ignore:Operation with range is deprecated"),
-    # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
     # The test reads a model whose columns take any type, which MLflow warns of.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
 ]

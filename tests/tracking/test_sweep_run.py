@@ -17,15 +17,7 @@ from pipeline.tracking.sweep_run import SweepRun
 from pipeline.tracking.trial_files import Record, write_batch
 from tests.small import MLP, prepared
 
-pytestmark = [
-    pytest.mark.usefixtures("own_environment"),
-    pytest.mark.filterwarnings(
-        # MLflow compares columns with a range.
-        "ignore:Operation with range is deprecated",
-        # TensorFlow's variables do not take NumPy 2's copy argument, and Keras reads them so.
-        "ignore:__array__ implementation:DeprecationWarning",
-    ),
-]
+pytestmark = pytest.mark.usefixtures("own_environment")
 
 BEGIN: dict[str, Any] = {
     "name": "spring",
