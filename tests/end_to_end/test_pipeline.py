@@ -283,14 +283,6 @@ def test_going_back_restores_the_model_without_training(clone: Clone) -> None:
     assert [str(np.float32(value)) for value in weights["after"]] == ["3.9461584", "0.37086314"]
 
 
-def test_a_forced_repetition_leaves_the_lock_byte_for_byte(clone: Clone) -> None:
-    before = clone.git("show", "HEAD:dvc.lock")
-    assert clone.repro("--force") == ["configure", "prepare", "train", "evaluate"]
-    assert clone.read("dvc.lock") == before
-    assert clone.git("status", "--porcelain") == ""
-    assert len(clone.runs()) == 3
-
-
 def test_a_keras_callback_has_its_place_in_the_train_stage(
     clone: Clone, capsys: pytest.CaptureFixture[str]
 ) -> None:

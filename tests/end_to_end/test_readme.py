@@ -37,6 +37,14 @@ def test_the_first_run_prints_what_the_readme_shows(clone: Clone) -> None:
 
 
 @pytest.mark.long
+def test_a_forced_repetition_leaves_the_lock_byte_for_byte(clone: Clone) -> None:
+    before, runs = clone.read("dvc.lock"), len(clone.runs())
+    assert clone.repro("--force") == ["configure", "prepare", "train", "evaluate"]
+    assert clone.read("dvc.lock") == before
+    assert len(clone.runs()) == runs + 1
+
+
+@pytest.mark.long
 def test_the_example_prints_what_the_readme_shows(clone: Clone) -> None:
     _, _, shown = blocks("text")
     (write,) = commands("python -c")

@@ -5,15 +5,20 @@ import re
 import signal
 import subprocess
 import time
+from contextlib import redirect_stdout
+from io import StringIO
 
 import optuna
 import pandas as pd
 import pytest
 from mlflow.entities import Run
 
+from pipeline.runtime.entry import run as run_command
+from pipeline.sweep.command import sweep_command, sweep_parser
 from tests.clone import Clone
 from tests.readme import commands
 
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 TRIALS = 32
 
 
@@ -36,8 +41,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     assert process.returncode == -signal.SIGKILL
     before = len(study(made, "first").trials)
     assert 0 < before < TRIALS
-    printed = made.run(*command).stdout
-    (made.root / "printed.txt").write_text(printed, "utf-8")
+    printed = StringIO()
+    with made.inside(), redirect_stdout(printed):
+        run_command(sweep_command, sweep_parser(), command[3:])
+    (made.root / "printed.txt").write_text(printed.getvalue(), "utf-8")
     return made
 
 
