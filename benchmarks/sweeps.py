@@ -170,7 +170,7 @@ def quality() -> None:
     from sklearn.linear_model import RidgeCV
 
     from pipeline.compose.experiment import compose
-    from pipeline.tables.preparation import prepare
+    from pipeline.preparation.preparation import prepare
 
     lines = []
     with tempfile.TemporaryDirectory() as folder:

@@ -63,8 +63,8 @@ def write(rows: int, path: Path) -> None:
 def prepared(rows: int) -> None:
     """Prints seconds, seconds of pyarrow's reading alone, and MB, of table.csv here."""
     from pipeline.config.data import Data, Split
-    from pipeline.tables import prepared_files
-    from pipeline.tables.preparation import prepare as prepare_table
+    from pipeline.preparation import prepared_files
+    from pipeline.preparation.preparation import prepare as prepare_table
 
     data = Data(path="table.csv", target="y", split=Split(validation=0.2, test=0.2))
     folder = Path("prepared")

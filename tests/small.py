@@ -10,11 +10,11 @@ from pipeline.compose.schema import Config, Sweep
 from pipeline.config.data import Data, ScaleTarget, Split
 from pipeline.config.training import SGD, Activation, Constant, Layer, Model, Optimizer, Training
 from pipeline.dataset.rows import Part, Stream
+from pipeline.preparation.encoding_fit import fit_encoding
+from pipeline.preparation.preparation import Prepared
+from pipeline.preparation.split import split
 from pipeline.schema.contract import Contract
 from pipeline.schema.inference import infer_schema, with_observed_values
-from pipeline.tables.encoding_fit import fit_encoding
-from pipeline.tables.preparation import Prepared
-from pipeline.tables.split import split
 from tests.locations import locate
 
 MLP = [Layer(units=6, activation=Activation.tanh), Layer(units=1)]

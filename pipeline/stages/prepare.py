@@ -3,13 +3,13 @@ encoding and a profile, and data/schema/ the schema of a table that has none."""
 
 from pipeline.config.data import Data
 from pipeline.config.section import read_section
+from pipeline.preparation.preparation import prepare, tables_outside_raw
+from pipeline.preparation.prepared_files import summary, write
 from pipeline.runtime.entry import CommandParser
 from pipeline.runtime.errors import warn
 from pipeline.runtime.files import whole_directory, write_text
 from pipeline.runtime.paths import PREPARED
 from pipeline.schema import schema_file
-from pipeline.tables.preparation import prepare, tables_outside_raw
-from pipeline.tables.prepared_files import summary, write
 from pipeline.tracking.stage_command import run_stage
 
 

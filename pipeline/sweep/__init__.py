@@ -1,2 +1,2 @@
 """Searching for better values of some keys: the command `python -m pipeline.sweep`. May import
-runtime, config, compose, dataset, schema, tables, network, training, evaluation, tracking."""
+runtime, config, compose, dataset, schema, preparation, network, training, evaluation, tracking."""

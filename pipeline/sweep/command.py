@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.compose.schema import experiment_parameters
+from pipeline.preparation.preparation import prepare
 from pipeline.runtime.entry import CommandParser, run
 from pipeline.runtime.errors import UserError
 from pipeline.schema import schema_file
 from pipeline.sweep.promotion import promote
 from pipeline.sweep.space import Space, read_space
 from pipeline.sweep.study import Study
-from pipeline.tables.preparation import prepare
 from pipeline.tracking import fingerprint
 from pipeline.tracking.client import Recorder
 from pipeline.tracking.identity import table_name

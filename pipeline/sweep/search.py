@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.compose.schema import Config, Sweep, experiment_parameters
 from pipeline.dataset.curves import CURVES
 from pipeline.network.backend import tf
+from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.errors import UserError
 from pipeline.sweep import trials
 from pipeline.sweep.space import Space
@@ -28,7 +29,6 @@ from pipeline.sweep.summary import (
 )
 from pipeline.sweep.trial_result import TrialResult
 from pipeline.sweep.trials import Table
-from pipeline.tables.preparation import Prepared
 from pipeline.tracking.client import Recorder
 from pipeline.tracking.trial_files import SWEEPS, Curves, Record, batches, read_batch, write_batch
 from pipeline.training.progress import Progress

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.errors import warn
 from pipeline.runtime.files import whole_directory, write_text
 from pipeline.sweep.plots import write_plots
@@ -15,7 +16,6 @@ from pipeline.sweep.study import Study
 from pipeline.sweep.trial_result import TrialResult
 from pipeline.sweep.trials import Table
 from pipeline.sweep.winner import WinnerEvaluation, evaluate_winner, write_ensemble, write_model
-from pipeline.tables.preparation import Prepared
 from pipeline.tracking.client import Recorder
 
 SUMMARY = "summary.json"

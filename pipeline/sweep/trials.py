@@ -18,8 +18,8 @@ from pipeline.dataset.encoding import Target
 from pipeline.dataset.rows import Array, Part, Stream, blocks
 from pipeline.network.backend import keras, tf
 from pipeline.network.encoder import Encoder
+from pipeline.preparation.preparation import Prepared
 from pipeline.sweep.trial_result import TrialResult
-from pipeline.tables.preparation import Prepared
 from pipeline.training.fitting import Fitted, Values
 from pipeline.training.train import train
 

@@ -14,11 +14,11 @@ from pipeline.evaluation.linear import LeastSquares
 from pipeline.evaluation.metrics import metrics
 from pipeline.network import archive, dense, encoder, model_folder, weights
 from pipeline.network.backend import keras
+from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.files import whole_directory
 from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.sweep import ensemble, trials
 from pipeline.sweep.trials import Table, TrainedTrial, Vector
-from pipeline.tables.preparation import Prepared
 
 
 @dataclass(frozen=True)

@@ -1,2 +1,1 @@
-"""From raw files to prepared parts: reading, splitting, checking, profiling, and fitting the
-encoding. May import runtime, config, dataset, schema."""
+"""From the files of a table, CSV or Parquet, to a DataFrame. May import runtime, config, schema."""

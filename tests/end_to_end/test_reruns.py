@@ -66,7 +66,7 @@ def test_a_change_in_how_runs_are_recorded_runs_nothing(clone: Clone) -> None:
     ("path", "stages"),
     [
         ("pipeline/compose/experiment.py", {"configure"}),
-        ("pipeline/tables/preparation.py", {"prepare"}),
+        ("pipeline/preparation/preparation.py", {"prepare"}),
         ("pipeline/schema/conversion.py", {"prepare", "evaluate"}),
         ("pipeline/evaluation/predictor.py", {"evaluate"}),
         ("pipeline/training/train.py", {"train"}),

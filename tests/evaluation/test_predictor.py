@@ -18,12 +18,12 @@ from pipeline.evaluation import predictor as module
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import archive, dense, encoder
 from pipeline.network.backend import keras
+from pipeline.preparation.encoding_fit import EPOCH
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.contract import Contract
 from pipeline.schema.location import Location
 from pipeline.schema.missing import mark_missing
-from pipeline.tables.encoding_fit import EPOCH
 
 MARCH = float((pd.Timestamp(2024, 3, 21) - EPOCH).days)
 ENCODING = Encoding(

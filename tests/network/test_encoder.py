@@ -15,7 +15,7 @@ from pipeline.dataset.rows import Array
 from pipeline.network import archive, dense, encoder
 from pipeline.network.backend import keras, tf
 from pipeline.network.encoder import Encoder
-from pipeline.tables import encoding_fit
+from pipeline.preparation import encoding_fit
 
 Y = Target("y", mean=100.0, std=7.0)
 ENCODING = Encoding(

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from pipeline.config.data import Data, Policy, Split, SplitBy, Violations
+from pipeline.preparation.preparation import Prepared, prepare
 from pipeline.runtime.errors import UserError
-from pipeline.tables.preparation import Prepared, prepare
 
 ROWS = 20
 DAYS = pd.date_range("2024-01-28", periods=ROWS)

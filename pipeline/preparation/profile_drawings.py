@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.data import Kind
-from pipeline.tables.profile import Values, Vector, rows_with_both
+from pipeline.preparation.profile import Values, Vector, rows_with_both
 
 BINS = 24  # of a histogram
 GROUPS = 12  # of rows, whose means of the target form the line of a scatter plot

@@ -11,6 +11,10 @@ import pandas as pd
 
 from pipeline.config.data import Data, Kind, Reading, ScaleTarget
 from pipeline.dataset.encoding import Encoding
+from pipeline.preparation.checks import Finding, apply_policies, run_checks
+from pipeline.preparation.encoding_fit import describe, fit_encoding
+from pipeline.preparation.features import check_column, choose_features
+from pipeline.preparation.split import split
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import RAW
 from pipeline.schema.columns import Schema
@@ -19,11 +23,7 @@ from pipeline.schema.conversion import column_names, conform
 from pipeline.schema.inference import ambiguous_dates, infer_schema, with_observed_values
 from pipeline.schema.location import Locate
 from pipeline.schema.violations import check_violations
-from pipeline.tables.checks import Finding, apply_policies, run_checks
-from pipeline.tables.encoding_fit import describe, fit_encoding
-from pipeline.tables.features import check_column, choose_features
 from pipeline.tables.reading import DIABETES, Raw, read
-from pipeline.tables.split import split
 
 
 @dataclass(frozen=True)

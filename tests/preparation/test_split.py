@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.config.data import Split, SplitBy
 from pipeline.dataset.rows import PARTS
+from pipeline.preparation import split as module
 from pipeline.runtime.errors import UserError
-from pipeline.tables import split as module
 from tests.locations import locate
 
 MANY = 2000

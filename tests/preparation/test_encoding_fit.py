@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from pipeline.config.data import Data, Impute, Kind, ScaleInputs, ScaleTarget, Split, SplitBy
 from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
+from pipeline.preparation import encoding_fit
+from pipeline.preparation.preparation import prepare
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
-from pipeline.tables import encoding_fit
-from pipeline.tables.preparation import prepare
 
 NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.data import Kind
+from pipeline.preparation.profile import profile
+from pipeline.preparation.profile_drawings import MAX_CATEGORIES
+from pipeline.preparation.profile_page import MAX_DRAWN, render
 from pipeline.schema.columns import Column, Schema
-from pipeline.tables.profile import profile
-from pipeline.tables.profile_drawings import MAX_CATEGORIES
-from pipeline.tables.profile_page import MAX_DRAWN, render
-from tests.tables.profiled import KINDS, NAN, SCHEMA, TABLE, by_column, numeric
+from tests.preparation.profiled import KINDS, NAN, SCHEMA, TABLE, by_column, numeric
 
 SCRIPT = "<script>alert(\"x\")</script> & 'q'"
 VOID = {"meta"}

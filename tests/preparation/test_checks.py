@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from pipeline.config.data import Kind, Lint, Policy, Split
 from pipeline.dataset.rows import PARTS
+from pipeline.preparation.checks import KINDS as FINDINGS
+from pipeline.preparation.checks import Finding, apply_policies, run_checks
+from pipeline.preparation.split import split
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
-from pipeline.tables.checks import KINDS as FINDINGS
-from pipeline.tables.checks import Finding, apply_policies, run_checks
-from pipeline.tables.split import split
 from tests.locations import locate
 
 ROWS = 300

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from pipeline.config.data import Kind
+from pipeline.preparation.profile import profile
 from pipeline.schema.columns import Column, Schema
-from pipeline.tables.profile import profile
 
 NAN = float("nan")
 TABLE = pd.DataFrame(

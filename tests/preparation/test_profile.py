@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.data import Kind
+from pipeline.preparation.profile import profile
 from pipeline.schema.columns import Column, Schema
-from pipeline.tables.profile import profile
-from tests.tables.profiled import NAN, SCHEMA, TABLE, by_column, numeric
+from tests.preparation.profiled import NAN, SCHEMA, TABLE, by_column, numeric
 
 
 def test_a_row_for_each_column_in_the_tables_order() -> None:

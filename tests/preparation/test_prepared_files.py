@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.config.data import Data, Split
 from pipeline.dataset.encoding import Encoding
+from pipeline.preparation.preparation import Prepared, prepare, tables_outside_raw
+from pipeline.preparation.prepared_files import summary, write
 from pipeline.schema.contract import Contract
-from pipeline.tables.preparation import Prepared, prepare, tables_outside_raw
-from pipeline.tables.prepared_files import summary, write
 
 ROWS = 20
 

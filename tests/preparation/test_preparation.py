@@ -23,10 +23,10 @@ from pipeline.config.data import (
     SplitBy,
     Violations,
 )
+from pipeline.preparation.preparation import Prepared, prepare
 from pipeline.runtime.errors import UserError
 from pipeline.schema import schema_file
 from pipeline.schema.columns import Column, Schema
-from pipeline.tables.preparation import Prepared, prepare
 
 ROWS = 60
 ROOT = Path(__file__).parents[2]
@@ -165,7 +165,7 @@ def test_columns_of_no_use_are_refused(changed: dict[str, Any], message: str) ->
 
 
 def test_very_many_features_have_to_be_chosen_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.tables.features.MAX_FEATURES", 4)
+    monkeypatch.setattr("pipeline.preparation.features.MAX_FEATURES", 4)
     assert refusal() == (
         "t.csv: has 5 features, but the maximum is 4; choose some with data.features"
     )

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from pipeline.config.data import Data
 from pipeline.dataset import prepared as parquet
+from pipeline.preparation.preparation import Prepared
+from pipeline.preparation.profile import profile
+from pipeline.preparation.profile_page import render
 from pipeline.runtime.files import write_table
 from pipeline.runtime.paths import CONTRACT, ENCODING, PREPARED
-from pipeline.tables.preparation import Prepared
-from pipeline.tables.profile import profile
-from pipeline.tables.profile_page import render
 
 
 def write(prepared: Prepared, data: Data, folder: Path) -> None:

@@ -8,9 +8,9 @@ import jinja2
 import pandas as pd
 
 from pipeline.config.data import Kind
+from pipeline.preparation.profile import NUMBERS, values_of
+from pipeline.preparation.profile_drawings import LINE, WIDTH, draw, number, shorten
 from pipeline.schema.columns import Schema
-from pipeline.tables.profile import NUMBERS, values_of
-from pipeline.tables.profile_drawings import LINE, WIDTH, draw, number, shorten
 
 MAX_DRAWN = 200  # columns; the drawings of one may take 20 kB
 LABELS = {"lower_quartile": "25 %", "upper_quartile": "75 %"}
