@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 HEAVY = {"keras", "mlflow", "tensorflow"}
 # They need a PostgreSQL server, which a user's machine may not have.
-MAY_BE_SKIPPED = {"tests/sweep/test_study.py::test_machines_on_one_database_share_the_trials"}
+MAY_BE_SKIPPED = {
+    "tests/end_to_end/test_sweep.py::test_two_processes_on_one_database_share_the_trials",
+    "tests/sweep/test_study.py::test_machines_on_one_database_share_the_trials",
+}
 # The same examples each time, and on a busy machine as well as on an idle one.
 settings.register_profile(
     "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]

@@ -45,3 +45,13 @@ def metrics(heading: str) -> list[re.Pattern[str]]:
         re.compile(re.sub(r"\{(\w+)\}", lambda found: f"(?:{stand_for[found[1]]})", name))
         for name in names
     ]
+
+
+def shape(printed: str) -> list[str]:
+    """Lines without what differs between machines and versions of the code: the digits of
+    numbers, and the fingerprint in a run's name."""
+    return [
+        re.sub(r"-?\d+(\.\d+)?(e-?\d+)?", "#", re.sub(r"-[0-9a-f]{6}\b", "-#", line))
+        for line in printed.splitlines()
+        if line
+    ]

@@ -26,7 +26,7 @@ from pipeline.runtime.entry import run as run_command
 from pipeline.runtime.errors import UserError
 from pipeline.stages import train
 from tests.clone import Clone
-from tests.readme import commands
+from tests.readme import blocks, commands, metrics, shape
 
 PAGE = "docs/experiments.md"
 # Loss and MAE of epochs 1 to 8, as the notebook printed them.
@@ -55,8 +55,9 @@ PREDICTED = [
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone in a folder with a space in its name, after its first `dvc repro`."""
     made = Clone(tmp_path_factory.mktemp("a folder") / "my project")
-    made.repro()
+    printed = made.run("dvc", "repro").stdout
     made.commit("first results")
+    (made.root / "data/timings/printed.txt").write_text(printed, "utf-8")
     return made
 
 
@@ -221,8 +222,7 @@ def test_the_run_of_a_split_table_has_validation_curves(clone: Clone, experiment
     assert "data: diabetes" in diff
 
 
-@pytest.mark.usefixtures("experiment")
-def test_dvc_compares_the_experiment_with_its_origin(clone: Clone) -> None:
+def test_dvc_compares_the_experiment_with_its_origin(clone: Clone, experiment: Run) -> None:
     said = {
         " ".join(command): clone.run(*command).stdout
         for start in ("dvc metrics", "dvc params", "dvc plots", "dvc exp show")
@@ -239,10 +239,16 @@ def test_dvc_compares_the_experiment_with_its_origin(clone: Clone) -> None:
     columns = [column.split(":")[-1] for column in shown.columns]
     for value in ("conf.data", "model.layers", "test.rmse"):
         assert columns.count(value) == 1
+    # A run has the name of its experiment.
+    assert set(shown["Experiment"].dropna()) - {"main"} == {experiment.info.run_name}
 
 
-def test_an_experiment_is_a_run_of_its_name(clone: Clone, experiment: Run) -> None:
-    assert clone.experiments() == {experiment.info.run_name}
+@pytest.mark.usefixtures("experiment")
+def test_the_metrics_of_both_runs_are_those_that_are_documented(clone: Clone) -> None:
+    documented = metrics("Metrics of a training")
+    logged = {name for run in clone.runs() for name in run.data.metrics}
+    assert {name for name in logged if not any(one.fullmatch(name) for one in documented)} == set()
+    assert [one.pattern for one in documented if not any(map(one.fullmatch, logged))] == []
 
 
 def test_predict_answers_for_a_model_folder_and_for_a_tracked_model(
@@ -281,6 +287,7 @@ def test_going_back_restores_the_model_without_training(clone: Clone) -> None:
     assert clone.repro("train") == ["prepare"]
     weights = pd.read_csv(clone.root / "data/model/weights.csv")
     assert [str(np.float32(value)) for value in weights["after"]] == ["3.9461584", "0.37086314"]
+    clone.dvc("checkout", "--force")
 
 
 def test_a_keras_callback_has_its_place_in_the_train_stage(
@@ -315,7 +322,7 @@ def test_a_keras_callback_has_its_place_in_the_train_stage(
     clone.dvc("checkout", "--force")
 
 
-def test_track_records_a_result_that_the_store_misses_and_says_so(
+def test_track_prints_what_the_readme_shows_and_records_a_result_that_a_store_misses(
     clone: Clone, run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(clone.runs())
@@ -326,7 +333,12 @@ def test_track_records_a_result_that_the_store_misses_and_says_so(
         monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
         track.main()
         missed = capsys.readouterr().out
-    assert "make ui" in complete
+    printed = clone.read("data/timings/printed.txt") + complete
+    shown = blocks("text")[0]
+    assert [line for line in shape(shown) if line not in shape(printed)] == []
+    # The notebook's numbers are the same everywhere.
+    numbers = [line for line in shown.splitlines() if "in-sample" in line]
+    assert [line for line in numbers if line not in printed] == []
     assert "re-created" not in complete
     assert "re-created from data/model/ and data/evaluation/" in missed
     assert len(clone.runs()) == before
@@ -375,6 +387,15 @@ def test_divergence_fails_with_a_hint_and_keeps_the_curve(clone: Clone) -> None:
     points = clone.client().get_metric_history(failed.info.run_id, "loss")
     assert [point.step for point in points] == list(range(1, epoch))
     assert (clone.root / "data/model/model.keras").read_bytes() == model
+
+
+@pytest.mark.long
+def test_a_forced_repetition_leaves_the_lock_byte_for_byte(clone: Clone) -> None:
+    before, runs = clone.git("show", "HEAD:dvc.lock"), len(clone.runs())
+    assert clone.repro("--force") == ["configure", "prepare", "train", "evaluate"]
+    assert clone.read("dvc.lock") == before
+    assert clone.git("status", "--porcelain") == ""
+    assert len(clone.runs()) == runs + 1
 
 
 @pytest.mark.long

@@ -24,28 +24,24 @@ TRIALS = 32
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    """A clone after the README's sweep, which is killed once and run again to its end."""
+    """A clone after the README's sweep."""
     made = Clone(tmp_path_factory.mktemp("sweeps") / "my project")
-    command = next(one for one in commands("python -m pipeline.sweep") if "promote" not in one)
-    command = [*command, "sweep.name=first", "sweep.parallel_trials=8", "sweep.seeds=2"]
-    with subprocess.Popen(
-        command, cwd=made.root, env=made.environment(), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        batches = made.root / "data/sweeps/first/batches"
-        for _ in range(900):
-            if list(batches.glob("*.npz")) or process.poll() is not None:
-                break
-            time.sleep(0.1)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    before = len(study(made, "first").trials)
-    assert 0 < before < TRIALS
-    printed = StringIO()
-    with made.inside(), redirect_stdout(printed):
-        run_command(sweep_command, sweep_parser(), command[3:])
-    (made.root / "printed.txt").write_text(printed.getvalue(), "utf-8")
+    (made.root / "printed.txt").write_text(sweep(made, *arguments("first")), "utf-8")
     return made
+
+
+def arguments(name: str) -> list[str]:
+    """Those of the README's command, for a sweep of that name and a short summary."""
+    command = next(one for one in commands("python -m pipeline.sweep") if "promote" not in one)
+    return [*command[3:], f"sweep.name={name}", "sweep.parallel_trials=8", "sweep.seeds=2"]
+
+
+def sweep(clone: Clone, *overrides: str) -> str:
+    """Runs a sweep in this process; returns what it prints."""
+    printed = StringIO()
+    with clone.inside(), redirect_stdout(printed):
+        run_command(sweep_command, sweep_parser(), overrides)
+    return printed.getvalue()
 
 
 def study(clone: Clone, name: str) -> optuna.Study:
@@ -63,13 +59,6 @@ def parent(clone: Clone, name: str) -> Run:
 def children(clone: Clone, name: str) -> list[Run]:
     run_id = parent(clone, name).info.run_id
     return [run for run in clone.runs() if run.data.tags.get("mlflow.parentRunId") == run_id]
-
-
-def test_a_killed_sweep_continues_with_exactly_the_missing_trials(clone: Clone) -> None:
-    trials = study(clone, "first").trials
-    assert [trial.number for trial in trials] == list(range(TRIALS))
-    assert all(trial.state.is_finished() for trial in trials)
-    assert [run for run in clone.runs() if run.info.status == "RUNNING"] == []
 
 
 def test_every_trial_is_a_run_with_its_curve_below_the_run_of_the_sweep(clone: Clone) -> None:
@@ -153,3 +142,23 @@ def test_two_processes_on_one_database_share_the_trials(clone: Clone, postgresql
     assert len(workers) == 2
     runs = children(clone, "joined")
     assert sorted(int(run.data.tags["sweep.trial"]) for run in runs) == list(range(24))
+
+
+@pytest.mark.long
+def test_a_killed_sweep_continues_with_exactly_the_missing_trials(clone: Clone) -> None:
+    command = ["python", "-m", "pipeline.sweep", *arguments("killed"), "training.seed=35"]
+    with subprocess.Popen(command, cwd=clone.root, env=clone.environment()) as process:
+        batches = clone.root / "data/sweeps/killed/batches"
+        for _ in range(900):
+            if list(batches.glob("*.npz")) or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert 0 < len(study(clone, "killed").trials) < TRIALS
+    assert "trials have finished before" in sweep(clone, *command[3:])
+    trials = study(clone, "killed").trials
+    assert [trial.number for trial in trials] == list(range(TRIALS))
+    assert all(trial.state.is_finished() for trial in trials)
+    assert [run for run in clone.runs() if run.info.status == "RUNNING"] == []
+    assert len(children(clone, "killed")) == TRIALS

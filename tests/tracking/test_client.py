@@ -94,6 +94,7 @@ def test_a_run_ends_as_its_block_does(store: Store) -> None:
     assert failed.data.params == {"sweep.trials": "3"}
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_leaves_a_killed_run(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

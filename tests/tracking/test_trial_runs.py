@@ -131,6 +131,7 @@ def _open_and_write(root: Path, together: Barrier, number: int) -> None:
     store.end(parent, "FINISHED")
 
 
+@pytest.mark.long
 def test_processes_that_create_a_store_and_write_batches_at_once_all_succeed(
     tmp_path: Path,
 ) -> None:
