@@ -1,4 +1,4 @@
-"""Timing in turn: A B C A B C …, so that all meet the same moods of the machine."""
+"""Timing in alternation: A B C A B C …, so that all see the same load on the machine."""
 
 import platform
 import subprocess

@@ -68,7 +68,7 @@ def pipeline() -> None:
     lines.append(["dvc repro --force", whole, total["imports"], whole - total["imports"]])
     show(
         "The default experiment, seconds",
-        ["", "whole", "of it imports (the floor)", "the rest"],
+        ["", "whole", "imports alone", "the rest"],
         lines,
     )
 

@@ -151,7 +151,7 @@ def members() -> None:
         goal = "at least 60" if count == 32 else ""
         lines.append([count, median(seconds["ours"]), median(seconds["keras.fit"]), times, goal])
     show(
-        "Members: the same work, seconds for each member and epoch",
+        "Members: the same work, seconds per member and epoch",
         ["members", "this pipeline", "keras.fit", "times as fast", "goal"],
         lines,
     )
