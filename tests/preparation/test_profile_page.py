@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config.data import Kind
@@ -149,6 +149,7 @@ def test_each_column_has_its_drawings_with_their_numbers_in_words() -> None:
     assert read.attributes.count(("role", "img")) == len(read.labels())
 
 
+@settings(max_examples=40)  # each renders a page
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60))
 def test_a_histogram_counts_every_value(values: list[float]) -> None:
     label = Page(shown(*numeric(x=values), target="x")).labels()[0]

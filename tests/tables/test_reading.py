@@ -338,11 +338,11 @@ def test_the_diabetes_table_needs_no_file() -> None:
     assert str(raw.location(2)) == "sklearn:diabetes, row 3"
 
 
-def test_ten_thousand_columns_are_read() -> None:
-    names = ",".join(["a", *(f"c{number}" for number in range(9999))])
-    row = ",".join(["1.5"] * 10_000)
+def test_thousands_of_columns_are_read() -> None:
+    names = ",".join(["a", *(f"c{number}" for number in range(2999))])
+    row = ",".join(["1.5"] * 3000)
 
-    assert read_text(f"{names}\n{row}\n{row}\n").table.shape == (2, 10_000)
+    assert read_text(f"{names}\n{row}\n{row}\n").table.shape == (2, 3000)
 
 
 UNCLOSED = "; close it, double it if it is part of the text, or set data.reading.delimiter"
