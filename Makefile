@@ -40,7 +40,7 @@ test: .venv/test.stamp
 	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-fast: .venv/test.stamp
-	@$(RUN) pytest --fast
+	@$(RUN) pytest --fast -n 2 --dist loadfile -m "not long"
 
 test-long: .venv/test.stamp
 	@$(RUN) pytest -m long
