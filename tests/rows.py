@@ -1,9 +1,26 @@
 """Small parts and streams of rows."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipeline.dataset.rows import Part, Stream
+
+ROWS = 23
+
+
+def table() -> pd.DataFrame:
+    """ROWS rows as a split leaves them: their numbers have gaps and no order."""
+    random = np.random.default_rng(1)
+    columns = {
+        "b": random.integers(0, 9, ROWS).astype(float),
+        "a": np.where(np.arange(ROWS) % 6, random.normal(size=ROWS), np.nan),
+        "town": pd.Series([None, "Bonn", "Köln", "Ulm"] * 6, dtype="str")[:ROWS].to_numpy(),
+        "seen": pd.Timestamp(2024, 3, 1) + pd.to_timedelta(random.integers(0, 99, ROWS), "D"),
+        "y": random.normal(size=ROWS),
+    }
+    rows = pd.DataFrame(columns, index=random.permutation(100)[:ROWS])
+    return rows.astype({"town": "str", "seen": "datetime64[us]"})
 
 
 def numbered(rows: int) -> Part:

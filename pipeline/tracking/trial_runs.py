@@ -47,8 +47,7 @@ class TrialRun:
 
 def log_trial_runs(store: Store, parent: str, runs: Sequence[TrialRun]) -> None:
     """Adds runs below the run parent."""
-    # The client offers no public way to the store below it.
-    database = store.client._tracking_client.store  # noqa: SLF001 - see above
+    database = store.client._tracking_client.store  # noqa: SLF001 - no public way to it
     if not isinstance(database, SqlAlchemyStore):  # a server
         for run in runs:
             log_by_client(store, parent, run)

@@ -12,7 +12,7 @@ from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
 from pipeline.network.encoder import Encoder
 from pipeline.training import from_config
 from pipeline.training.fitting import fit
-from tests.rows import small_windows
+from tests.rows import ROWS, small_windows, table
 
 ENCODING = Encoding(
     {"b": Number(3.0, False, 3.0, 0.5), "a": Number(0.0, True, -20.0, 40.0)},
@@ -20,21 +20,7 @@ ENCODING = Encoding(
     {"seen": Date(19_000.0, True, 19_000.0, 300.0, clock=False)},
     Target("y", mean=100.0, std=7.0),
 )
-ROWS, BLOCK = 23, 5
-
-
-def table() -> pd.DataFrame:
-    """As a split leaves it: the numbers of the rows have gaps and no order."""
-    random = np.random.default_rng(1)
-    columns = {
-        "b": random.integers(0, 9, ROWS).astype(float),
-        "a": np.where(np.arange(ROWS) % 6, random.normal(size=ROWS), np.nan),
-        "town": pd.Series([None, "Bonn", "Köln", "Ulm"] * 6, dtype="str")[:ROWS].to_numpy(),
-        "seen": pd.Timestamp(2024, 3, 1) + pd.to_timedelta(random.integers(0, 99, ROWS), "D"),
-        "y": random.normal(size=ROWS),
-    }
-    rows = pd.DataFrame(columns, index=random.permutation(100)[:ROWS])
-    return rows.astype({"town": "str", "seen": "datetime64[us]"})
+BLOCK = 5
 
 
 @pytest.fixture(scope="module")
