@@ -96,7 +96,9 @@ class Store:
         self.uri = store_uri(uri, root)
         # As it is called in messages.
         self.name = self.uri if default_database(uri, root) is None else DATABASE
-        with FileLock(root / f".{DATABASE}.lock"):
+        # Held from a look at what the store has until it has what is missing.
+        self.lock = FileLock(root / f".{DATABASE}.lock")
+        with self.lock:
             self.client = MlflowClient(self.uri)
             found = self.client.get_experiment_by_name(experiment)
             if found is None:

@@ -1,7 +1,7 @@
 """A sweep in MLflow: a run for it, and below that a run for each of its trials."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,28 +41,38 @@ class SweepRun:
         params: Mapping[str, Any],
         tags: Mapping[str, str],
     ) -> None:
-        """Opens the run of that study: the existing one, or a new one called name."""
+        """Opens the run of that study: the existing one, or a new one called name. Several
+        processes of this machine may open it at once."""
         self._store = store
         self._study = study
-        found = store.client.search_runs(
-            [store.experiment_id],
-            f"tags.`sweep.study` = '{study}' and tags.`sweep.role` = 'sweep'",
-            max_results=1,
-        )
-        if found:
-            store.end_abandoned()
-            self._run_id = str(found[0].info.run_id)
-            store.log_tags(self._run_id, {**tags, "process": processes.this_process()})
-            store.client.update_run(self._run_id, status="RUNNING")
-        else:
-            role = {"sweep.study": study, "sweep.role": "sweep"}
-            self._run_id = store.create_run(name, params, {**tags, **role})
+        with store.lock:
+            found = self._search(
+                f"tags.`sweep.study` = '{study}' and tags.`sweep.role` = 'sweep'", most=1
+            )
+            if found:
+                store.end_abandoned()
+                self._run_id = str(found[0].info.run_id)
+                store.log_tags(self._run_id, {**tags, "process": processes.this_process()})
+                store.client.update_run(self._run_id, status="RUNNING")
+            else:
+                role = {"sweep.study": study, "sweep.role": "sweep"}
+                self._run_id = store.create_run(name, params, {**tags, **role})
+        self._below = f"tags.`mlflow.parentRunId` = '{self._run_id}'"
         self._logged = self._trial_numbers()
 
     def log_batch(self, path: Path) -> None:
         """A run for each trial of a batch file that has none yet."""
-        new = [one for one in read_batch(path) if str(one.number) not in self._logged]
-        log_trial_runs(self._store, self._run_id, [self._trial_run(record) for record in new])
+        records = read_batch(path)
+        if not self._missing(records):
+            return
+        with self._store.lock:
+            # A process that has just begun may have logged the batch of another. The first of
+            # its trials shows it: to ask for all of them takes seconds where there are many.
+            first = self._missing(records)[0].number
+            if self._search(f"{self._below} and tags.`sweep.trial` = '{first}'", most=1):
+                self._logged |= self._trial_numbers()
+            new = self._missing(records)
+            log_trial_runs(self._store, self._run_id, [self._trial_run(record) for record in new])
         self._logged |= {str(record.number) for record in new}
 
     def log_results(
@@ -85,17 +95,21 @@ class SweepRun:
         """FINISHED, FAILED for a reason, or KILLED."""
         self._store.end(self._run_id, status, reason)
 
+    def _missing(self, records: Sequence[Record]) -> list[Record]:
+        return [record for record in records if str(record.number) not in self._logged]
+
+    def _search(self, condition: str, most: int, token: str | None = None) -> Any:
+        """A page of the runs of the experiment."""
+        return self._store.client.search_runs(
+            [self._store.experiment_id], condition, max_results=most, page_token=token
+        )
+
     def _trial_numbers(self) -> set[str]:
         """The numbers of the trials that have a run."""
         numbers: set[str] = set()
         token = None
         while True:
-            page = self._store.client.search_runs(
-                [self._store.experiment_id],
-                f"tags.`mlflow.parentRunId` = '{self._run_id}'",
-                max_results=10_000,
-                page_token=token,
-            )
+            page = self._search(self._below, 10_000, token)
             numbers |= {run.data.tags.get("sweep.trial", "") for run in page}
             token = page.token
             if not token:

@@ -1,6 +1,9 @@
 """A sweep in MLflow: one run, and below it a whole run for each of its trials."""
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from pipeline.dataset.curves import CURVES as NAMES
@@ -229,3 +233,29 @@ def test_the_winner_s_model_answers_from_the_store(
     expected = learned * target.std + target.mean
     answers = loaded.predict(rows)["predicted"].to_numpy()
     assert answers == pytest.approx(expected, rel=1e-5)
+
+
+def test_workers_that_begin_at_once_share_one_run_and_each_trial_has_one(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_batch(tmp_path, ALL)
+    stores = [store, *(Store("trials", None, tmp_path) for _ in range(3))]
+    search = MlflowClient.search_runs
+
+    def slow(*arguments: Any, **named: Any) -> Any:
+        found = search(*arguments, **named)
+        time.sleep(0.05)  # long enough for another to look, too, before a run is made
+        return found
+
+    monkeypatch.setattr(MlflowClient, "search_runs", slow)
+    together = threading.Barrier(len(stores))
+
+    def work(store: Store) -> None:
+        together.wait()
+        run = SweepRun(store, **BEGIN)
+        together.wait()
+        run.log_batch(path)
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        list(pool.map(work, stores))
+    assert set(children(store)) == {0, 1, 2, 3}
