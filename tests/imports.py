@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -13,21 +14,25 @@ MODULES = sorted(
 PIPELINE = [module for module in MODULES if module.startswith("pipeline/")]
 
 
+@cache
 def tree(module: str) -> ast.Module:
     """The syntax tree of a module, which is named by its path from the root."""
     return ast.parse((ROOT / module).read_text("utf-8"))
 
 
-def statements(module: str, *, inner: bool = True) -> Iterator[str]:
+@cache
+def statements(module: str, *, inner: bool = True) -> list[str]:
     """The dotted names that a module imports; inner: those inside functions too, and those
     that only a type checker follows."""
+    found: list[str] = []
     for node in ast.walk(tree(module)) if inner else _executed(tree(module)):
         if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            found += (name.name for name in node.names)
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: a relative import"
             assert node.module is not None
-            yield from (f"{node.module}.{name.name}" for name in node.names)
+            found += (f"{node.module}.{name.name}" for name in node.names)
+    return found
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
@@ -50,6 +55,7 @@ def file_of(name: str) -> str | None:
     return None
 
 
+@cache
 def imports(module: str, *, inner: bool = True) -> set[str]:
     """The files of MODULES that a module imports."""
     found = {file_of(name) for name in statements(module, inner=inner)}

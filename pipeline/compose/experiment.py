@@ -18,9 +18,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.compose.explanation import explain, explain_yaml, not_an_override, suggest
-from pipeline.compose.schema import GROUPS, VARIANTS, Config
+from pipeline.compose.schema import GROUPS, VARIANTS, Choices, Config
 from pipeline.compose.sources import COMMAND_LINE, CONF, PARAMS, Sources, read_option
-from pipeline.config.section import check, typed
+from pipeline.config.section import check
 from pipeline.runtime.errors import UserError
 
 _store = ConfigStore.instance()
@@ -87,7 +87,8 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> Composed:
                 )
         choices = {group: sources.choices[group] for group in GROUPS}
         plain = {"conf": choices, **{group: resolved[group] for group in GROUPS}}
-        config = typed(Config, plain)
+        typed: Any = {group: OmegaConf.to_object(sections[group]) for group in GROUPS}
+        config = Config(conf=Choices(**choices), **typed)
     except (HydraException, OmegaConfBaseException, yaml.MarkedYAMLError) as error:
         raise UserError(explain(error, sources)) from error
     except ValueError as error:
@@ -116,8 +117,9 @@ def warnings(root: Path, config: Config) -> list[str]:
 
 
 def _allow_new_keys(override: str) -> str:
-    """An override that may add a key to a mapping whose keys are no part of the schema."""
-    return f"++{override}" if re.match(r"(data\.kinds|sweep\.space)[.=]", override) else override
+    """An override that may add a key where the schema has no keys, and only there."""
+    plain = override.lstrip("+")
+    return f"++{plain}" if re.match(r"(data\.kinds|sweep\.space)[.=]", plain) else plain
 
 
 def _read_params(root: Path) -> dict[str, Any]:

@@ -155,6 +155,12 @@ def test_a_group_may_be_written_as_in_params_yaml(prefix: str) -> None:
     )
 
 
+@pytest.mark.parametrize("prefix", ["+", "++"])
+def test_a_value_may_be_set_as_dvc_would_add_it(prefix: str) -> None:
+    config = composed("{}", f"{prefix}training.epochs=3").config
+    assert config.training.epochs == 3
+
+
 def test_a_kind_for_a_column_is_added_by_the_command_line_to_those_of_params() -> None:
     params = "data: {kinds: {zip: category, 'a b': date}}"
     for override in ("data.kinds={seen: date}", "data.kinds.seen=date", "+data.kinds.seen=date"):

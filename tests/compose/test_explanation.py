@@ -311,7 +311,6 @@ def test_what_is_no_key_and_value_is_refused(override: str) -> None:
 @pytest.mark.parametrize(
     ("override", "text"),
     [
-        ("+training.epochs=3", "Could not append to config. An item is already at"),
         ("training.epochs=1,2", "Ambiguous value for argument 'training.epochs=1,2'"),
         ("optimizer@other=sgd", "Could not override 'optimizer@other'."),
         ("~epochs", "Could not delete from config. 'epochs' does not exist."),
