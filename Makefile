@@ -84,10 +84,10 @@ check-python:
 
 .venv/run.stamp: .venv/uv.stamp requirements/run.txt
 	@echo "Installing the locked packages (about 2.7 GB) ..."
-	@$(UV) pip install --require-hashes -r requirements/run.txt
+	@$(UV) pip install --require-hashes --compile-bytecode -r requirements/run.txt
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp requirements/test.txt
 	@echo "Installing the test tools ..."
-	@$(UV) pip install --require-hashes -r requirements/test.txt
+	@$(UV) pip install --require-hashes --compile-bytecode -r requirements/test.txt
 	@touch $@
