@@ -153,6 +153,17 @@ class Clone:
             time.sleep(0.1)
         raise AssertionError("no run has begun")
 
+    def wait_for_end(self, run: str) -> str:
+        """The status of a run once it is over: the recorder of a killed process first writes
+        what was sent to it."""
+        status = ""
+        for _ in range(600):
+            status = str(self.client().get_run(run).info.status)
+            if status != "RUNNING":
+                break
+            time.sleep(0.1)
+        return status
+
     def wait_for_queue(self, command: list[str], count: int) -> set[str]:
         """The names of the queued experiments, once count of them have succeeded."""
         status = ""

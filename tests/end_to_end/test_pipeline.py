@@ -412,4 +412,4 @@ def test_a_killed_run_is_marked_so(clone: Clone, number: signal.Signals) -> None
             process.kill()
     clone.stage("configure")
     clone.python("-m", "pipeline.track")  # the next command finds what is left of it
-    assert MlflowClient(clone.store()).get_run(running).info.status == "KILLED"
+    assert clone.wait_for_end(running) == "KILLED"
