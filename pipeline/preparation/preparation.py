@@ -20,7 +20,8 @@ from pipeline.runtime.paths import RAW
 from pipeline.schema.columns import Schema
 from pipeline.schema.contract import Contract
 from pipeline.schema.conversion import column_names, conform
-from pipeline.schema.inference import ambiguous_dates, infer_schema, with_observed_values
+from pipeline.schema.dates import ambiguous_dates
+from pipeline.schema.inference import infer_schema, with_observed_values
 from pipeline.schema.location import Locate
 from pipeline.schema.violations import check_violations
 from pipeline.tables.reading import DIABETES, Raw, read

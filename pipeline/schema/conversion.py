@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.config.data import Kind
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
+from pipeline.schema.dates import parse_dates
 from pipeline.schema.location import Locate
 
 BOOLEANS = {"true": 1.0, "false": 0.0}
@@ -79,14 +80,6 @@ def conform(
         columns[name] = converted
     # Without copying the columns that had the right type already.
     return pd.DataFrame(columns, index=table.index, copy=False)
-
-
-def parse_dates(texts: "pd.Series[Any]", date_format: str) -> "pd.Series[Any]":
-    """Texts as datetime64[us] in UTC, NaT where one is not of the format."""
-    # pandas reads these as the current time, whatever the format.
-    texts = texts.mask(texts.isin(["now", "today"]))
-    dates = pd.to_datetime(texts, format=date_format, errors="coerce", utc=True)
-    return dates.dt.tz_localize(None).astype("datetime64[us]")
 
 
 def to_text(values: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -8,18 +8,12 @@ import pandas as pd
 
 from pipeline.config.data import Kind
 from pipeline.schema.columns import Column, Schema
-from pipeline.schema.conversion import BOOLEANS, parse_dates, to_text
-from pipeline.schema.location import Locate
+from pipeline.schema.conversion import BOOLEANS, to_text
+from pipeline.schema.dates import infer_format
 
 SAMPLE = 1000  # values of a text column
-# The share of numbers above which a text column is numeric, and of dates from which it is one
-# of dates.
+# The share of numbers above which a text column is numeric.
 MIN_NUMBERS = 0.5
-MIN_DATES = 0.9
-FORMATS = ("ISO8601", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y")
-# The values of a column may leave it open whether the day or the month comes first.
-SWAPPED = {"%d/%m/%Y": "%m/%d/%Y", "%m/%d/%Y": "%d/%m/%Y"}
-TIMES = ("", " %H:%M", " %H:%M:%S")
 # A column of more categories accepts any other, too.
 MAX_CATEGORIES = 1000
 
@@ -32,7 +26,10 @@ def infer_schema(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Schema:
         kind, date_format = _infer_kind(values)
         given = kinds.get(name)
         if given is not None and given is not kind:
-            kind, date_format = given, _date_format(values) if given is Kind.date else None
+            kind, date_format = (
+                given,
+                infer_format(to_text(values.dropna())) if given is Kind.date else None,
+            )
         columns[name] = Column(kind, bool(values.isna().any()), format=date_format)
     return Schema(columns)
 
@@ -51,35 +48,8 @@ def _infer_kind(values: "pd.Series[Any]") -> tuple[Kind, str | None]:
         return Kind.boolean, None
     if pd.to_numeric(sample, errors="coerce").notna().mean() > MIN_NUMBERS:
         return Kind.numeric, None
-    date_format = _date_format(sample)
+    date_format = infer_format(sample)
     return (Kind.category, None) if date_format is None else (Kind.date, date_format)
-
-
-def _date_format(values: "pd.Series[Any]") -> str | None:
-    """The format that most texts are dates of, if it is nearly all of them; else None."""
-    texts = to_text(values.dropna())
-    formats = [day + time for day in FORMATS for time in (TIMES if "%" in day else TIMES[:1])]
-    shares = {one: parse_dates(texts, one).notna().mean() for one in formats}
-    best = max(shares, key=lambda one: shares[one])
-    return best if len(texts) and shares[best] >= MIN_DATES else None
-
-
-def ambiguous_dates(table: pd.DataFrame, schema: Schema, locate: Locate) -> list[str]:
-    """A warning for each column of text dates that are other days if day and month are swapped."""
-    lines = []
-    for name, column in schema.columns.items():
-        other = SWAPPED.get(str(column.format)[:8])
-        if column.kind is not Kind.date or other is None or name not in table.columns:
-            continue
-        texts = table[name].dropna().astype("str")
-        swapped = parse_dates(texts, other + str(column.format)[8:])
-        if swapped.notna().all() and (swapped != parse_dates(texts, str(column.format))).any():
-            lines.append(
-                f"{locate(0).source}, column {name!r}: {texts.iloc[0]!r} is read as"
-                f" {column.format}, but could be {other}; if it is, set the column's format in"
-                " data/schema/"
-            )
-    return lines
 
 
 def with_observed_values(

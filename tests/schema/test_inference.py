@@ -11,7 +11,7 @@ from pipeline.config.data import Kind, Policy, Violations
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.conversion import conform
-from pipeline.schema.inference import ambiguous_dates, infer_schema, with_observed_values
+from pipeline.schema.inference import infer_schema, with_observed_values
 from pipeline.schema.violations import check_violations
 from tests.locations import locate
 from tests.schema.tables import COLUMNS, OBSERVED, TRAIN, fails, one, stamps
@@ -174,36 +174,3 @@ def test_very_many_categories_are_not_listed(count: int, *, kept: bool) -> None:
 def test_the_observed_rows_have_no_violations() -> None:
     strict = Violations(Policy.error, Policy.error, Policy.error)
     assert check_violations(TRAIN, OBSERVED, strict, locate) == []
-
-
-# Ambiguous dates
-
-
-def date_warnings(*texts: str | None) -> list[str]:
-    table = one(pd.Series(texts, dtype="str"))
-    return ambiguous_dates(table, infer_schema(table, {}), locate)
-
-
-def test_dates_that_another_format_reads_as_other_days_are_ambiguous() -> None:
-    assert date_warnings(None, "03/04/2024", "05/06/2024") == [
-        (
-            "table.csv, column 'a': '03/04/2024' is read as %d/%m/%Y, but could be %m/%d/%Y; if"
-            " it is, set the column's format in data/schema/"
-        )
-    ]
-    assert len(date_warnings("03/04/2024 17:30")) == 1
-
-
-@pytest.mark.parametrize(
-    "texts",
-    [
-        ("03/04/2024", "13/04/2024"),
-        ("03/04/2024", "03/13/2024"),
-        ("03/03/2024", "04/04/2024"),
-        ("03.04.2024",),
-        ("2024-03-04",),
-        ("red", "blue"),
-    ],
-)
-def test_dates_that_can_be_read_in_one_way_are_not(texts: tuple[str, ...]) -> None:
-    assert date_warnings(*texts) == []
