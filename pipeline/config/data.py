@@ -60,7 +60,7 @@ class Impute(Enum):
 
 @dataclass
 class Reading:
-    """How a CSV file is written; what is None is detected."""
+    """How the files of a table are written; what is None is detected."""
 
     delimiter: str | None = None
     header: bool | None = None
@@ -71,6 +71,12 @@ class Reading:
     missing: list[str] = field(
         default_factory=lambda: ["", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
     )
+    more_missing: list[str] = field(default_factory=list)
+
+    @property
+    def markers(self) -> list[str]:
+        """The cells that are read as missing values."""
+        return [*self.missing, *self.more_missing]
 
     def problem(self) -> str | None:
         for name in ("delimiter", "decimal", "thousands"):

@@ -17,7 +17,7 @@ from pipeline.dataset.rows import Array
 from pipeline.network.backend import keras, tf
 from pipeline.network.encoder import inputs, with_inputs
 from pipeline.network.model_folder import MODEL
-from pipeline.runtime.errors import UserError, model_file_errors, warn
+from pipeline.runtime.errors import UserError, read_errors, warn
 from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.schema.contract import Contract
 from pipeline.schema.location import Location
@@ -64,7 +64,7 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         self.contract = Contract.read(folder / CONTRACT)
         self.encoding = Encoding.read(folder / ENCODING)
-        with model_file_errors(folder / MODEL):
+        with read_errors(folder / MODEL):
             (folder / MODEL).stat()
         if not zipfile.is_zipfile(folder / MODEL):
             raise UserError(f"{folder / MODEL}: is not a Keras model")
@@ -113,7 +113,7 @@ class Predictor:
             return Location(source, label)
 
         columns = self.contract.schema.columns
-        marked = mark_missing(table, self.contract.reading.missing, columns)
+        marked = mark_missing(table, self.contract.reading.markers, columns)
         rows, warnings = self.contract.validate(marked, locate)
         for line in warnings:
             warn(line)

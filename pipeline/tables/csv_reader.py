@@ -99,7 +99,7 @@ def _open(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any])
             arrow_csv.ConvertOptions(
                 column_types=types,
                 # Else a column of numbers with a marker would be text.
-                null_values=reading.missing,
+                null_values=reading.markers,
                 strings_can_be_null=True,
                 decimal_point=dialect.decimal,
             ),
@@ -155,7 +155,7 @@ def _text_or_numbers(column: Any, reading: Reading, decimal: str, *, as_text: bo
     """Text without surrounding blanks, or numbers if all cells but the markers are numbers."""
     if _any(pc.match_substring_regex, column, _BLANK):
         column = pc.utf8_trim_whitespace(column)
-    pattern, markers = _number_pattern(decimal, reading.thousands), pa.array(reading.missing, TEXT)
+    pattern, markers = _number_pattern(decimal, reading.thousands), pa.array(reading.markers, TEXT)
 
     def only_numbers(chunk: Any) -> Any:
         numbers = pc.match_substring_regex(chunk, pattern)

@@ -75,7 +75,7 @@ def read(
     """
     sklearn = path.startswith("sklearn:")
     raw = _read_sklearn(path) if sklearn else _read_files(path, reading, needed, texts)
-    return replace(raw, table=mark_missing(raw.table, reading.missing))
+    return replace(raw, table=mark_missing(raw.table, reading.markers))
 
 
 def _read_files(path: str, reading: Reading, needed: Sequence[str], texts: Collection[str]) -> Raw:

@@ -94,6 +94,7 @@ def test_a_needed_name_decides_the_delimiter() -> None:
         ("a;b\n1.2.2020;1.000\n", {"thousands": "."}, {"a": ["1.2.2020"], "b": [1000]}),
         ('a,b\n"1,5",2\n', {"decimal": ","}, {"a": [1.5], "b": [2]}),
         ("a,b\n-,2\n3,NA\n", {"missing": ["-"]}, {"a": [None, 3], "b": ["2", "NA"]}),
+        ("a,b\n-9,2\n3,NA\n", {"more_missing": ["-9"]}, {"a": [None, 3], "b": [2, None]}),
         ("a,b\né,2\n".encode("latin-1"), {"encoding": "latin-1"}, {"a": ["é"], "b": [2]}),
         ("a,b\né,2\n".encode("utf-16"), {"encoding": "utf-16"}, {"a": ["é"], "b": [2]}),
         ("1,2\n3,4\n", {"names": ["a", "b"]}, {"a": [1, 3], "b": [2, 4]}),
