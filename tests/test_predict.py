@@ -264,7 +264,7 @@ def test_a_contract_that_cannot_be_read_is_named(
 ) -> None:
     Path("data/model/contract.json").write_text(content, "utf-8")
     assert mistake(shown, "rows.csv") == (
-        "data/model/contract.json: is not what the train stage writes"
+        "data/model/contract.json: is damaged; `dvc repro train` makes it again"
     )
 
 
@@ -308,7 +308,7 @@ def test_a_model_that_is_missing_is_reported_before_rows_that_are(predicting: Pr
     assert mistake(predicting, "none.csv").startswith("data/model: no such model folder; ")
     Path("data/model").mkdir(parents=True)
     assert mistake(predicting, "none.csv") == (
-        "data/model: holds no contract.json; the train stage writes a model folder"
+        "data/model/contract.json: no such file; `dvc repro train` makes it again"
     )
 
 

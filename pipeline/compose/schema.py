@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.data import Data
-from pipeline.config.section import COMPOSED, bounded, read_composed, typed
+from pipeline.config.section import bounded, read_composed, typed
 from pipeline.config.training import OPTIMIZERS, SCHEDULES, TrainingConfig
+from pipeline.runtime.errors import read_errors
+from pipeline.runtime.paths import COMPOSED
 
 
 class Sampler(Enum):
@@ -98,7 +100,8 @@ VARIANTS: dict[str, Mapping[str, type[Any]]] = {"optimizer": OPTIMIZERS, "schedu
 
 def read_config(path: Path = COMPOSED) -> Config:
     """The composed configuration, typed, with all of its sections."""
-    return typed(Config, read_composed(path))
+    with read_errors(path):
+        return typed(Config, read_composed(path))
 
 
 def experiment_parameters(config: Config) -> dict[str, Any]:

@@ -9,25 +9,28 @@ from typing import Any, TypeVar, cast
 import yaml
 from omegaconf import MISSING, OmegaConf
 
-from pipeline.runtime.errors import UserError
+from pipeline.runtime.errors import read_errors
+from pipeline.runtime.paths import COMPOSED
 
-COMPOSED = Path("data/config.yaml")
 T = TypeVar("T")
 
 
 def read_section(name: str, schema: type[T], path: Path = COMPOSED) -> T:
     """One section of the composed configuration, typed. dvc.yaml lists the sections that each
-    stage reads. Raises UserError if the file is missing."""
-    return typed(schema, read_composed(path)[name])
+    stage reads. Raises UserError if the file is missing or damaged."""
+    with read_errors(path):
+        return typed(schema, read_composed(path)[name])
 
 
 def read_composed(path: Path = COMPOSED) -> dict[str, Any]:
-    """The composed configuration as plain mappings. Raises UserError if it is missing."""
-    try:
+    """The composed configuration as plain mappings. Raises UserError if it is missing or
+    damaged."""
+    with read_errors(path):
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; the configure stage writes it") from error
-    return cast("dict[str, Any]", yaml.safe_load(text))
+        try:
+            return cast("dict[str, Any]", yaml.safe_load(text))
+        except yaml.YAMLError as error:
+            raise ValueError(str(error)) from error
 
 
 def typed(schema: type[T], plain: Mapping[str, Any]) -> T:

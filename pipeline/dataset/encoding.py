@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.runtime.errors import model_file_errors
+from pipeline.runtime.errors import read_errors
 
 Values = NDArray[np.float64]
 
@@ -105,7 +105,7 @@ class Encoding:
     @staticmethod
     def read(path: Path) -> "Encoding":
         """What `write` wrote. Raises UserError for anything else."""
-        with model_file_errors(path):
+        with read_errors(path):
             plain = json.loads(path.read_text("utf-8"))
             kinds = {"numbers": Number, "categories": Category, "dates": Date}
             sides: dict[str, Any] = {

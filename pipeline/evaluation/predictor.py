@@ -17,7 +17,7 @@ from pipeline.dataset.rows import Array
 from pipeline.network.backend import keras, tf
 from pipeline.network.encoder import inputs, with_inputs
 from pipeline.network.model_folder import MODEL
-from pipeline.runtime.errors import UserError, read_errors, warn
+from pipeline.runtime.errors import UserError, made_again, read_errors, refusal, warn
 from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.schema.contract import Contract
 from pipeline.schema.location import Location
@@ -67,13 +67,15 @@ class Predictor:
         with read_errors(folder / MODEL):
             (folder / MODEL).stat()
         if not zipfile.is_zipfile(folder / MODEL):
-            raise UserError(f"{folder / MODEL}: is not a Keras model")
+            raise UserError(f"{folder / MODEL}: is not a Keras model{made_again(folder / MODEL)}")
         try:
             # Safe mode: a model file may come from anywhere and must not run code.
             self.model = keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True)
         except DAMAGE_ERRORS as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"{folder / MODEL}: cannot be loaded by Keras: {reason}") from error
+            reason = " ".join(str(error).split()) + made_again(folder / MODEL)
+            raise refusal(error, folder / MODEL) or UserError(
+                f"{folder / MODEL}: cannot be loaded by Keras: {reason}"
+            ) from error
         read, encoded = len(self.model.inputs), len(self.encoding.columns)
         if read != encoded:
             raise UserError(

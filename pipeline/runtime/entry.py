@@ -1,6 +1,7 @@
 """How a command begins and ends: its arguments, the user's errors, signals."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -8,7 +9,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
-from pipeline.runtime.errors import UserError
+from pipeline.runtime.errors import UserError, refusal, say
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -41,28 +42,66 @@ def run(
     """Calls main with the parsed arguments, by name; they are those of the command line
     unless given.
 
-    A UserError becomes its lines on stderr and exit status 1. Ctrl-C ends in status 130 and a
-    request to terminate in 143, both after main has cleaned up.
+    A UserError becomes its lines on stderr and exit status 1, and so does what the machine
+    refuses, such as space on its disk. Ctrl-C ends in status 130, a request to terminate in 143,
+    both after main has cleaned up, and an output that nobody reads any more in 141, as for other
+    commands.
     """
-    parsed = vars(parser.parse_args(arguments))
-    signal.signal(signal.SIGTERM, _terminate)
+    open_streams()
+    status: object = None
     try:
+        parsed = vars(parser.parse_args(arguments))
+        signal.signal(signal.SIGTERM, _terminate)
         main(**parsed)
-    except UserError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        say("interrupted")
+        status = 130
+    except SystemExit as error:
+        status = error.code or 0
+    except Exception as error:
+        status = _explained(error)
+        if status is None:
+            raise
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        status = _explained(error, "standard output") or 1
+    if status is not None:
+        sys.exit(status)  # type: ignore[arg-type] # what SystemExit had
+
+
+def open_streams() -> None:
+    """Lets standard streams that are closed lead nowhere: or else the next file that is opened
+    would be in their place, and be given what is printed."""
+    while (number := os.open(os.devnull, os.O_RDWR)) < len(("stdin", "stdout", "stderr")):
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal cannot show is no reason to stop; stderr has this anyway.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def leave() -> NoReturn:
     """Ends a process that has done its work at once: TensorFlow and MLflow would take a
     second to shut down."""
-    sys.stdout.flush()
-    sys.stderr.flush()
     os._exit(0)
+
+
+def _explained(error: Exception, where: str | None = None) -> int | None:
+    """Prints what the user can change, and returns the exit status; None for other errors."""
+    if isinstance(error, BrokenPipeError):
+        # What is still in the buffer has no reader either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 128 + signal.SIGPIPE
+    explained = error if isinstance(error, UserError) else refusal(error, where)
+    if explained is None:
+        return None
+    for line in str(explained).splitlines():
+        say(f"error: {line}")
+    return 1
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

@@ -4,9 +4,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pipeline.runtime.errors import write_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,33 +17,39 @@ if TYPE_CHECKING:
 @contextmanager
 def whole_directory(target: Path) -> Iterator[Path]:
     """A new directory to write to. It replaces target when the block ends, and is deleted if
-    the block raises."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        draft.chmod(0o755)
-        yield draft
-        for path in draft.rglob("*"):
-            if path.is_file():
-                _sync(path)
-        shutil.rmtree(target, ignore_errors=True)
-        draft.replace(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    the block raises. Raises UserError for a full disk and the like."""
+    with write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        draft, old = folder / "new", folder / "old"
+        try:
+            draft.mkdir()
+            yield draft
+            for path in draft.rglob("*"):
+                if path.is_file():
+                    _sync(path)
+            # What may not be deleted may often be renamed, so that it is never half a directory.
+            with suppress(FileNotFoundError):
+                target.rename(old)
+            draft.rename(target)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
     """A path to write to. The file replaces target when the block ends, and is deleted if the
-    block raises."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    block raises. Raises UserError for a full disk and the like."""
     draft = target.with_name(f".{os.getpid()}-{target.name}")
-    try:
-        yield draft
-        _sync(draft)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    with write_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield draft
+            _sync(draft)
+            draft.replace(target)
+        finally:
+            with suppress(OSError):
+                draft.unlink()
 
 
 def write_text(target: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 STAGES = ("configure", "prepare", "train", "evaluate")
+COMPOSED = Path("data/config.yaml")
 RAW = Path("data/raw")
 SCHEMAS = Path("data/schema")
 PREPARED = Path("data/prepared")
@@ -13,3 +14,15 @@ CONTRACT = "contract.json"
 ENCODING = "encoding.json"
 METRICS = Path("data/metrics.json")
 TRACKED = Path("data/tracked.json")
+
+
+def stage_of(path: Path) -> str | None:
+    """The stage that writes a file, or None for a file that is elsewhere."""
+    written = {
+        COMPOSED: "configure",
+        PREPARED: "prepare",
+        MODEL: "train",
+        EVALUATION: "evaluate",
+        METRICS: "evaluate",
+    }
+    return next((written[one] for one in (path, *path.parents) if one in written), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.config.data import Policy, Reading, Violations
-from pipeline.runtime.errors import model_file_errors
+from pipeline.runtime.errors import read_errors
 from pipeline.schema.columns import Schema
 from pipeline.schema.conversion import conform
 from pipeline.schema.location import Locate
@@ -46,7 +46,7 @@ class Contract:
     @staticmethod
     def read(path: Path) -> "Contract":
         """What `write` wrote. Raises UserError for anything else."""
-        with model_file_errors(path):
+        with read_errors(path):
             plain = json.loads(path.read_text("utf-8"))
             policies = {name: Policy(value) for name, value in plain["violations"].items()}
             schema = Schema.from_dict(plain["columns"], str(path))

@@ -6,10 +6,10 @@ from pathlib import Path
 import yaml
 
 from pipeline.compose.experiment import compose, warnings
-from pipeline.config.section import COMPOSED
 from pipeline.runtime.entry import CommandParser
 from pipeline.runtime.errors import warn
 from pipeline.runtime.files import write_text
+from pipeline.runtime.paths import COMPOSED
 from pipeline.tracking.stage_command import run_stage
 
 HEADER = "# Written by the configure stage from conf/ and params.yaml; edit those.\n"

@@ -27,11 +27,10 @@ from typing import Any
 import pandas as pd
 
 from pipeline.compose.schema import Config, experiment_parameters, flatten
-from pipeline.config.section import COMPOSED
 from pipeline.dataset import prepared
 from pipeline.dataset.curves import CURVES
 from pipeline.runtime.errors import UserError
-from pipeline.runtime.paths import EVALUATION, METRICS, MODEL, PREPARED, STAGES
+from pipeline.runtime.paths import COMPOSED, EVALUATION, METRICS, MODEL, PREPARED, STAGES
 from pipeline.tables.files import files_of
 from pipeline.tables.reading import DIABETES
 from pipeline.tracking import fingerprint, identity, provenance

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.compose.experiment import Composed, compose
 from pipeline.compose.schema import GROUPS, experiment_parameters, flatten, read_config
 from pipeline.config.data import Kind
-from pipeline.config.section import COMPOSED
+from pipeline.runtime.paths import COMPOSED
 from pipeline.config.training import SGD, Loss
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.files import write_text
@@ -38,7 +38,7 @@ def test_a_configuration_that_is_missing_is_named_with_what_writes_it() -> None:
     with pytest.raises(UserError) as caught:
         read_config()
     assert str(caught.value) == (
-        "data/config.yaml: No such file or directory; the configure stage writes it"
+        "data/config.yaml: no such file; `dvc repro configure` makes it again"
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from pipeline.compose.schema import GROUPS, read_config
-from pipeline.config.section import COMPOSED
+from pipeline.runtime.paths import COMPOSED
 from pipeline.runtime.errors import UserError
 from pipeline.stages import configure
 from tests.compose.folder import copy_experiment, write_params
