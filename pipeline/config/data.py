@@ -1,5 +1,7 @@
 """The section `data`: the table, its columns, and how they are prepared."""
 
+import re
+import unicodedata
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -58,6 +60,27 @@ class Impute(Enum):
     mean = "mean"
 
 
+class MissingTarget(Enum):
+    """What to do about rows whose target is missing."""
+
+    error = "error"
+    drop = "drop"
+
+
+# Zero-width characters, among them the byte order mark, and the soft hyphen.
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
+WHITESPACE = "whitespace"
+
+
+def column_name(text: str) -> str:
+    """The name of a column as it is compared: without surrounding blanks, and without differences
+    that cannot be seen: how accents are composed, zero-width characters, kinds of blanks."""
+    if not text.isascii():
+        text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+        text = re.sub(r"[^\S\r\n]", " ", text)
+    return text.strip()
+
+
 @dataclass
 class Reading:
     """How the files of a table are written; what is None is detected."""
@@ -72,6 +95,14 @@ class Reading:
         default_factory=lambda: ["", "?", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None"]
     )
     more_missing: list[str] = field(default_factory=list)
+    skip_rows: int = bounded(0, at_least=0)
+    units_row: bool = False
+    skip_last: int = bounded(0, at_least=0)
+    comment: str | None = None
+    sheet: str | None = None
+
+    def __post_init__(self) -> None:
+        self.names = self.names and [column_name(name) for name in self.names]
 
     @property
     def markers(self) -> list[str]:
@@ -79,15 +110,27 @@ class Reading:
         return [*self.missing, *self.more_missing]
 
     def problem(self) -> str | None:
-        for name in ("delimiter", "decimal", "thousands"):
+        if self.delimiter is not None and not _may_divide(self.delimiter):
+            return (
+                f"delimiter is {self.delimiter!r}, but must be one character, several that are"
+                f' neither letters nor digits, or {WHITESPACE}; a tab is "\\t" in double quotes'
+            )
+        for name in ("decimal", "thousands"):
             value = getattr(self, name)
             if value is not None and len(value) != 1:
                 return f"{name} is {value!r}, but must be one character"
+        if self.comment is not None and not self.comment.strip():
+            return f"comment is {self.comment!r}, but must be what comment lines begin with"
         if self.decimal is not None and self.decimal == self.thousands:
             return f"decimal and thousands are both {self.decimal!r}"
-        if self.names is not None and self.header is True:
-            return "names are for a file without a header; leave names or header out"
         return None
+
+
+def _may_divide(delimiter: str) -> bool:
+    """Whether the text may be a delimiter."""
+    return delimiter in (WHITESPACE, "\t", " ", "\x1e", "\x1f") or bool(
+        re.fullmatch(r"([^\w\s\"\\]|_)+", delimiter)
+    )
 
 
 @dataclass
@@ -100,6 +143,9 @@ class Split:
     validation: float = bounded(0.0, at_least=0, below=1)
     test: float = bounded(0.0, at_least=0, below=1)
     seed: int = bounded(0, at_least=0)
+
+    def __post_init__(self) -> None:
+        self.column = self.column and column_name(self.column)
 
     def problem(self) -> str | None:
         if self.validation + self.test >= 1:
@@ -137,6 +183,9 @@ class Lint:
     future_date: Policy = Policy.warn
     accept: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.accept = [column_name(finding) for finding in self.accept]
+
 
 @dataclass
 class Data:
@@ -149,6 +198,7 @@ class Data:
     kinds: dict[str, Kind] = field(default_factory=dict)
     group: str | None = None
     new_rows: str | None = None
+    missing_target: MissingTarget = MissingTarget.error
     reading: Reading = field(default_factory=Reading)
     split: Split = field(default_factory=Split)
     violations: Violations = field(default_factory=Violations)
@@ -158,3 +208,10 @@ class Data:
     impute: Impute = Impute.median
     min_category_count: int = bounded(10, at_least=1)
     max_categories: int = bounded(50, at_least=1)
+
+    def __post_init__(self) -> None:
+        self.target = column_name(self.target)
+        self.features = self.features and [column_name(name) for name in self.features]
+        self.leave_out = [column_name(name) for name in self.leave_out]
+        self.kinds = {column_name(name): kind for name, kind in self.kinds.items()}
+        self.group = self.group and column_name(self.group)

@@ -219,8 +219,8 @@ def test_a_value_out_of_range_is_named_with_its_bound(params: str, text: str) ->
         ),
         ("data: {split: {by: group}}", "data.split: by is group, which needs column"),
         (
-            "data: {reading: {delimiter: tab}}",
-            "data.reading: delimiter is 'tab', but must be one character",
+            "data: {reading: {comment: ''}}",
+            "data.reading: comment is '', but must be what comment lines begin with",
         ),
         (
             "model: {layers: [{units: 2}]}",

@@ -41,6 +41,10 @@ def test_a_value_out_of_range_is_named_with_its_bound(section: Any, text: str) -
     assert text in mistakes(section)
 
 
+DELIMITER = (
+    "delimiter is {!r}, but must be one character, several that are neither letters nor digits,"
+    ' or whitespace; a tab is "\\t" in double quotes'
+)
 NEEDS_COLUMN = "by is {}, which needs column"
 
 
@@ -56,17 +60,13 @@ NEEDS_COLUMN = "by is {}, which needs column"
             "column has an effect only with by: group, time, hash or column",
         ),
         *((Split(by=by), NEEDS_COLUMN.format(by.value)) for by in SplitBy if by.value != "random"),
-        (Reading(delimiter=""), "delimiter is '', but must be one character"),
-        (Reading(delimiter=";;"), "delimiter is ';;', but must be one character"),
+        *((Reading(delimiter=text), DELIMITER.format(text)) for text in ("", "tab", "\\t", "||x")),
         (Reading(decimal=""), "decimal is '', but must be one character"),
         (Reading(decimal=".,"), "decimal is '.,', but must be one character"),
         (Reading(thousands=""), "thousands is '', but must be one character"),
         (Reading(thousands="  "), "thousands is '  ', but must be one character"),
         (Reading(decimal=",", thousands=","), "decimal and thousands are both ','"),
-        (
-            Reading(names=["a"], header=True),
-            "names are for a file without a header; leave names or header out",
-        ),
+        (Reading(comment=" "), "comment is ' ', but must be what comment lines begin with"),
     ],
 )
 def test_values_that_contradict_each_other_are_a_problem(
@@ -93,7 +93,9 @@ def test_values_that_contradict_each_other_are_a_problem(
         Reading(delimiter="\t", decimal=",", thousands="."),
         Reading(header=False, names=["a", "b"]),
         Reading(names=["a", "b"]),
+        Reading(names=["a", "b"], header=True),
         Reading(header=True),
+        *(Reading(delimiter=text) for text in ("§", "||", " ", "_", "\x1f", "whitespace")),
         Reading(missing=[]),
         Violations(),
         Lint(accept=["target_copy:X"]),
@@ -111,6 +113,26 @@ def test_each_finding_and_each_violation_has_a_policy(schema: type[Any]) -> None
             assert getattr(typed(schema, {name: policy.value}), name) is policy
         with pytest.raises(ValidationError):
             typed(schema, {name: "ignore"})
+
+
+def test_names_are_compared_as_they_are_seen() -> None:
+    """Composed accents, no zero-width characters, plain blanks, wherever a column is named."""
+    typed_name, name = " gro\u0308\u00dfe\u00a0(m)\u200b ", "gr\u00f6\u00dfe (m)"
+    data = Data(
+        path="t.csv",
+        target=typed_name,
+        features=[typed_name],
+        leave_out=[typed_name],
+        kinds={typed_name: Kind.date},
+        group=typed_name,
+        reading=Reading(names=[typed_name]),
+        split=Split(SplitBy.group, typed_name),
+        lint=Lint(accept=[f"constant:{typed_name.lstrip()}"]),
+    )
+
+    assert [data.target, *(data.features or []), *data.leave_out, *data.kinds] == [name] * 4
+    assert [data.group, *(data.reading.names or []), data.split.column] == [name] * 3
+    assert data.lint.accept == [f"constant:{name}"]
 
 
 def test_values_have_the_types_of_the_schema() -> None:
