@@ -4,24 +4,28 @@ import json
 
 from pipeline.compose.schema import read_config
 from pipeline.runtime.entry import CommandParser, leave, run
-from pipeline.runtime.errors import UserError
-from pipeline.runtime.paths import EVALUATION, METRICS, MODEL
+from pipeline.runtime.errors import UserError, read_errors
+from pipeline.runtime.paths import EVALUATION, HISTORY, METRICS, MODEL
 
 
 def main() -> None:
     config = read_config()
-    for path in (MODEL / "history.csv", EVALUATION / "predictions.csv", METRICS):
+    for path in (MODEL / HISTORY, EVALUATION / "predictions.csv", METRICS):
         if not path.is_file():
             raise UserError(
                 f"{path}: no such file; `dvc repro` makes it, `dvc checkout` restores it"
             )
+    with read_errors(METRICS):
+        results = {
+            part: ", ".join(f"{name} {value:.6g}" for name, value in values.items())
+            for part, values in json.loads(METRICS.read_text("utf-8")).items()
+        }
     # MLflow takes seconds to import.
     from pipeline.tracking import training_run
 
     outcome = training_run.track(config)
     print("\nResults")
-    for part, values in json.loads(METRICS.read_text("utf-8")).items():
-        pairs = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
+    for part, pairs in results.items():
         print(f"  {part.replace('_', '-')}: {pairs}")
     print(f"  predictions: {EVALUATION}/predictions.csv")
     if (EVALUATION / "new_predictions.csv").is_file():
@@ -31,6 +35,11 @@ def main() -> None:
         how = f", re-created from {MODEL}/ and {EVALUATION}/" if outcome.recreated else ""
         print(f"  run: {outcome.run_name} in {outcome.store}{how}")
         print("To see it: make ui")
+    elif config.tracking.enabled:
+        # Why has been printed as a warning.
+        raise SystemExit(1)
+    else:
+        print("  run: none, because tracking is off")
 
 
 if __name__ == "__main__":

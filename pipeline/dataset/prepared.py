@@ -1,4 +1,5 @@
-"""The Parquet file of a prepared part, encoded in memory or block by block."""
+"""The Parquet file of a prepared part, encoded in memory or block by block. What reads one
+raises UserError if it is missing or damaged."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ import psutil
 import pyarrow.parquet as pq
 
 from pipeline.dataset.rows import Part, Stream, block_rows
+from pipeline.runtime.errors import read_errors
 
 Encode = Callable[[pd.DataFrame], Part]
 # A cell is a float64 in the table. An input is a float32 in two arrays, and temporarily in a
@@ -28,7 +30,13 @@ def write(table: pd.DataFrame, path: Path, inputs: int) -> None:
 
 def read(path: Path, encode: Encode) -> Part:
     """All rows, in memory."""
-    return encode(pd.read_parquet(path))
+    return encode(read_table(path))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """All rows, as a table."""
+    with read_errors(path):
+        return pd.read_parquet(path)
 
 
 def load(path: Path, encode: Encode, *, streaming: bool) -> Part | Stream:
@@ -38,11 +46,14 @@ def load(path: Path, encode: Encode, *, streaming: bool) -> Part | Stream:
 
 def stream(path: Path, encode: Encode) -> Stream:
     """The rows in their file; a block is read and encoded when it is needed."""
-    file = pq.ParquetFile(path)
+    with read_errors(path):
+        file = pq.ParquetFile(path)
     groups = file.metadata.num_row_groups
 
     def block(number: int) -> Part:
-        return encode(file.read_row_group(number).to_pandas())
+        with read_errors(path):
+            table = file.read_row_group(number).to_pandas()
+        return encode(table)
 
     return Stream(
         file.metadata.num_rows, file.metadata.row_group(0).num_rows if groups else 1, block
@@ -59,16 +70,17 @@ def stream_table(table: pd.DataFrame, encode: Encode, inputs: int) -> Stream:
 
 def batches(path: Path) -> Iterator[pd.DataFrame]:
     """All rows as tables of BATCH_ROWS; one without rows if there are none."""
-    file = pq.ParquetFile(path)
-    if not file.metadata.num_rows:
-        yield file.read().to_pandas()
-    for batch in file.iter_batches(BATCH_ROWS):
-        yield batch.to_pandas()
+    with read_errors(path):
+        file = pq.ParquetFile(path)
+        if not file.metadata.num_rows:
+            yield file.read().to_pandas()
+        for batch in file.iter_batches(BATCH_ROWS):
+            yield batch.to_pandas()
 
 
 def fits_in_memory(paths: Iterable[Path], inputs: int) -> bool:
     """Whether the tables and their rows of so many inputs fit into the free memory."""
-    metadata = [pq.read_metadata(path) for path in paths]
+    metadata = [_metadata(path) for path in paths]
     cells = sum(one.num_rows * one.num_columns for one in metadata)
     return inputs_fit_in_memory(sum(one.num_rows for one in metadata), inputs, CELL_BYTES * cells)
 
@@ -80,10 +92,16 @@ def inputs_fit_in_memory(rows: int, inputs: int, other_bytes: int = 0) -> bool:
 
 def count_rows(path: Path) -> int:
     """The number of rows, from the metadata."""
-    return int(pq.read_metadata(path).num_rows)
+    return int(_metadata(path).num_rows)
 
 
 def first_rows(path: Path, count: int) -> pd.DataFrame:
     """The first rows, as a table."""
-    first: pd.DataFrame = next(pq.ParquetFile(path).iter_batches(count)).to_pandas()
-    return first
+    with read_errors(path):
+        first: pd.DataFrame = next(pq.ParquetFile(path).iter_batches(count)).to_pandas()
+        return first
+
+
+def _metadata(path: Path) -> pq.FileMetaData:
+    with read_errors(path):
+        return pq.read_metadata(path)

@@ -10,10 +10,9 @@ from pipeline.network import archive, dense, weights
 from pipeline.network.encoder import Encoder, whole
 from pipeline.network.weights import Array
 from pipeline.runtime.files import write_table
-from pipeline.runtime.paths import ENCODING
+from pipeline.runtime.paths import ENCODING, HISTORY
 
 MODEL = "model.keras"
-HISTORY = "history.csv"
 
 
 def write(

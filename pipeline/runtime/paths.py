@@ -12,6 +12,7 @@ EVALUATION = Path("data/evaluation")
 # Names of files in data/prepared/ and in a model folder.
 CONTRACT = "contract.json"
 ENCODING = "encoding.json"
+HISTORY = "history.csv"
 METRICS = Path("data/metrics.json")
 TRACKED = Path("data/tracked.json")
 

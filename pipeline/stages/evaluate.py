@@ -8,6 +8,7 @@ import pandas as pd
 from pipeline.config.section import read_section
 from pipeline.config.training import Training
 from pipeline.dataset import prepared
+from pipeline.dataset.curves import read_history
 from pipeline.dataset.rows import PARTS
 from pipeline.runtime.entry import CommandParser
 from pipeline.runtime.files import whole_directory, write_table, write_text
@@ -27,7 +28,8 @@ def main() -> None:
         predictor = Predictor(MODEL)
         tables = {part: prepared.batches(PREPARED / f"{part}.parquet") for part in PARTS}
         evaluation = evaluate(predictor, tables)
-        new = pd.read_parquet(PREPARED / "new.parquet")
+        new = prepared.read_table(PREPARED / "new.parquet")
+        history = read_history(MODEL)
         with whole_directory(EVALUATION) as folder:
             write_table(evaluation.predictions, folder / "predictions.csv")
             if len(new):
@@ -35,7 +37,7 @@ def main() -> None:
                 write_table(answered, folder / "new_predictions.csv")
             if evaluation.coefficients is not None:
                 write_table(evaluation.coefficients, folder / "coefficients.csv")
-            history, target = pd.read_csv(MODEL / "history.csv"), predictor.encoding.target.name
+            target = predictor.encoding.target.name
             figures.write_figures(history, evaluation.predictions, target, loss, folder)
         write_text(METRICS, json.dumps(evaluation.metrics, indent=2) + "\n")
         for part, values in evaluation.metrics.items():

@@ -1,11 +1,10 @@
 """Trains the network on data/prepared/: data/model/ gets the model, its history and weights."""
 
-import shutil
-
 from pipeline.config.training import read_training_config
 from pipeline.dataset import prepared
 from pipeline.dataset.encoding import Encoding
 from pipeline.runtime.entry import CommandParser
+from pipeline.runtime.errors import read_errors
 from pipeline.runtime.files import whole_directory
 from pipeline.runtime.paths import CONTRACT, ENCODING, MODEL, PREPARED
 from pipeline.tracking.client import record_training
@@ -17,6 +16,8 @@ TRAIN, VALIDATION = PREPARED / "train.parquet", PREPARED / "validation.parquet"
 def main() -> None:
     config = read_training_config()
     encoding = Encoding.read(PREPARED / ENCODING)
+    with read_errors(PREPARED / CONTRACT):
+        contract = (PREPARED / CONTRACT).read_bytes()
     fits = prepared.fits_in_memory([TRAIN, VALIDATION], len(encoding.names))
     with record_training() as recorder:
         # Importing Keras takes seconds, in which the recorder starts.
@@ -41,7 +42,7 @@ def main() -> None:
                 folder, encoder, config.model.layers, config.training.seed,
                 trained=fitted.weights, history=fitted.history, row=prepared.first_rows(TRAIN, 1),
             )  # fmt: skip
-            shutil.copy(PREPARED / CONTRACT, folder)
+            (folder / CONTRACT).write_bytes(contract)
     print(fitted.summary())
 
 

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -16,8 +17,12 @@ TIMINGS = Path("data/timings")
 
 def run_stage(main: Callable[..., None], parser: CommandParser) -> None:
     """Runs a stage as a command, notes how long its process took, and ends it."""
-    run(main, parser)
-    note_seconds(parser.module.rpartition(".")[2])
+
+    def stage(**arguments: Any) -> None:
+        main(**arguments)
+        note_seconds(parser.module.rpartition(".")[2])
+
+    run(stage, parser)
     leave()
 
 

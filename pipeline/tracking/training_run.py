@@ -28,7 +28,7 @@ import pandas as pd
 
 from pipeline.compose.schema import Config, experiment_parameters, flatten
 from pipeline.dataset import prepared
-from pipeline.dataset.curves import CURVES
+from pipeline.dataset.curves import CURVES, read_history
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import COMPOSED, EVALUATION, METRICS, MODEL, PREPARED, STAGES
 from pipeline.tables.files import files_of
@@ -99,7 +99,7 @@ def complete(
     run = store.find(who)
     if run is not None and run.data.tags.get("fingerprint.evaluate") == evaluated.hash:
         return Outcome(str(run.info.run_name), store.name, recreated=False)
-    history = pd.read_csv(MODEL / "history.csv")
+    history = read_history(MODEL)
     if run is None:
         run_id = store.create_run(
             who.run_name, experiment_parameters(config), provenance.run_tags() | who.tags
