@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -173,13 +174,19 @@ class Lint:
     """What to do about each kind of finding in a table. accept lists single findings to
     ignore, each as kind:column."""
 
+    totals_row: Policy = Policy.error
+    header_row: Policy = Policy.warn
     shared_rows: Policy = Policy.warn
     shared_group: Policy = Policy.error
+    target_missing_code: Policy = Policy.error
     target_copy: Policy = Policy.error
     target_sum: Policy = Policy.error
+    target_near_sum: Policy = Policy.warn
     identifier: Policy = Policy.warn
     constant: Policy = Policy.warn
     all_missing: Policy = Policy.warn
+    missing_code: Policy = Policy.warn
+    rare_categories: Policy = Policy.warn
     future_date: Policy = Policy.warn
     accept: list[str] = field(default_factory=list)
 
@@ -196,6 +203,7 @@ class Data:
     features: list[str] | None = None
     leave_out: list[str] = field(default_factory=list)
     kinds: dict[str, Kind] = field(default_factory=dict)
+    date_formats: dict[str, Any] = field(default_factory=dict)
     group: str | None = None
     new_rows: str | None = None
     missing_target: MissingTarget = MissingTarget.error
@@ -213,5 +221,25 @@ class Data:
         self.target = column_name(self.target)
         self.features = self.features and [column_name(name) for name in self.features]
         self.leave_out = [column_name(name) for name in self.leave_out]
-        self.kinds = {column_name(name): kind for name, kind in self.kinds.items()}
+        self.date_formats = {
+            column_name(name): [one] if isinstance(one, str) else one
+            for name, one in self.date_formats.items()
+        }
+        dates = dict.fromkeys(self.date_formats, Kind.date)
+        self.kinds = dates | {column_name(name): kind for name, kind in self.kinds.items()}
         self.group = self.group and column_name(self.group)
+
+    def problem(self) -> str | None:
+        for name, formats in self.date_formats.items():
+            texts = isinstance(formats, list) and all(isinstance(one, str) for one in formats)
+            if not texts or not formats:
+                return (
+                    f"date_formats: {name} is {formats!r}, but must be a format such as"
+                    " '%d.%m.%Y', or a list of formats"
+                )
+            if self.kinds[name] is not Kind.date:
+                return (
+                    f"date_formats has a format of {name!r}, whose kind in kinds is"
+                    f" {self.kinds[name].value}; leave one of them out"
+                )
+        return None

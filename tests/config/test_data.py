@@ -152,3 +152,25 @@ def test_values_have_the_types_of_the_schema() -> None:
         reading=Reading(delimiter=";", decimal=",", missing=["-", ""]),
         split=Split(SplitBy.time, "day", validation=0.1, test=0.3),
     )
+
+
+def test_a_column_whose_format_is_given_is_one_of_dates() -> None:
+    data = Data(path="a", target="b", date_formats={" x": "%d.%m.%Y", "y": ["%H:%M", "%H"]})
+    assert data.date_formats == {"x": ["%d.%m.%Y"], "y": ["%H:%M", "%H"]}
+    assert data.kinds == {"x": Kind.date, "y": Kind.date}
+    assert data.problem() is None
+
+
+@pytest.mark.parametrize("formats", [2019, [], [2019], None, {"a": "b"}])
+def test_a_date_format_is_a_text_or_a_list_of_texts(formats: Any) -> None:
+    assert Data(path="a", target="b", date_formats={"x": formats}).problem() == (
+        f"date_formats: x is {formats!r}, but must be a format such as '%d.%m.%Y', or a list of"
+        " formats"
+    )
+
+
+def test_a_column_of_another_kind_has_no_date_format() -> None:
+    data = Data(path="a", target="b", kinds={"x": Kind.category}, date_formats={"x": "%Y"})
+    assert data.problem() == (
+        "date_formats has a format of 'x', whose kind in kinds is category; leave one of them out"
+    )
