@@ -96,7 +96,7 @@ def keys_of(value: Any, prefix: str = "") -> Iterator[str]:
     items = value if isinstance(value, list) else [value]
     nested = [item for item in items if isinstance(item, dict)]
     # The keys of these are keys of other sections, or columns.
-    if not nested or prefix in ("sweep.space", "data.kinds"):
+    if not nested or prefix in ("sweep.space", "data.kinds", "data.date_formats"):
         yield prefix
         return
     for item in nested:
