@@ -21,12 +21,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pipeline.compose.experiment import compose
 from pipeline.compose.schema import experiment_parameters
 from pipeline.preparation.preparation import prepare
 from pipeline.runtime.entry import CommandParser, run
 from pipeline.runtime.errors import UserError
 from pipeline.schema import schema_file
-from pipeline.sweep.promotion import promote
+from pipeline.sweep.promotion import TABLE, promote
 from pipeline.sweep.space import Space, read_space
 from pipeline.sweep.study import Study
 from pipeline.tracking import fingerprint
@@ -68,12 +69,19 @@ def promote_command(name: str | None, trial: int | None) -> None:
     if not path.is_file():
         raise UserError(f"{path}: no such sweep has finished; `python -m pipeline.sweep` runs one")
     winner = json.loads(path.read_text("utf-8"))
+    data = compose(ROOT).config.data
+    for key in TABLE:
+        if winner[key] != getattr(data, key):
+            raise UserError(
+                f"{path}: was a sweep with data.{key}: {winner[key]}, but params.yaml has"
+                f" {getattr(data, key)}; name another sweep with --name, or change params.yaml"
+            )
     number, overrides = winner["trial"], winner["overrides"]
     if trial is not None and trial != number:
         number = trial
         overrides = [*winner["fixed"], *_trial_overrides(path.parent, number)]
     changed = promote(ROOT, overrides)
-    print(f"params.yaml now has the values of trial {number}:")
+    print(f"params.yaml now has the values of trial {number} of the sweep {path.parent.name}:")
     for key, value in changed.items():
         print(f"  {key}: {value}")
     print("to train and evaluate it: dvc repro")
@@ -127,7 +135,7 @@ def sweep_parameters(space: Space) -> dict[str, Any]:
 
 def hash_inputs() -> dict[str, str]:
     """The hashes of the raw data and of the code that prepares and trains, by path."""
-    inputs = fingerprint.of_stage("train").inputs | fingerprint.of_stage("prepare").inputs
+    inputs = fingerprint.inputs_of_stage("train") | fingerprint.inputs_of_stage("prepare")
     return {path: md5 for path, md5 in inputs.items() if not path.startswith("data/prepared")}
 
 

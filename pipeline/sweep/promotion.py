@@ -20,6 +20,8 @@ from pipeline.compose.sources import CONF, PARAMS
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.files import write_text
 
+# The keys of data that say which table a sweep was for.
+TABLE = ("path", "target")
 FLOAT = "tag:yaml.org,2002:float"
 
 

@@ -11,6 +11,7 @@ from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.errors import warn
 from pipeline.runtime.files import whole_directory, write_text
 from pipeline.sweep.plots import write_plots
+from pipeline.sweep.promotion import TABLE
 from pipeline.sweep.space import Space
 from pipeline.sweep.study import Study
 from pipeline.sweep.trial_result import TrialResult
@@ -46,6 +47,8 @@ class Summary:
         The best trial, and its values evaluated; None if no trial has a score.
     fixed
         The overrides that all trials have in common.
+    table
+        The path and the target of the sweep's table.
     """
 
     folder: Path
@@ -54,6 +57,7 @@ class Summary:
     best: BestTrial | None
     winner: WinnerEvaluation | None
     fixed: list[str]
+    table: dict[str, str]
 
     @property
     def results(self) -> Path:
@@ -69,7 +73,7 @@ class Summary:
         assert self.best is not None
         fixed = [one for one in self.fixed if not one.startswith(("sweep", "tracking"))]
         overrides = [*fixed, *self.best.overrides]
-        return {"trial": self.best.number, "overrides": overrides, "fixed": fixed}
+        return {"trial": self.best.number, "overrides": overrides, "fixed": fixed} | self.table
 
 
 def best_trial(space: Space, study: Study) -> BestTrial | None:
@@ -100,6 +104,7 @@ def summarise(space: Space, study: Study, rows: Table, folder: Path) -> Summary:
         best=best_trial(space, study),
         winner=winner,
         fixed=space.fixed,
+        table={name: getattr(space.experiment.data, name) for name in TABLE},
     )
 
 
@@ -143,7 +148,10 @@ def print_summary(summary: Summary) -> None:
         print(f"starting point: {start}")
         print(f"linear least squares: {_by_part(score, winner.least_squares.errors)}")
         print(f"model of the winner: {summary.folder}/model")
-        print("to write its values to params.yaml: python -m pipeline.sweep promote")
+        if winner.beats_start:
+            print("to write its values to params.yaml: python -m pipeline.sweep promote")
+        else:
+            print("the starting point is at least as good, so params.yaml can stay as it is")
     print(f"tables and figures: {summary.results}/")
 
 

@@ -87,6 +87,13 @@ class WinnerEvaluation:
             return None
         return self.seeds_mean[self.scored_part] - self.winner.errors[self.scored_part]
 
+    @property
+    def beats_start(self) -> bool:
+        """Whether the winner is better than the starting point on the part that it was selected
+        by; a starting point that diverged is worse."""
+        part = self.scored_part
+        return self.start is None or self.winner.errors[part] < self.start.errors[part]
+
     def metrics(self) -> dict[str, float]:
         """The metrics of the sweep's run: {model}_{part}_{score}, the mean and std of the other
         seeds, and the optimism."""

@@ -28,10 +28,7 @@ class Fingerprint:
 
 def of_stage(stage: str, root: Path = Path()) -> Fingerprint:
     """The fingerprint of a stage of root/dvc.yaml, with the files as they are now."""
-    entry = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))["stages"][stage]
-    inputs: dict[str, str] = {}
-    for dependency in entry["deps"]:
-        inputs |= hash_files(root / dependency, root)
+    entry, inputs = _entry(stage, root), inputs_of_stage(stage, root)
     sections: dict[str, Any] = {}
     for item in entry.get("params", []):
         for file, names in cast("dict[str, list[str]]", item).items():
@@ -40,6 +37,20 @@ def of_stage(stage: str, root: Path = Path()) -> Fingerprint:
     content = {"cmd": entry["cmd"], "inputs": inputs, "sections": sections}
     text = json.dumps(content, sort_keys=True)
     return Fingerprint(hashlib.sha256(text.encode()).hexdigest()[:32], inputs, sections)
+
+
+def inputs_of_stage(stage: str, root: Path = Path()) -> dict[str, str]:
+    """The MD5 of each file, code or data, that a stage of root/dvc.yaml depends on; a file
+    that does not exist yet has none."""
+    inputs: dict[str, str] = {}
+    for dependency in _entry(stage, root)["deps"]:
+        inputs |= hash_files(root / dependency, root)
+    return inputs
+
+
+def _entry(stage: str, root: Path) -> dict[str, Any]:
+    stages = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))["stages"]
+    return cast("dict[str, Any]", stages[stage])
 
 
 def hash_files(path: Path, root: Path = Path()) -> dict[str, str]:

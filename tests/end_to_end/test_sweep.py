@@ -105,16 +105,36 @@ def test_the_summary_is_printed_and_in_the_run(clone: Clone) -> None:
     assert winner["train"]["least_squares"] == 0
 
 
+def test_a_sweep_needs_no_stage_to_have_run(clone: Clone) -> None:
+    composed = clone.root / "data/config.yaml"
+    text = composed.read_text("utf-8")
+    composed.unlink()
+    assert "the summary has been written before" in sweep(clone, *arguments("first"))
+    composed.write_text(text, "utf-8")
+
+
 def test_the_winner_is_promoted(clone: Clone) -> None:
     """That the stages reproduce it is shown in tests/sweep/test_search.py."""
     promote = next(one for one in commands("python -m pipeline.sweep") if "promote" in one)
     printed = clone.run(*promote, "--name", "first").stdout
-    assert "params.yaml now has the values of trial " in printed
+    assert re.search(r"params.yaml now has the values of trial \d+ of the sweep first:", printed)
     params = clone.read("params.yaml")
     assert "learning_rate" in params
     assert {line for line in clone.git("show", "HEAD:params.yaml").splitlines() if "#" in line} <= {
         *params.splitlines()
     }
+
+
+def test_a_sweep_of_another_table_is_not_promoted(clone: Clone) -> None:
+    params = clone.read("params.yaml")
+    (clone.root / "params.yaml").write_text(f"{params}\ndata: {{target: other}}\n", "utf-8")
+    done = clone.run("python", "-m", "pipeline.sweep", "promote", check=False)
+    (clone.root / "params.yaml").write_text(params, "utf-8")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: data/sweeps/first/winner.json: was a sweep with data.target: y, but params.yaml"
+        " has other; name another sweep with --name, or change params.yaml\n"
+    )
 
 
 @pytest.mark.long

@@ -31,7 +31,9 @@ def summary(**changed: Any) -> Summary:
         "least_squares": Evaluation("least_squares", {"train": 6.0, "validation": 7.0}),
     }
     winner = WinnerEvaluation(**(fields | changed))
-    return Summary(Path("sweep"), 9, pd.DataFrame(), BEST, winner, ["sweep.trials=9", "data=a"])
+    table = {"path": "data/raw/a.csv", "target": "y"}
+    fixed = ["sweep.trials=9", "data=a"]
+    return Summary(Path("sweep"), 9, pd.DataFrame(), BEST, winner, fixed, table)
 
 
 def printed(capsys: pytest.CaptureFixture[str], one: Summary) -> list[str]:
@@ -60,6 +62,15 @@ def test_the_winner_is_printed_with_what_it_is_compared_with(
         "to write its values to params.yaml: python -m pipeline.sweep promote",
         "tables and figures: sweep/results/",
     ]
+
+
+def test_a_winner_that_is_no_better_than_the_starting_point_is_not_recommended(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start = Evaluation("start", {"train": 3.0, "validation": 2.5})
+    lines = printed(capsys, summary(start=start))
+    assert "the starting point is at least as good, so params.yaml can stay as it is" in lines
+    assert not any("promote" in line for line in lines)
 
 
 NO_ENSEMBLE = "no ensemble of the best trials is better than the best of them on validation"
@@ -98,4 +109,6 @@ def test_a_promotion_leaves_out_the_sweep_itself() -> None:
         "trial": 3,
         "overrides": ["data=a", "model=mlp", "training.epochs=9"],
         "fixed": ["data=a"],
+        "path": "data/raw/a.csv",
+        "target": "y",
     }
