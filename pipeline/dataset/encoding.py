@@ -39,13 +39,15 @@ class Category:
 @dataclass(frozen=True)
 class Date:
     """A date column, in days since 1970: (days - mean) / std, and sine and cosine of the time
-    of year and of week and, with clock, of day. fill and missing_indicator as of a Number."""
+    of year and of week, if it has a calendar, which times of day have not, and, with clock, of
+    day. fill and missing_indicator as of a Number."""
 
     fill: float
     missing_indicator: bool
     mean: float
     std: float
     clock: bool
+    calendar: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,6 @@ class Encoding:
 
 def date_parts(date: Date) -> list[str]:
     """The inputs that a date is encoded as."""
-    cycles = ["year", "week", *(["day"] if date.clock else [])]
+    cycles = [*(["year", "week"] if date.calendar else []), *(["day"] if date.clock else [])]
     parts = [f"{wave} of {cycle}" for cycle in cycles for wave in ("sine", "cosine")]
     return ["days", *parts, *(["is missing"] if date.missing_indicator else [])]

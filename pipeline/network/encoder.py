@@ -167,7 +167,8 @@ def _date(text: Any, one: Date) -> Any:
     missing = year <= 0
     days = ops.where(missing, np.array([[one.fill]]), days)
     mean_year = 365.2425
-    circles = [days / mean_year, (days + 4) / 7, *([days] if one.clock else [])]
+    circles = [days / mean_year, (days + 4) / 7] if one.calendar else []
+    circles += [days] if one.clock else []
     waves = [wave(2 * math.pi * circle) for circle in circles for wave in (ops.sin, ops.cos)]
     indicators = [missing] if one.missing_indicator else []
     parts = [(days - one.mean) / one.std, *waves, *indicators]

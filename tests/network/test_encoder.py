@@ -232,6 +232,13 @@ def test_waves_have_periods_of_a_week_and_a_day() -> None:
     np.testing.assert_allclose(x[:, day], [[1.0, 0.0]] * 3, atol=1e-6)
 
 
+def test_times_of_day_have_no_calendar() -> None:
+    times = pd.DataFrame({"a": pd.to_datetime(["1970-01-01 06:00", "1970-01-01 18:00"])})
+    date = Date(0.0, False, 0.5, 0.25, clock=True, calendar=False)
+    x = encoded(times, dates={"a": date})
+    np.testing.assert_allclose(x, [[-1, 1, 0], [1, -1, 0]], atol=1e-6)
+
+
 def test_a_missing_date_is_filled_and_indicated() -> None:
     x = dated([None, "1970-01-01"], clock=False)
     np.testing.assert_array_equal(x[0, :-1], x[1, :-1])
