@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pipeline.config.data import Split, SplitBy
 from pipeline.dataset.rows import PARTS
 from pipeline.runtime.errors import UserError
-from pipeline.schema.conversion import MAX_EXACT_INTEGER
 from pipeline.schema.location import Locate
+from pipeline.schema.numbers import MAX_EXACT_INTEGER
 
 TRAIN, VALIDATION, TEST = range(3)
 # The part of each row as its position in PARTS, (rows,).

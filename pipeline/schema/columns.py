@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,8 +11,15 @@ import pandas as pd
 
 from pipeline.config.data import Kind
 from pipeline.runtime.errors import UserError
+from pipeline.schema.numbers import Notation, notation
 
 RENAMED = {"least": "min", "most": "max"}
+# How the numbers of a column may be written: what each key matches, in words.
+NOTATION = {
+    "decimal": ("[.,]", "'.' or ','"),
+    "thousands": ("[.,' ]", "'.', ',', an apostrophe or a space"),
+    "unit": (r"\S.{0,30}", "a text such as '%' or 'EUR'"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,9 @@ class Column:
         All categories of a category column.
     format
         The strptime format of dates that are not ISO 8601.
+    decimal, thousands, unit
+        How the numbers of a numeric column are written, if not with a decimal point alone; see
+        `numbers.Notation`.
 
     """
 
@@ -39,6 +50,15 @@ class Column:
     max: float | str | None = None
     categories: list[str] | None = None
     format: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    unit: str | None = None
+
+    def notation(self, default: Notation) -> Notation:
+        """How its numbers are written; the marks that it leaves open are those of default."""
+        if self.decimal is None or self.decimal == default.decimal:
+            return notation(default.decimal, self.thousands or default.thousands, self.unit)
+        return notation(self.decimal, self.thousands, self.unit)
 
 
 @dataclass(frozen=True)
@@ -112,6 +132,15 @@ def _problems(kind: Kind, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]
         yield "categories", "a list of texts; quote those that YAML reads as another type"
     if "format" in given and not _is_format(given["format"]):
         yield "format", "ISO8601 or a strptime format such as '%d.%m.%Y'"
+    yield from _notation_problems(kind, given)
+
+
+def _notation_problems(kind: Kind, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in [key for key in NOTATION if key in given]:
+        if kind is not Kind.numeric:
+            yield key, "left out: only numbers have it"
+        elif not re.fullmatch(NOTATION[key][0], str(given[key])):
+            yield key, NOTATION[key][1]
 
 
 def _is_number(value: Any) -> bool:

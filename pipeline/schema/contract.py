@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.config.data import Policy, Reading, Violations
-from pipeline.runtime.errors import read_errors
+from pipeline.config.data import Policy, Reading, Violations, column_name
+from pipeline.runtime.errors import UserError, read_errors
 from pipeline.schema.columns import Schema
 from pipeline.schema.conversion import conform
 from pipeline.schema.location import Locate
+from pipeline.schema.missing import mark_missing
+from pipeline.schema.numbers import notation
 from pipeline.schema.violations import check_violations
 
 
@@ -24,13 +26,27 @@ class Contract:
     reading: Reading
     policies: Violations
 
-    def validate(self, table: pd.DataFrame, locate: Locate) -> tuple[pd.DataFrame, list[str]]:
+    def clean(self, table: pd.DataFrame, source: str) -> pd.DataFrame:
+        """The table as the files of a table are read: names and cells without surrounding blanks,
+        missing values marked. Raises UserError for two columns of one name."""
+        known = self.schema.columns
+        names = [name if name in known else column_name(str(name)) for name in table.columns]
+        repeated = [name for name in known if names.count(name) > 1]
+        if repeated:
+            raise UserError(
+                f"{source}: has the column {repeated[0]!r} more than once, apart from blanks;"
+                " rename or remove one"
+            )
+        table = table.set_axis(names, axis="columns")
+        return mark_missing(table, self.reading.markers, known)
+
+    def validate(
+        self, table: pd.DataFrame, locate: Locate, decimal: str | None = None
+    ) -> tuple[pd.DataFrame, list[str]]:
         """The columns of the schema, conformed, and warnings; missing values are marked in the
-        table already. Raises UserError."""
-        rows = conform(
-            table, self.schema, locate,
-            decimal=self.reading.decimal, thousands=self.reading.thousands,
-        )  # fmt: skip
+        table already. decimal is the decimal mark of the file. Raises UserError."""
+        how = notation(decimal or self.reading.decimal, self.reading.thousands)
+        rows = conform(table, self.schema, locate, notation=how)
         return rows, check_violations(rows, self.schema, self.policies, locate)
 
     def write(self, path: Path) -> None:

@@ -4,7 +4,6 @@ In a conformed table a numeric or a boolean (0, 1) column is float64 with NaN fo
 values, a category column is text (pandas' str, NaN), a date column is datetime64[us] (NaT).
 """
 
-import json
 import math
 import re
 from collections.abc import Collection
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.config.data import Kind
@@ -19,10 +19,11 @@ from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.dates import parse_dates
 from pipeline.schema.location import Locate
+from pipeline.schema.numbers import MAX_EXACT_INTEGER, Notation, parse
+from pipeline.schema.remedy import set_kind, set_missing
 
 BOOLEANS = {"true": 1.0, "false": 0.0}
-# float64 represents every integer up to here.
-MAX_EXACT_INTEGER = 2**53
+PLAIN = Notation()
 # The converted values, and which of them are invalid all the same: one bool per row, or False.
 Converted = tuple["pd.Series[Any]", NDArray[np.bool_] | bool]
 
@@ -33,8 +34,7 @@ def conform(
     locate: Locate,
     *,
     inferred: Collection[str] = (),
-    decimal: str | None = None,
-    thousands: str | None = None,
+    notation: Notation = PLAIN,
 ) -> pd.DataFrame:
     """The columns of the schema, each converted to the type of its kind.
 
@@ -48,8 +48,8 @@ def conform(
         Where a person finds a row, for the error.
     inferred
         Columns whose kind was inferred and not given; the error offers to change it.
-    decimal, thousands
-        The marks in numbers that are still text.
+    notation
+        That of numbers in text, where their column does not say.
 
     Raises
     ------
@@ -65,17 +65,21 @@ def conform(
                 f" {column_names(table)}"
             )
         values = table[name]
-        if column.kind is Kind.numeric and (decimal not in (None, ".") or thousands):
-            values = _with_decimal_point(values, decimal or ".", thousands or "")
-        converted, invalid = CONVERSIONS[column.kind](values, column)
+        if column.kind is Kind.numeric:
+            converted, invalid = _numeric(values, column.notation(notation))
+        else:
+            converted, invalid = CONVERSIONS[column.kind](values, column)
         wrong = (converted.isna() & values.notna()).to_numpy() | invalid
         if wrong.any():
             at = int(wrong.argmax())
             what = DESCRIPTIONS[column.kind].format(column.format or "ISO8601")
+            if column.kind is Kind.numeric and isinstance(values.iloc[at], str):
+                what += _details(values.iloc[at], column.notation(notation))
+            cell = str(values.iloc[at])
             guessed = name in inferred and converted.isna().iloc[at]
             raise UserError(
-                f"{locate(at)}, column {name!r}: {str(values.iloc[at])!r} is {what}; fix it"
-                + (_hint(name) if guessed else "")
+                f"{locate(at)}, column {name!r}: {cell!r} is {what}; fix it"
+                + (f", {set_missing(cell)}, or {set_kind(name, Kind.category)}" if guessed else "")
             )
         columns[name] = converted
     # Without copying the columns that had the right type already.
@@ -99,25 +103,41 @@ def column_names(table: pd.DataFrame, limit: int = 20) -> str:
     return ", ".join(names[:limit]) + more
 
 
-def _with_decimal_point(values: "pd.Series[Any]", decimal: str, thousands: str) -> "pd.Series[Any]":
-    """Numbers that are text, as Python writes them."""
-    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
-        return values
-    return values.map(
-        lambda cell: (
-            cell.replace(thousands, "").replace(decimal, ".") if isinstance(cell, str) else cell
-        )
-    )
-
-
-def _numeric(values: "pd.Series[Any]", _column: Column) -> Converted:
+def _numeric(values: "pd.Series[Any]", notation: Notation) -> Converted:
     if pd.api.types.is_datetime64_any_dtype(values):
         return pd.Series(math.nan, values.index), False
     numbers = values
     if values.dtype != "float64":
+        if not pd.api.types.is_numeric_dtype(values):
+            values = _parsed(values, notation)
         numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     # The network computes in float32, so a number beyond its range is infinite there.
-    return numbers, (numbers.abs() > np.finfo(np.float32).max).to_numpy()
+    invalid = (numbers.abs() > np.finfo(np.float32).max).to_numpy()
+    if pd.api.types.is_integer_dtype(values):
+        too_large = (values > MAX_EXACT_INTEGER) | (values < -MAX_EXACT_INTEGER)
+        invalid = invalid | too_large.fillna(value=False).to_numpy(bool)
+    return numbers, invalid
+
+
+def _parsed(values: "pd.Series[Any]", notation: Notation) -> "pd.Series[Any]":
+    """The numbers in cells that are text; other cells as they are."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    texts = (
+        values
+        if values.dtype == "str"
+        else values.where(values.map(lambda cell: isinstance(cell, str)))
+    )
+    parsed = parse(pa.array(texts, pa.large_string(), from_pandas=True), notation)
+    numbers = pd.Series(parsed.to_numpy(zero_copy_only=False), values.index)
+    return numbers if values.dtype == "str" else values.mask(texts.notna(), numbers)
+
+
+def _details(cell: str, notation: Notation) -> str:
+    """Why a text is not a number, as far as that is not plain to see."""
+    if re.fullmatch(r"[+-]?\d+", cell):
+        return ", because it has more digits than float64"
+    return f" with {notation}" if str(notation) else ""
 
 
 def _boolean(values: "pd.Series[Any]", _column: Column) -> Converted:
@@ -128,8 +148,14 @@ def _boolean(values: "pd.Series[Any]", _column: Column) -> Converted:
     return texts.astype("float64"), False
 
 
-def _category(values: "pd.Series[Any]", _column: Column) -> Converted:
-    return to_text(values), False
+def _category(values: "pd.Series[Any]", column: Column) -> Converted:
+    texts = to_text(values)
+    widths = {len(one) for one in column.categories or []}
+    numeric = pd.api.types.is_numeric_dtype(values)
+    if len(widths) == 1 and numeric and (values.dropna() % 1 == 0).all():
+        # Codes such as 01001, from which a reader took the zeros.
+        texts = texts.str.zfill(widths.pop())
+    return texts, False
 
 
 def _date(values: "pd.Series[Any]", column: Column) -> Converted:
@@ -142,7 +168,6 @@ def _date(values: "pd.Series[Any]", column: Column) -> Converted:
 
 
 CONVERSIONS = {
-    Kind.numeric: _numeric,
     Kind.boolean: _boolean,
     Kind.category: _category,
     Kind.date: _date,
@@ -154,12 +179,3 @@ DESCRIPTIONS = {
     Kind.category: "not text",
     Kind.date: "not a date of the format {}",
 }
-
-
-def _hint(name: str) -> str:
-    hint = ", add it to data.reading.missing if it stands for a missing value, or "
-    if re.fullmatch(r"[a-z_]\w*", name, re.ASCII | re.IGNORECASE):
-        return f"{hint}set data.kinds={{{name}: category}}"
-    # YAML accepts any quoted name as a key, Hydra's command line does not.
-    quoted = json.dumps(name, ensure_ascii=False)
-    return f"{hint}write kinds: {{{quoted}: category}} under data in params.yaml"

@@ -1,55 +1,185 @@
 """Inferring a schema: the kinds of columns, and the values that they are expected to hold."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.config.data import Kind
+from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
-from pipeline.schema.conversion import BOOLEANS, to_text
+from pipeline.schema.conversion import BOOLEANS
 from pipeline.schema.dates import infer_format
+from pipeline.schema.location import Locate, by_position
+from pipeline.schema.numbers import (
+    MAX_EXACT_INTEGER,
+    Marks,
+    Notation,
+    UndecidedError,
+    are_codes,
+    blanks_beside_numbers,
+    infer_notation,
+)
+from pipeline.schema.remedy import set_kind, set_missing
 
+MARKS = Marks()
 SAMPLE = 1000  # values of a text column
-# The share of numbers above which a text column is numeric.
-MIN_NUMBERS = 0.5
 # A column of more categories accepts any other, too.
 MAX_CATEGORIES = 1000
 
 
-def infer_schema(table: pd.DataFrame, kinds: Mapping[str, Kind]) -> Schema:
-    """The kinds of the columns of a table as it was read, except for those that are given."""
+def infer_schema(
+    table: pd.DataFrame,
+    kinds: Mapping[str, Kind],
+    locate: Locate = by_position,
+    *,
+    marks: Marks = MARKS,
+    names: Collection[str] | None = None,
+    target: str | None = None,
+) -> Schema:
+    """The schema of a table as it was read.
+
+    Parameters
+    ----------
+    table
+        The cells, missing values marked.
+    kinds
+        The kinds of some of the columns; those of the others are inferred.
+    locate
+        Where a person finds a row, for the error.
+    marks
+        Those in the numbers of the file.
+    names
+        The columns that are used; all by default.
+    target
+        A column of numbers, whose leading zeros make no codes.
+
+    Raises
+    ------
+    UserError
+        For a used column of numbers that can be read in two ways, and for one in which most cells
+        seem to stand for missing values.
+
+    """
     columns = {}
     for name in table.columns:
         values = table[name]
-        kind, date_format = _infer_kind(values)
-        given = kinds.get(name)
-        if given is not None and given is not kind:
-            kind, date_format = (
-                given,
-                infer_format(to_text(values.dropna())) if given is Kind.date else None,
-            )
-        columns[name] = Column(kind, bool(values.isna().any()), format=date_format)
+        given = Kind.numeric if name == target and _are_codes(values) else None
+        given = kinds.get(name, given)
+        try:
+            column = _infer(values, given, marks)
+        except _DoubtError as doubt:
+            if names is not None and name not in names:
+                column = Column(Kind.category)
+            else:
+                raise UserError(doubt.message(name, values, locate)) from None
+        columns[name] = replace(column, missing=bool(values.isna().any()))
     return Schema(columns)
 
 
-def _infer_kind(values: "pd.Series[Any]") -> tuple[Kind, str | None]:
+class _DoubtError(Exception):
+    """A cell of a column, at a position among those that are not missing, leaves it open what the
+    column holds."""
+
+    def __init__(self, position: int, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.position, self.what, self.remedy = position, what, remedy
+
+    def message(self, name: str, values: "pd.Series[Any]", locate: Locate) -> str:
+        at = int(np.flatnonzero(values.notna())[self.position])
+        cell = repr(str(values.iloc[at]))
+        category = set_kind(name, Kind.category)
+        return f"{locate(at)}, column {name!r}: {cell} {self.what}; {self.remedy}, or {category}"
+
+
+def _infer(values: "pd.Series[Any]", given: Kind | None, marks: Marks) -> Column:
+    """The kind of a column, if it is not given, and how its values are written."""
     types = pd.api.types
-    present = values.dropna()
-    if types.is_bool_dtype(values):
-        return Kind.boolean, None
-    if types.is_numeric_dtype(values) or present.empty:
-        return Kind.numeric, None
+    if types.is_numeric_dtype(values) or values.isna().all():
+        kind = given or _kind_of_numbers(values)
+        return _numeric(marks.notation) if kind is Kind.numeric else Column(kind)
     if types.is_datetime64_any_dtype(values):
-        return Kind.date, None
-    sample = present.iloc[:: max(1, len(present) // SAMPLE)].astype(str)
+        return Column(given or Kind.date)
+    texts = values.dropna().astype("str")
+    match given:
+        case Kind.numeric:
+            return _numeric(_infer_notation(texts, marks) or marks.notation)
+        case Kind.date:
+            return Column(Kind.date, format=infer_format(texts))
+        case None:
+            return _infer_text(texts, marks)
+    return Column(given)
+
+
+def _kind_of_numbers(values: "pd.Series[Any]") -> Kind:
+    if pd.api.types.is_bool_dtype(values):
+        return Kind.boolean
+    # Longer integers number something, and float64 rounds them.
+    rounded = pd.api.types.is_integer_dtype(values) and values.abs().max() > MAX_EXACT_INTEGER
+    return Kind.category if rounded else Kind.numeric
+
+
+def _infer_text(texts: "pd.Series[Any]", marks: Marks) -> Column:
+    sample = texts.iloc[:: max(1, len(texts) // SAMPLE)]
     if sample.str.lower().isin(BOOLEANS).all():
-        return Kind.boolean, None
-    if pd.to_numeric(sample, errors="coerce").notna().mean() > MIN_NUMBERS:
-        return Kind.numeric, None
+        return Column(Kind.boolean)
+    cells = pa.array(texts)
+    if are_codes(cells):
+        return Column(Kind.category)
+    notation = _infer_notation(texts, marks)
+    if notation is not None:
+        return _numeric(notation)
     date_format = infer_format(sample)
-    return (Kind.category, None) if date_format is None else (Kind.date, date_format)
+    if date_format is not None:
+        return Column(Kind.date, format=date_format)
+    blank = blanks_beside_numbers(cells)
+    if blank is not None:
+        cell = texts.iloc[blank]
+        what = f"is in {int((texts == cell).sum())} of {len(texts)} cells, beside numbers"
+        raise _DoubtError(blank, what, set_missing(cell))
+    return Column(Kind.category)
+
+
+def _infer_notation(texts: "pd.Series[Any]", marks: Marks) -> Notation | None:
+    try:
+        return infer_notation(pa.array(texts), marks)
+    except UndecidedError as error:
+        digits = re.sub("[^0-9.,]", "", texts.iloc[error.position])
+        point, whole = digits.replace(",", "."), re.sub("[.,]", "", digits)
+        this, other = (".", ",") if "." in digits else (",", ".")
+        raise _DoubtError(
+            error.position,
+            f"is {point} or {whole}",
+            f"write reading: {{decimal: {this!r}}} or reading: {{decimal: {other!r}}} under data in"
+            " params.yaml",
+        ) from None
+
+
+def _numeric(how: Notation) -> Column:
+    decimal = how.decimal if how.decimal != MARKS.decimal else None
+    return Column(Kind.numeric, decimal=decimal, thousands=how.thousands, unit=how.unit)
+
+
+def leading_zeros(table: pd.DataFrame, schema: Schema, source: str) -> list[str]:
+    """A warning for each column that is a category because of leading zeros."""
+    lines = []
+    for name, column in schema.columns.items():
+        if column.kind is Kind.category and _are_codes(table[name]):
+            texts = table[name].dropna()
+            first = texts[texts.str.startswith("0")].iloc[0]
+            lines.append(
+                f"{source}, column {name!r}: {first!r} has a leading zero, so the column is a"
+                f" category; if it is a number, {set_kind(name, Kind.numeric)}"
+            )
+    return lines
+
+
+def _are_codes(values: "pd.Series[Any]") -> bool:
+    return values.dtype == "str" and are_codes(pa.array(values.dropna()))
 
 
 def with_observed_values(

@@ -10,9 +10,9 @@ import pandas as pd
 def mark_missing(
     table: pd.DataFrame, markers: Sequence[str], names: Collection[str] | None = None
 ) -> pd.DataFrame:
-    """The table with the markers replaced by missing values, in all columns or the named ones.
-    In a column of numbers, a marker that is a number stands for every equal one: -99 for -99.0
-    too."""
+    """The table with the markers replaced by missing values, and text without surrounding blanks,
+    in all columns or the named ones. In a column of numbers, a marker that is a number stands for
+    every equal one: -99 for -99.0 too."""
     columns = {
         name: _mark(column, markers) if names is None or name in names else column
         for name, column in table.items()
@@ -22,6 +22,7 @@ def mark_missing(
 
 
 def _mark(values: "pd.Series[Any]", markers: Sequence[str]) -> "pd.Series[Any]":
+    values = _trimmed(values)
     wanted: list[Any] = list(markers)
     if pd.api.types.is_numeric_dtype(values):
         numbers = pd.to_numeric(pd.Series(wanted, dtype="str"), errors="coerce")
@@ -30,3 +31,13 @@ def _mark(values: "pd.Series[Any]", markers: Sequence[str]) -> "pd.Series[Any]":
         return values
     found = values.isin(wanted)
     return values.mask(found) if found.any() else values
+
+
+def _trimmed(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(values.cat.categories.dtype)
+    if values.dtype == "str":
+        return values.str.strip()
+    if values.dtype == object:
+        return values.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
+    return values

@@ -19,8 +19,8 @@ ROWS = 20
 DAYS = pd.date_range("2024-01-28", periods=ROWS)
 FINITE = "is not a finite float32 number; fix it"
 # Where a column is taken for what most of its cells are.
-HINT = ", add it to data.reading.missing if it stands for a missing value, or set data.kinds="
-GUESSED = f"{FINITE}{HINT}{{a: category}}"
+HINT = ", set data.reading.more_missing=[{}] if it stands for a missing value, or set data.kinds={}"
+GUESSED = FINITE + HINT
 
 
 @pytest.fixture(autouse=True)
@@ -137,13 +137,13 @@ def test_too_many_features_are_refused_before_their_cells_are_looked_at() -> Non
         ("y", "dear", f"'dear' {FINITE}"),
         ("y", "inf", f"'inf' {FINITE}"),
         ("y", "1e39", f"'1e+39' {FINITE}"),
-        ("a", "many", f"'many' {GUESSED}"),
-        ("a", "12 kg", f"'12 kg' {GUESSED}"),
+        ("a", "many", "'many' " + GUESSED.format("many", "{a: category}")),
+        ("a", "12 kg", "'12 kg' " + GUESSED.format("'12 kg'", "{a: category}")),
         ("a", "inf", f"'inf' {FINITE}"),
         ("a", "-Infinity", f"'-inf' {FINITE}"),
         ("a", "1e400", f"'inf' {FINITE}"),
         ("a", "1e39", f"'1e+39' {FINITE}"),
-        ("a", "1.2.2020", f"'1.2.2020' {GUESSED}"),
+        ("a", "1.2.2020", "'1.2.2020' " + GUESSED.format("'1.2.2020'", "{a: category}")),
     ],
 )
 def test_a_wrong_cell_is_named(column: str, cell: str, message: str) -> None:
@@ -157,7 +157,7 @@ def test_a_date_that_is_none_is_named(date: str) -> None:
     days = [*DAYS.strftime("%Y-%m-%d")[:-1], date]
     assert refusal(text(day=days)) == (
         f"t.csv, row 20 below the header, column 'day': {date!r} is not a date of the format"
-        f" ISO8601; fix it{HINT}{{day: category}}"
+        " ISO8601; fix it" + HINT.format(f"'{date}'", "{day: category}")
     )
 
 
@@ -165,7 +165,7 @@ def test_a_date_that_is_none_is_named_with_the_format_of_the_others() -> None:
     days = [*DAYS.strftime("%d.%m.%Y")[:-1], "31.02.2024"]
     assert refusal(text(day=days)) == (
         "t.csv, row 20 below the header, column 'day': '31.02.2024' is not a date of the format"
-        f" %d.%m.%Y; fix it{HINT}{{day: category}}"
+        " %d.%m.%Y; fix it" + HINT.format("'31.02.2024'", "{day: category}")
     )
 
 

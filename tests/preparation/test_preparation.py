@@ -379,7 +379,7 @@ def test_a_cell_unlike_the_others_of_a_new_column_is_named_with_what_it_may_be()
     for before in (None, made().schema):
         assert refusal(rows, before) == (
             "t.csv, row 1 below the header, column 'size': 'small' is not a finite float32 number;"
-            " fix it, add it to data.reading.missing if it stands for a missing value, or set"
+            " fix it, set data.reading.more_missing=[small] if it stands for a missing value, or set"
             " data.kinds={size: category}"
         )
     asked = made(rows, kinds={"size": Kind.category})

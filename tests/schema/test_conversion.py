@@ -129,7 +129,7 @@ def test_an_inferred_kind_can_be_changed_as_the_message_says(name: str) -> None:
         conform(table, columns, locate, inferred=[name])
     message, remedy = str(caught.value).split(" if it stands for a missing value, or ")
     assert message.endswith(
-        "'x' is not a finite float32 number; fix it, add it to data.reading.missing"
+        "'x' is not a finite float32 number; fix it, set data.reading.more_missing=[x]"
     )
     if remedy.startswith("set "):
         override = OverridesParser.create().parse_override(remedy.removeprefix("set "))

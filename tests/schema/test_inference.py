@@ -90,8 +90,8 @@ def test_one_value_in_twenty_need_not_be_a_date() -> None:
     assert inferred(values).kind is Kind.date
     with fails(
         "table.csv, row 20 below the header, column 'a': 'soon' is not a date of the format"
-        " ISO8601; fix it, add it to data.reading.missing if it stands for a missing value, or set"
-        " data.kinds={a: category}"
+        " ISO8601; fix it, set data.reading.more_missing=[soon] if it stands for a missing value,"
+        " or set data.kinds={a: category}"
     ):
         conform(one(values), Schema({"a": Column(Kind.date)}), locate, inferred=["a"])
 
@@ -118,8 +118,8 @@ def test_any_text_conforms_to_what_is_inferred_of_it_or_is_refused(
     cells: list[str | None],
 ) -> None:
     table = one(pd.Series(cells, dtype="str"))
-    columns = infer_schema(table, {})
     try:
+        columns = infer_schema(table, {})
         made = conform(table, columns, locate)
     except UserError:
         return

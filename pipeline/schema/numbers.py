@@ -1,0 +1,380 @@
+"""Numbers as people write them: their marks, units and signs, found in a column and read by it."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+POINT, COMMA = ".", ","
+OTHER = {POINT: COMMA, COMMA: POINT}
+SAMPLE = 1000  # cells, to see whether a column has numbers
+# The share of numbers above which a column of text is one of numbers; from which it is one if
+# they have a word as their unit, or a comma where the file has decimal points.
+MIN_NUMBERS, MIN_UNUSUAL = 0.5, 0.9
+# The share of integers with leading zeros from which all of them are codes.
+MIN_CODES = 0.1
+MIN_OTHERS = 2  # numbers beside blank cells
+# float64 represents every integer up to here, and any 15 digits.
+MAX_EXACT_INTEGER, EXACT_DIGITS = 2**53, 15
+CODES = (
+    "AUD|BRL|CAD|CHF|CNY|CZK|DKK|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NOK|NZD|PHP|PLN|RON"
+    "|RUB|SEK|SGD|THB|TRY|TWD|UAH|USD|ZAR"
+)
+CURRENCY = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|Rs\.?|kr\.?|Fr\.?|{CODES})"
+UNIT = r"[^0-9\s.,:;'()+*/<>=~?!#_-][^0-9()]{0,14}"
+CELL = (
+    rf"^(?P<open>\()?(?P<sign>[+-])? ?(?P<before>{CURRENCY})? ?(?P<inner>[+-])?"
+    r"(?P<number>[0-9](?:[0-9.,' ]*[0-9.,])?|[.,][0-9]+|(?i:inf(?:inity)?))"
+    rf"(?P<power>[eEdD][+-]?[0-9]+)?(?P<behind>-)? ?(?P<after>{UNIT})?(?P<close>\))?$"
+)
+# Other ways to write the same sign, apostrophe, blank, or text: ="29" is how Excel keeps it.
+SAME = {
+    r'^="(.*)"$': r"\1",
+    "[\u2212\ufe63\uff0d\u2013]": "-",
+    "[\u2019\u02bc]": "'",
+    r"[\p{Zs}\t]+": " ",
+    rf"^({CURRENCY}) ?\((.*)\)$": r"(\1\2)",
+}
+KNOWN_UNIT = rf"^(?:{CURRENCY}|%|‰)?$"
+# A number in any notation.
+ANY = (
+    r"^(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+|[1-9][0-9]{0,2}(?:[.,' ][0-9]{3})+(?:[.,][0-9]*)?"
+    r"|(?i:inf.*))$"
+)
+# A number with one mark, and where that mark could also be between thousands.
+DECIMAL = "^[0-9]*MARK[0-9]*$"
+EITHER = "^[1-9][0-9]{0,2}MARK[0-9]{3}$"
+PROVEN = (
+    DECIMAL,
+    "^[1-9][0-9]{0,2}(?:[OTHER' ][0-9]{3})+MARK[0-9]*$",
+    "^[1-9][0-9]{0,2}(?:OTHER[0-9]{3}){2,}$",
+)
+# What stands for a missing value among numbers.
+BLANK = (
+    r"(?i)^(?:[^\p{L}\p{N}]+|#?n[./]?\s?[abdv]\.?|k\.?\s?a\.?|none|null|nil|nan|missing|unknown"
+    r"|not available|no data|tb[ad]|unbekannt|fehlt|leer|#value!|#div/0!|#ref!)$"
+)
+# Of four or six digits, times of day.
+CLOCK = r"^(?:[01][0-9]|2[0-4])[0-5][0-9](?:[0-5][0-9])?$"
+
+
+@dataclass(frozen=True)
+class Notation:
+    """How the numbers of a column are written.
+
+    Attributes
+    ----------
+    decimal
+        The decimal mark.
+    thousands
+        The mark between groups of three digits, if they may be grouped. An apostrophe and a space
+        stand for all of their kind.
+    unit
+        What is before or behind each number, such as "%" or "EUR".
+
+    """
+
+    decimal: str = POINT
+    thousands: str | None = None
+    unit: str | None = None
+
+    def __str__(self) -> str:
+        words = [f"the decimal mark {self.decimal!r}"] if self.decimal != POINT else []
+        words += [f"{self.thousands!r} between groups of three digits"] if self.thousands else []
+        words += [f"the unit {self.unit!r}"] if self.unit else []
+        return ", ".join(words)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The marks in the numbers of a file.
+
+    Attributes
+    ----------
+    decimal, thousands
+        As of a Notation.
+    given
+        Whether they are set, so that no column may have others.
+    proven
+        Whether some number can be read with this decimal mark only, and none only with another:
+        then this mark decides what 1.234 is.
+    delimiter
+        Of a CSV file, between its cells.
+
+    """
+
+    decimal: str = POINT
+    thousands: str | None = None
+    given: bool = False
+    proven: bool = True
+    delimiter: str | None = None
+
+    @property
+    def notation(self) -> Notation:
+        """That of a column without other marks: beside decimal commas, a point groups."""
+        return notation(self.decimal, self.thousands)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What numbers say about their marks, by mark: how many have it where it can only be the
+    decimal mark, and how many where it could also group thousands. short and long: whether there
+    are integers of one to three digits, as beside grouped ones, and longer ones."""
+
+    proven: dict[str, int]
+    either: dict[str, int]
+    short: bool
+    long: bool
+
+    @property
+    def decimal(self) -> str | None:
+        """The decimal mark that more numbers prove than prove the other."""
+        point, comma = self.proven[POINT], self.proven[COMMA]
+        return None if point == comma else POINT if point > comma else COMMA
+
+
+class Cells(NamedTuple):
+    """The parts of cells that may be numbers, as Arrow arrays (rows,), null for other cells."""
+
+    number: Any
+    power: Any
+    unit: Any
+    negative: Any
+    bracketed: Any
+
+    def where(self, mask: Any) -> "Cells":
+        """The cells of a mask."""
+        return Cells(*(part.filter(mask) for part in self))
+
+
+class UndecidedError(Exception):
+    """It is undecided whether a mark is the decimal mark: in the cell at a position."""
+
+    def __init__(self, position: int) -> None:
+        super().__init__(position)
+        self.position = position
+
+
+def notation(
+    decimal: str | None, thousands: str | None = None, unit: str | None = None
+) -> Notation:
+    """A notation; where the comma is the decimal mark, a point groups thousands by default."""
+    decimal = decimal or POINT
+    return Notation(decimal, thousands or (POINT if decimal == COMMA else None), unit)
+
+
+def parse(texts: Any, how: Notation) -> Any:
+    """Texts without surrounding blanks, (rows,), as Arrow's float64; null for those that are not
+    numbers in this notation.
+
+    The sign may be U+2212, behind the number, or a pair of parentheses, and the exponent D. An
+    integer that float64 would round is not a number.
+    """
+    cells = _split(texts)
+    number = pc.if_else(pc.equal(cells.unit, how.unit or ""), cells.number, None)
+    number = pc.if_else(pc.match_substring_regex(number, _pattern(how)), number, None)
+    if how.thousands:
+        number = pc.replace_substring(number, how.thousands, "")
+    number = pc.replace_substring(number, how.decimal, POINT)
+    power = pc.replace_substring_regex(cells.power, "[dD]", "e")
+    values = pc.binary_join_element_wise(number, power, pa.scalar("", texts.type)).cast(
+        pa.float64()
+    )
+    significant = pc.utf8_rtrim(pc.utf8_ltrim(number, "0"), "0")
+    long = pc.greater(pc.utf8_length(significant), EXACT_DIGITS)
+    integer = pc.and_(pc.match_substring_regex(number, "^[0-9]+$"), pc.equal(power, ""))
+    rounded = pc.and_(pc.and_(integer, long), pc.greater_equal(values, float(MAX_EXACT_INTEGER)))
+    values = pc.if_else(rounded, None, values)
+    return pc.if_else(cells.negative, pc.negate(values), values)
+
+
+def infer_notation(texts: Any, marks: Marks) -> Notation | None:
+    """The notation of a column of text in a file with these marks, if most of its cells are
+    numbers. Raises UndecidedError."""
+    if _unit(_split(_sample(texts)), marks) is None:
+        return None
+    cells = _split(texts)
+    unit = _unit(cells, marks)
+    if unit is None:
+        return None
+    of_unit = cells.where(pc.fill_null(pc.equal(cells.unit, unit), fill_value=False))
+    evidence = _evidence(of_unit)
+    decimal = _decimal(evidence, marks)
+    if decimal is None:
+        mark = COMMA if evidence.either[COMMA] else POINT
+        odd = pc.match_substring_regex(cells.number, _marked(EITHER, mark))
+        raise UndecidedError(pc.index(odd, value=True).as_py())
+    thousands = marks.thousands
+    if thousands is None:
+        counts = {
+            mark: _count(of_unit.number, re.escape(mark)) for mark in (OTHER[decimal], "'", " ")
+        }
+        best = max(counts, key=lambda mark: counts[mark])
+        thousands = best if counts[best] else None
+    return notation(decimal, thousands, unit or None)
+
+
+def infer_marks(columns: Iterable[Any], marks: Marks) -> Marks:
+    """The marks of a file whose decimal mark is not proven yet, by all of its columns of text."""
+    columns = [one for one in columns if _unit(_split(_sample(one)), marks) is not None]
+    found = [_evidence(_split(one)) for one in columns]
+    proven = {one.decimal for one in found} - {None}
+    if len(proven) == 1:
+        return replace(marks, decimal=proven.pop() or POINT, proven=True)
+    either = {mark: any(one.either[mark] for one in found) for mark in OTHER}
+    comma = not proven and either[COMMA] and not either[POINT] and marks.delimiter != COMMA
+    return replace(marks, decimal=COMMA if comma else POINT)
+
+
+def proven_marks(texts: Any) -> set[str]:
+    """The decimal marks that at least one of these cells proves."""
+    proven = _evidence(_split(texts)).proven
+    return {mark for mark, count in proven.items() if count}
+
+
+def are_codes(texts: Any) -> bool:
+    """Whether a column of text has integers with leading zeros that are codes, such as 01001 or
+    007: of one width, or many of them; but times of day, such as 0043, are none."""
+    digits = _where(texts, "^[0-9]+$")
+    zeros = _count(digits, "^0[0-9]")
+    if not zeros or len(digits) <= MIN_NUMBERS * (len(texts) - texts.null_count):
+        return False
+    if _count(digits, CLOCK) == len(digits):
+        return False
+    widths = pc.min_max(pc.utf8_length(digits)).as_py()
+    return widths["min"] == widths["max"] or zeros >= MIN_CODES * len(digits)
+
+
+def blanks_beside_numbers(texts: Any) -> int | None:
+    """The position of the first cell in a column of text that seems to stand for a missing value
+    if those that do are most of the column and the others are numbers; else None."""
+    blank = pc.match_substring_regex(texts, BLANK)
+    others = texts.filter(pc.invert(blank))
+    if len(others) < MIN_OTHERS or len(others) == len(texts):
+        return None
+    numbers = _split(others).number
+    if len(numbers) - numbers.null_count < MIN_UNUSUAL * len(others):
+        return None
+    return int(pc.index(blank, value=True).as_py())
+
+
+def _sample(texts: Any) -> Any:
+    present = texts.drop_null() if texts.null_count else texts
+    step = max(1, len(present) // SAMPLE)
+    return present.take(pa.array(range(0, len(present), step))) if step > 1 else present
+
+
+def _split(texts: Any) -> Cells:
+    for pattern, same in SAME.items():
+        if pc.any(pc.match_substring_regex(texts, pattern)).as_py():
+            texts = pc.replace_substring_regex(texts, pattern, same)
+    found = pc.extract_regex(texts, CELL)
+    open_, sign, before, inner, number, power, behind, after, close = (
+        pc.if_else(pc.is_valid(found), pc.struct_field(found, name), None)
+        for name in (
+            "open",
+            "sign",
+            "before",
+            "inner",
+            "number",
+            "power",
+            "behind",
+            "after",
+            "close",
+        )
+    )
+    empty = pa.scalar("", texts.type)
+    minus = pc.binary_join_element_wise(open_, sign, inner, behind, empty)
+    unit = pc.utf8_trim_whitespace(pc.binary_join_element_wise(before, after, empty))
+    closed = pc.equal(pc.equal(open_, "("), pc.equal(close, ")"))
+    one_sign = pc.less_equal(pc.utf8_length(minus), 1)
+    one_unit = pc.or_(pc.equal(before, ""), pc.equal(after, ""))
+    valid = pc.and_(pc.and_(closed, one_sign), one_unit)
+    valid = pc.and_(valid, pc.match_substring_regex(number, ANY))
+    negative = pc.is_in(minus, pa.array(["-", "("], minus.type))
+    parts = (number, power, unit, negative, pc.equal(open_, "("))
+    return Cells(*(pc.if_else(valid, part, None) for part in parts))
+
+
+def _unit(cells: Cells, marks: Marks) -> str | None:
+    """The unit of most cells, "" for none; None if most cells are not numbers."""
+    total = len(cells.number)
+    known = pc.match_substring_regex(cells.unit, KNOWN_UNIT)
+    numbers = pc.sum(known).as_py() or 0
+    # 1,5 beside decimal points may be a list of two.
+    foreign = 0
+    if marks.proven:
+        other = pc.if_else(known, cells.number, None)
+        foreign = sum(
+            sign * _count(other, _marked(pattern, OTHER[marks.decimal]))
+            for sign, pattern in ((1, DECIMAL), (-1, EITHER))
+        )
+    if numbers - foreign > MIN_NUMBERS * total or numbers >= max(1, MIN_UNUSUAL * total):
+        unit = _most_frequent(pc.if_else(known, cells.unit, None))
+        # (1), (2), (3) number something.
+        plain = unit == "" and not _count(cells.number, "[.,' ]")
+        listed = plain and pc.all(pc.if_else(known, cells.bracketed, None)).as_py()
+        return None if listed else unit
+    word = _most_frequent(pc.if_else(known, None, cells.unit))
+    count = pc.sum(pc.equal(cells.unit, word)).as_py() if word else 0
+    return word if count and count >= MIN_UNUSUAL * total else None
+
+
+def _evidence(cells: Cells) -> Evidence:
+    with_power = pc.if_else(pc.not_equal(cells.power, ""), cells.number, None)
+    either = {mark: _count(cells.number, _marked(EITHER, mark)) for mark in OTHER}
+    in_power = {mark: _count(with_power, _marked(EITHER, mark)) for mark in OTHER}
+    proven = {
+        mark: sum(_count(cells.number, _marked(pattern, mark)) for pattern in PROVEN)
+        - either[mark]
+        + in_power[mark]
+        for mark in OTHER
+    }
+    either = {mark: count - in_power[mark] for mark, count in either.items()}
+    short = _count(cells.number, "^[1-9][0-9]{0,2}$") > 0
+    return Evidence(proven, either, short, _count(cells.number, "^[0-9]{4,}$") > 0)
+
+
+def _decimal(found: Evidence, marks: Marks) -> str | None:
+    """The decimal mark of a column, or None if it is undecided."""
+    if marks.given:
+        return marks.decimal
+    own = found.decimal
+    if own is not None and (own == marks.decimal or found.proven[own] > found.either[own]):
+        return own
+    mark = next((mark for mark, count in found.either.items() if count), None)
+    if marks.proven or mark is None:
+        return marks.decimal
+    # Nothing in the file decides, so its delimiter does, except beside what may be grouped.
+    if mark == COMMA and marks.delimiter == COMMA:
+        return POINT
+    if found.long or (not found.short and (mark == POINT or marks.delimiter == ";")):
+        return mark
+    return None
+
+
+def _pattern(how: Notation) -> str:
+    """What number is written in a notation, without its sign, exponent and unit."""
+    point, mark = (f"[{one}]" for one in (how.decimal, how.thousands or "'"))
+    grouped = rf"|[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+(?:{point}[0-9]*)?" * bool(how.thousands)
+    return rf"^(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+{grouped}|(?i:inf.*))$"
+
+
+def _marked(pattern: str, mark: str) -> str:
+    return pattern.replace("MARK", re.escape(mark)).replace("OTHER", re.escape(OTHER[mark]))
+
+
+def _where(texts: Any, pattern: str) -> Any:
+    return texts.filter(pc.fill_null(pc.match_substring_regex(texts, pattern), fill_value=False))
+
+
+def _count(texts: Any, pattern: str) -> int:
+    return int(pc.sum(pc.match_substring_regex(texts, pattern)).as_py() or 0)
+
+
+def _most_frequent(texts: Any) -> str:
+    counts = pc.value_counts(texts.drop_null()).to_pylist()
+    return str(max(counts, key=lambda one: one["counts"])["values"]) if counts else ""

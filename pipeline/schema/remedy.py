@@ -1,0 +1,30 @@
+"""Settings that the message of an error or a warning names."""
+
+import json
+import re
+
+from pipeline.config.data import Kind
+
+
+def quoted(text: str) -> str:
+    """A text as a value in Hydra's grammar of overrides."""
+    bare = re.fullmatch(r"[a-z_]\w*(:[a-z_]\w*)?", text, re.ASCII | re.IGNORECASE)
+    if bare and text.lower() not in {"null", "true", "false", "nan", "inf"}:
+        return text
+    # Hydra takes a backslash literally, except before a quote.
+    escaped = re.sub(r"(\\*)('|$)", lambda at: at[1] * 2 + at[2].replace("'", "\\'"), text)
+    return f"'{escaped}'"
+
+
+def set_missing(cell: str) -> str:
+    """How to have a cell read as a missing value."""
+    return f"set data.reading.more_missing=[{quoted(cell)}] if it stands for a missing value"
+
+
+def set_kind(name: str, kind: Kind) -> str:
+    """How to give the kind of a column."""
+    if re.fullmatch(r"[a-z_]\w*", name, re.ASCII | re.IGNORECASE):
+        return f"set data.kinds={{{name}: {kind.value}}}"
+    # YAML accepts any quoted name as a key, Hydra's command line does not.
+    key = json.dumps(name, ensure_ascii=False)
+    return f"write kinds: {{{key}: {kind.value}}} under data in params.yaml"
