@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.runtime.paths import stage_of
+from pipeline.runtime.redaction import redact
 
 # What a machine may refuse, and what to do about it.
 REMEDIES = {
@@ -96,6 +97,7 @@ def warn(text: str) -> None:
 
 
 def say(line: str) -> None:
-    """Prints a line on standard error; the work does not depend on who reads it."""
+    """Prints a line on standard error, without the passwords that it may quote; the work does
+    not depend on who reads it."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(redact(line), file=sys.stderr, flush=True)

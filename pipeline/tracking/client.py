@@ -2,19 +2,23 @@
 
 MLflow takes seconds to import and milliseconds to write each point. All of that happens
 beside the work instead of before it and between its epochs. When this process ends, in
-whatever way, the recorder's input ends with it, and the recorder ends the run.
+whatever way, the recorder's input ends with it, and the recorder ends the run. When the recorder
+ends first, or hangs, this process warns and continues.
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 from pipeline.compose.schema import Config, experiment_parameters, read_config
 from pipeline.runtime.files import write_text
@@ -23,29 +27,51 @@ from pipeline.tracking.fingerprint import of_stage
 from pipeline.tracking.identity import Identity, of_training
 from pipeline.tracking.provenance import run_tags
 from pipeline.tracking.stage_command import process_seconds
+from pipeline.tracking.untracked import warn_untracked
 
 # Added to the recorder's niceness: its import of MLflow must not slow the stage's of Keras.
 NICENESS = 5
+# After as many seconds in which it has used no processor time, the recorder is not waited for.
+PATIENCE = 60
+# What is kept for a recorder that does not read, in bytes: the curves of a million epochs.
+MAX_UNSENT = 2**28
+PIPE_BYTES = 2**16
+RECORDER = "the process that records in MLflow"
 
 
 class Recorder:
     """A running recorder; a context manager that waits until it has written everything.
-    Where tracking is off there is no process, and nothing happens."""
+
+    Where tracking is off there is no process, and nothing happens. Nor does anything where the
+    recorder cannot start, is killed or hangs: one warning says so, and the work continues.
+    """
 
     def __init__(self, config: Config, remedy: str = "`make track`") -> None:
         """Starts it. remedy is the command that records what a store out of reach misses."""
-        self._process: subprocess.Popen[str] | None = None
-        if config.tracking.enabled:
-            root = str(Path(__file__).parents[2])
-            paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._remedy = remedy
+        self._unsent = bytearray()
+        if not config.tracking.enabled:
+            return
+        root = str(Path(__file__).parents[2])
+        paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "pipeline.tracking.recorder"],
                 stdin=subprocess.PIPE,
-                text=True,
+                bufsize=0,
                 env=os.environ | {"PYTHONPATH": paths},
                 # Ctrl-C is for the work; the recorder learns of it when its input ends.
                 start_new_session=True,
             )
+        except OSError as error:
+            self._lose(f"{RECORDER} cannot start: {error}")
+            return
+        assert self._process.stdin is not None
+        self._input = self._process.stdin
+        # A recorder that does not read must not stop the work when the pipe is full.
+        os.set_blocking(self._input.fileno(), False)
+        with suppress(OSError):
             niceness = os.getpriority(os.PRIO_PROCESS, 0) + NICENESS
             os.setpriority(os.PRIO_PROCESS, self._process.pid, niceness)
         self.send(
@@ -56,15 +82,13 @@ class Recorder:
         )
 
     def send(self, what: str, **content: Any) -> None:
-        """Sends one message; recorder.HANDLERS lists them."""
-        if self._process is None or self._process.stdin is None:
-            return
-        try:
-            self._process.stdin.write(json.dumps({"what": what, **content}) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError as error:
-            # The recorder has printed why it ended.
-            raise SystemExit(self._process.wait() or 1) from error
+        """Sends one message; recording.HANDLERS lists them."""
+        if self._process is not None:
+            self._unsent += json.dumps({"what": what, **content}).encode() + b"\n"
+            self._write()
+        if self._process is not None and len(self._unsent) > MAX_UNSENT:
+            self._stop()
+            self._lose(f"{RECORDER} does not respond")
 
     @contextmanager
     def training(self, config: Config, identity: Identity) -> Iterator[None]:
@@ -102,21 +126,73 @@ class Recorder:
             raise
         self.send("end", status="FINISHED")
 
+    def _write(self) -> None:
+        """Writes what the pipe takes now."""
+        try:
+            while self._unsent:
+                piece = self._unsent[:PIPE_BYTES]
+                del self._unsent[: os.write(self._input.fileno(), piece)]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            assert self._process is not None
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+            self._lose(_ending(self._stop()))
+
+    def _stop(self) -> int:
+        """Kills the recorder if it has not ended; returns its exit status."""
+        assert self._process is not None
+        self._process.kill()
+        self._input.close()
+        return self._process.wait()
+
+    def _lose(self, reason: str) -> None:
+        """The work continues without the recorder. The next one ends the run that it leaves."""
+        self._process = None
+        warn_untracked(reason, self._remedy)
+
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._process is not None and self._process.stdin is not None:
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
-            status = self._process.wait()
-            if status and error is None:
-                raise SystemExit(status)
+    def __exit__(self, *_error: object) -> None:
+        """Waits for the recorder as long as it is at work."""
+        used, since = -1.0, time.monotonic()
+        while self._process is not None:
+            if not self._unsent:
+                self._input.close()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.1)
+                status = self._stop()
+                if status:
+                    self._lose(_ending(status))
+                return
+            before, used = used, _processor_seconds(self._process.pid)
+            if used != before:
+                since = time.monotonic()
+            if time.monotonic() - since > PATIENCE:
+                self._stop()
+                self._lose(f"the store has not answered for {PATIENCE} s")
+                return
+            self._write()
+
+
+def _processor_seconds(pid: int) -> float:
+    """That a process has used so far: a recorder that waits for a store uses none."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return -1.0
+    return times.user + times.system
+
+
+def _ending(status: int) -> str:
+    """How a recorder ended, by its exit status."""
+    if status == -signal.SIGKILL:
+        return f"{RECORDER} was killed, perhaps for want of memory"
+    if status < 0:
+        return f"{RECORDER} was ended by signal {-status} ({signal.strsignal(-status)})"
+    return f"{RECORDER} ended with status {status}"
 
 
 @contextmanager

@@ -1,157 +1,56 @@
 """The process that records in MLflow what another process sends.
 
-It reads messages from its standard input, a line of JSON each: the name of one of HANDLERS
-under "what", and its arguments. An input that ends while a run is open is that of a process
-that was killed.
+It reads messages from its standard input, a line of JSON each: the name of one of
+recording.HANDLERS under "what", and its arguments. An input that ends while a run is open is
+that of a process that was killed. Whatever goes wrong here costs the sender nothing: it is one
+warning, and what follows is read and left.
 """
 
 import json
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from pipeline.compose.schema import read_config
 from pipeline.runtime.entry import CommandParser, leave, run
-from pipeline.tracking import training_run
-from pipeline.tracking.fingerprint import Fingerprint
-from pipeline.tracking.identity import Identity
-from pipeline.tracking.store import STORE_ERRORS, Store, points, warn_untracked
-from pipeline.tracking.sweep_run import SweepRun
+from pipeline.tracking.untracked import warn_untracked
 
-if TYPE_CHECKING:
-    from pipeline.tracking.backend import Metric
-
-FLUSH_SECONDS = 1.0
 Message = dict[str, Any]
 
 
-class LiveRun:
-    """The run of a training that is going on. Points are sent about once a second."""
-
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store = store
-        self._run_id = run_id
-        self._waiting: list[Metric] = []
-        self._sent = time.monotonic()
-
-    def log_curves(self, first: int, curves: Mapping[str, Sequence[float]]) -> None:
-        """The values of some epochs from first on."""
-        self._waiting += points(curves, first=first)
-        if time.monotonic() - self._sent > FLUSH_SECONDS:
-            self._flush()
-
-    def end(self, status: str, reason: str | None) -> None:
-        """FINISHED, FAILED for a reason, or KILLED, after the points that are still waiting."""
-        self._flush()
-        self._store.end(self._run_id, status, reason)
-
-    def _flush(self) -> None:
-        self._store.log_points(self._run_id, self._waiting)
-        self._waiting = []
-        self._sent = time.monotonic()
-
-
-class Recording:
-    """What the messages act on: the store, and the run that is open in it."""
-
-    def __init__(self) -> None:
-        self.remedy = ""
-        self._store: Store | None = None
-        self._training: LiveRun | None = None
-        self._sweep: SweepRun | None = None
-
-    def open_store(self, experiment: str, uri: str | None, remedy: str) -> None:
-        """The first message; remedy is the command that records what this recording misses."""
-        self.remedy = remedy
-        self._store = Store(experiment, uri)
-
-    def begin(self, identity: Message, params: Message, tags: dict[str, str]) -> None:
-        """Opens the run of a training."""
-        store, who = self._opened(), Identity(**identity)
-        self._training = LiveRun(store, store.create_run(who.run_name, params, tags | who.tags))
-
-    def log_epochs(self, first: int, curves: Mapping[str, Sequence[float]]) -> None:
-        """Adds points to it."""
-        assert self._training is not None
-        self._training.log_curves(first, curves)
-
-    def begin_sweep(self, study: str, name: str, params: Message, tags: dict[str, str]) -> None:
-        """Opens the run of a sweep."""
-        self._sweep = SweepRun(self._opened(), study, name, params, tags)
-
-    def log_trials(self, path: str) -> None:
-        """Adds a run for each trial of a batch file."""
-        assert self._sweep is not None
-        self._sweep.log_batch(Path(path))
-
-    def log_results(
-        self,
-        metrics: dict[str, float],
-        tags: dict[str, str],
-        folder: str,
-        models: dict[str, str],
-        example: Message,
-    ) -> None:
-        """Adds the results of a sweep to its run."""
-        assert self._sweep is not None
-        self._sweep.log_results(metrics, tags, Path(folder), models, example)
-
-    def end(self, status: str, reason: str | None = None) -> None:
-        """Ends the run that is open, if one is."""
-        open_run = self._training or self._sweep
-        self._training = self._sweep = None
-        if open_run is not None:
-            open_run.end(status, reason)
-
-    def complete(self, fingerprints: dict[str, Message], seconds: float) -> None:
-        """Completes the run of the result that is under data/ now."""
-        training_run.complete(
-            read_config(),
-            self._opened(),
-            {stage: Fingerprint(**one) for stage, one in fingerprints.items()},
-            evaluate_seconds=seconds,
-        )
-
-    def _opened(self) -> Store:
-        assert self._store is not None
-        return self._store
-
-
-HANDLERS: dict[str, Callable[..., None]] = {
-    "store": Recording.open_store,
-    "begin": Recording.begin,
-    "epochs": Recording.log_epochs,
-    "sweep": Recording.begin_sweep,
-    "trials": Recording.log_trials,
-    "results": Recording.log_results,
-    "end": Recording.end,
-    "complete": Recording.complete,
-}
-
-
 def record(messages: Iterable[Message]) -> None:
-    """Handles all messages. A store out of reach costs one warning; what follows is read and
-    left, so that the sender is not disturbed. Raises UserError for a store that the
-    configuration should not name."""
-    recording = Recording()
+    """Handles all messages, of which the first is "store"."""
     remaining = iter(messages)
+    first = next(remaining, None)
+    if first is None:
+        return
     try:
-        for message in remaining:
-            HANDLERS[message.pop("what")](recording, **message)
-        recording.end("KILLED")
-    except STORE_ERRORS as error:
-        warn_untracked(error, recording.remedy)
+        _handle(first, remaining)
+    except Exception as error:  # noqa: BLE001 - none may end the work
+        warn_untracked(error, first["remedy"])
         for _ in remaining:
             pass
+
+
+def _handle(first: Message, remaining: Iterator[Message]) -> None:
+    # MLflow takes seconds to import, and may fail to.
+    from pipeline.tracking.recording import HANDLERS, Recording
+
+    recording = Recording(first["experiment"], first["uri"])
+    for message in remaining:
+        HANDLERS[message.pop("what")](recording, **message)
+    recording.end("KILLED")
+
+
+def read(lines: Iterable[str]) -> Iterator[Message]:
+    """The messages; the last line of a sender that was killed may be half a message."""
+    return (json.loads(line) for line in lines if line.endswith("\n"))
 
 
 def main() -> None:
     # Who ends the sender ends the input; what was sent before is still written.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    record(map(json.loads, sys.stdin))
+    record(read(sys.stdin))
 
 
 if __name__ == "__main__":

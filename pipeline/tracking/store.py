@@ -11,7 +11,7 @@ from filelock import FileLock
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.runtime.errors import UserError, warn
+from pipeline.runtime.errors import UserError
 from pipeline.tracking import processes
 from pipeline.tracking.backend import (
     Dataset,
@@ -38,16 +38,6 @@ STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, OSError)
 # MLflow's limits on one call of log_batch.
 BATCH_PARAMS, BATCH_METRICS = 100, 1000
 T = TypeVar("T")
-
-
-def warn_untracked(error: BaseException, remedy: str = "`make track`") -> None:
-    """One line with what the store reported; remedy is the command that records what is
-    missing."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    warn(
-        f"not tracked: {reason[:200]}; the results are in data/, and {remedy} records them once"
-        " the store can be reached"
-    )
 
 
 def points(

@@ -37,7 +37,8 @@ from pipeline.tracking import fingerprint, identity, provenance
 from pipeline.tracking.fingerprint import Fingerprint
 from pipeline.tracking.models import EXAMPLE_ROWS, log_model
 from pipeline.tracking.stage_command import noted_seconds
-from pipeline.tracking.store import STORE_ERRORS, Store, points, warn_untracked
+from pipeline.tracking.store import STORE_ERRORS, Store, points
+from pipeline.tracking.untracked import warn_untracked
 
 # A longer diff is of data, which DVC keeps, rather than of code.
 MAX_DIFF_CHARACTERS = 1_000_000

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,13 +14,14 @@ import pytest
 from mlflow.entities import Run
 
 from pipeline.compose.schema import Config
+from pipeline.tracking import client
 from pipeline.tracking.client import NICENESS, Recorder
 from pipeline.tracking.identity import Identity
 from pipeline.tracking.store import Store
 
 WHO = Identity("0123456789abcdef" * 2, "plain", None)
 ROOT = Path(__file__).parents[2]
-PATIENCE = 120
+WAIT = 120
 # Is killed while its run is open.
 ENDLESS = """\
 import sys, time
@@ -100,7 +102,7 @@ def test_a_process_that_is_killed_leaves_a_killed_run(
 ) -> None:
     def wait_for(status: str) -> None:
         """Until the only run has that status."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + WAIT
         while [run.info.status for run in runs(store)] != [status]:
             assert time.monotonic() < deadline, f"no run became {status}"
             time.sleep(0.1)
@@ -127,22 +129,98 @@ def test_without_tracking_there_is_no_process(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_recorder_that_ends_with_an_error_ends_the_work_with_its_status(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def substitute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets a shell script be what is started as the recorder."""
+
+    def install(script: str) -> None:
+        executable = tmp_path / "python"
+        executable.write_text(f"#!/bin/sh\n{script}\n", "utf-8")
+        executable.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(executable))
+
+    return install
+
+
+def work(store: Store, epochs: int) -> None:
+    """Trains, with more to record than a pipe takes."""
+    with Recorder(config(store)) as recorder, recorder.training(config(store), WHO):
+        for epoch in range(epochs):
+            recorder.epochs(1 + epoch, {"loss": np.ones(1000)})
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("script", "how"),
+    [
+        ("read line; exit 3", "ended with status 3"),
+        ("read line; kill -KILL $$", "was killed, perhaps for want of memory"),
+    ],
+)
+def test_a_recorder_that_ends_before_the_work_costs_one_line(
+    store: Store,
+    substitute: Callable[[str], None],
+    capfd: pytest.CaptureFixture[str],
+    script: str,
+    how: str,
 ) -> None:
-    # As a recorder does whose experiment is deleted.
-    failing = tmp_path / "python"
-    failing.write_text("#!/bin/sh\nread line\nexit 3\n", "utf-8")
-    failing.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(failing))
+    substitute(script)
+    for epochs in (0, 40):  # seen at the end, or as soon as a message cannot be sent
+        work(store, epochs)
+        assert capfd.readouterr().err == (
+            f"warning: not tracked: the process that records in MLflow {how}; the results are in"
+            " data/, and `make track` records them\n"
+        )
 
-    def work(epochs: int) -> None:
-        with Recorder(config(store)) as recorder, recorder.training(config(store), WHO):
-            for epoch in range(epochs):
-                recorder.epochs(1 + epoch, {"loss": np.ones(1)})
-                time.sleep(0.1)
 
-    for epochs in (0, 100):  # seen at the end, or as soon as a message cannot be sent
-        with pytest.raises(SystemExit) as ended:
-            work(epochs)
-        assert ended.value.code == 3
+def test_a_recorder_that_cannot_start_costs_one_line(
+    store: Store, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    work(store, 1)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(
+        "warning: not tracked: the process that records in MLflow cannot start: "
+    )
+
+
+def test_a_recorder_that_hangs_is_not_waited_for(
+    store: Store,
+    substitute: Callable[[str], None],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "PATIENCE", 0.3)
+    substitute("kill -STOP $$")
+    work(store, 40)
+    assert capfd.readouterr().err == (
+        "warning: not tracked: the store has not answered for 0.3 s; the results are in data/, and"
+        " `make track` records them\n"
+    )
+
+
+def test_a_recorder_that_does_not_keep_up_is_given_up(
+    store: Store,
+    substitute: Callable[[str], None],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "MAX_UNSENT", 10_000)
+    substitute("kill -STOP $$")
+    work(store, 40)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "the process that records in MLflow does not respond" in line
+
+
+def test_the_run_of_a_killed_recorder_is_ended_by_the_next(store: Store) -> None:
+    with Recorder(config(store)) as recorder, recorder.training(config(store), WHO):
+        recorder.epochs(1, {"loss": np.ones(1)})
+        deadline = time.monotonic() + WAIT
+        while not runs(store):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert recorder._process is not None
+        recorder._process.kill()
+    assert [run.info.status for run in runs(store)] == ["RUNNING"]
+    Store("trials", None).end_abandoned()
+    assert [run.info.status for run in runs(store)] == ["KILLED"]

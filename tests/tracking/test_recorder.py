@@ -1,5 +1,6 @@
 """The recorder writes to MLflow what it is sent, whatever ends its input."""
 
+import json
 import runpy
 import shutil
 import sys
@@ -14,10 +15,9 @@ import pytest
 from mlflow.entities import Run
 
 from pipeline.dataset.curves import CURVES
-from pipeline.runtime.errors import UserError
-from pipeline.tracking import recorder
+from pipeline.tracking import recorder, recording
 from pipeline.tracking.identity import Identity
-from pipeline.tracking.recorder import record
+from pipeline.tracking.recorder import read, record
 from pipeline.tracking.store import Store
 from pipeline.tracking.trial_files import Record, write_batch
 
@@ -130,10 +130,18 @@ def test_the_store_is_opened_with_the_first_message(store: Store) -> None:
     record(messages())
 
 
+def test_half_a_message_is_that_of_a_sender_that_was_killed(store: Store) -> None:
+    lines = [json.dumps(message) + "\n" for message in (opening(), begin(), epochs())]
+    record(read([*lines, lines[-1][:20]]))
+    (run,) = runs(store)
+    assert run.info.status == "KILLED"
+    assert points(store, run, "loss") == [(1, 2.0), (2, 1.0)]
+
+
 def test_points_can_be_seen_while_the_run_is_open(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "FLUSH_SECONDS", -1.0)
+    monkeypatch.setattr(recording, "FLUSH_SECONDS", -1.0)
 
     def messages() -> Iterator[Message]:
         yield from (opening(), begin(), epochs())
@@ -212,7 +220,7 @@ def test_the_sender_names_the_remedy(tmp_path: Path, capfd: pytest.CaptureFixtur
 def test_a_run_that_vanishes_while_it_is_open_costs_one_line(
     store: Store, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "FLUSH_SECONDS", -1.0)
+    monkeypatch.setattr(recording, "FLUSH_SECONDS", -1.0)
 
     def messages() -> Iterator[Message]:
         yield from (opening(), begin(), epochs())
@@ -225,9 +233,30 @@ def test_a_run_that_vanishes_while_it_is_open_costs_one_line(
     assert line.startswith("warning: not tracked: ")
 
 
-def test_a_deleted_experiment_is_the_user_s_to_restore(store: Store) -> None:
+def test_a_deleted_experiment_costs_one_line_that_says_what_to_do(
+    store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
     store.client.delete_experiment(store.experiment_id)
-    with pytest.raises(
-        UserError, match=r"^tracking\.experiment: 'trials' was deleted in mlflow\.db"
-    ):
-        record([opening(), begin()])
+    record([opening(), begin(), epochs()])
+    assert capfd.readouterr().err == (
+        "warning: not tracked: tracking.experiment: 'trials' was deleted in mlflow.db; restore it"
+        " there or choose another name; the results are in data/, and `make track` records them"
+        " then\n"
+    )
+
+
+def test_an_mlflow_that_cannot_be_imported_costs_one_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pipeline.tracking.recording", None)
+    waiting = iter([opening(), begin()])
+    record(waiting)
+    assert list(waiting) == []
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("warning: not tracked: ModuleNotFoundError: ")
+
+
+def test_a_message_that_nobody_expects_costs_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    record([opening(), {"what": "nothing"}])
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("warning: not tracked: KeyError: 'nothing'; ")
