@@ -6,10 +6,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from fcntl import F_GETFL, fcntl
 from types import FrameType
 from typing import NoReturn
 
-from pipeline.runtime.errors import UserError, refusal, say
+from pipeline.runtime.errors import UserError, discard, refusal, say
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -66,15 +67,19 @@ def run(
         sys.stdout.flush()
     except OSError as error:
         status = _explained(error, "standard output") or 1
+        discard(1)
     if status is not None:
         sys.exit(status)  # type: ignore[arg-type] # what SystemExit had
 
 
 def open_streams() -> None:
     """Lets standard streams that are closed lead nowhere: or else the next file that is opened
-    would be in their place, and be given what is printed."""
+    would be in their place, and be given what is printed. DVC has one opened for reading then."""
     while (number := os.open(os.devnull, os.O_RDWR)) < len(("stdin", "stdout", "stderr")):
         os.set_inheritable(number, True)
+    for stream in (1, 2):
+        if fcntl(stream, F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            os.dup2(number, stream)
     os.close(number)
     sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
@@ -93,8 +98,6 @@ def leave() -> NoReturn:
 def _explained(error: Exception, where: str | None = None) -> int | None:
     """Prints what the user can change, and returns the exit status; None for other errors."""
     if isinstance(error, BrokenPipeError):
-        # What is still in the buffer has no reader either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 128 + signal.SIGPIPE
     explained = error if isinstance(error, UserError) else refusal(error, where)
     if explained is None:

@@ -4,7 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.runtime.paths import stage_of
@@ -99,5 +99,14 @@ def warn(text: str) -> None:
 def say(line: str) -> None:
     """Prints a line on standard error, without the passwords that it may quote; the work does
     not depend on who reads it."""
-    with suppress(OSError):
+    try:
         print(redact(line), file=sys.stderr, flush=True)
+    except OSError:
+        discard(2)
+
+
+def discard(stream: int) -> None:
+    """Lets what is printed on a standard stream, and what is still in its buffer, lead nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream)
+    os.close(nowhere)

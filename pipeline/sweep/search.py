@@ -217,6 +217,9 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
         print_best(best_trial(space, study), study.finished(), metric)
         print("interrupted; the same command continues the sweep")
         raise
+    except BrokenPipeError:
+        # Nobody reads standard output any more.
+        raise
     except STORAGE_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(

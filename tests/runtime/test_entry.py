@@ -1,8 +1,11 @@
 """How a command begins and ends."""
 
+import errno
+import os
 import re
 import runpy
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +16,10 @@ from pipeline.runtime.entry import CommandParser, run
 from pipeline.runtime.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-# Every module that is a command, but the recorder, which other processes start.
+# Every module that is a command.
 COMMANDS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
     for path in (ROOT / "pipeline").rglob("*.py")
-    if path.name != "recorder.py"
     if path.name == "__main__.py" or '__name__ == "__main__"' in path.read_text("utf-8")
 )
 WITH_ARGUMENTS = {"pipeline.stages.configure", "pipeline.predict", "pipeline.sweep"}
@@ -70,6 +72,105 @@ def test_an_error_that_is_not_the_users_keeps_its_traceback() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run(main, parser(), [])
+
+
+def test_what_the_machine_refuses_is_one_line_and_status_1(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def main() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "data/config.yaml")
+
+    assert exit_status(main) == 1
+    assert capsys.readouterr() == (
+        "",
+        "error: data/config.yaml: No space left on device; free some space and run it again\n",
+    )
+
+
+PRINTING = """
+import os, time
+from pipeline.runtime.entry import CommandParser, run
+from pipeline.runtime.errors import UserError, warn
+
+def main():
+    time.sleep({seconds})
+    with open("written.txt", "w") as file:
+        print({text}, flush={flush})
+        warn("warned")
+        os.write(2, b"native")
+        file.write("written")
+    if {fails}:
+        raise UserError("failed")
+
+run(main, CommandParser("pipeline.some_command", "Does something."))
+"""
+
+
+def status_of(
+    folder: Path,
+    redirection: str,
+    *,
+    text: str = "'printed'",
+    flush: bool = False,
+    fails: bool = False,
+    seconds: float = 0,
+) -> tuple[int, str]:
+    """Exit status and standard error of a command whose streams a shell redirects."""
+    script = PRINTING.format(text=text, flush=flush, fails=fails, seconds=seconds)
+    command = f'"$0" -c "$1" {redirection}; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(
+        ["bash", "-c", command, sys.executable, script],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-", "1</dev/null"])
+def test_a_stream_that_is_closed_disturbs_neither_the_work_nor_its_files(
+    closed: str, tmp_path: Path
+) -> None:
+    assert status_of(tmp_path, closed)[0] == 0
+    assert (tmp_path / "written.txt").read_text("utf-8") == "written"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full"])
+def test_errors_that_nobody_can_read_leave_the_status(closed: str, tmp_path: Path) -> None:
+    assert status_of(tmp_path, closed)[0] == 0
+    assert status_of(tmp_path, closed, fails=True)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "flush"), [("'printed'", "True"), ("'printed'", ""), ("'long' * 100_000", "")]
+)
+def test_a_reader_that_has_gone_ends_a_command_as_it_ends_others(
+    text: str, flush: str, tmp_path: Path
+) -> None:
+    # Its reader has to be gone before it writes.
+    status, stderr = status_of(tmp_path, "| true", text=text, flush=bool(flush), seconds=0.3)
+    assert status == 128 + signal.SIGPIPE
+    assert "error" not in stderr
+
+
+@pytest.mark.parametrize("text", ["'printed'", "'long' * 100_000"])
+def test_a_full_disk_behind_standard_output_is_one_line(text: str, tmp_path: Path) -> None:
+    status, stderr = status_of(tmp_path, ">/dev/full", text=text)
+    assert status == 1
+    assert "No space left on device; free some space and run it again" in stderr
+
+
+def test_a_name_that_the_terminal_cannot_show_is_printed_with_its_codes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    named = r"'gr\xf6\xdfe \u20ac \udc80'"
+    assert status_of(tmp_path, ">printed.txt", text=named)[0] == 0
+    assert (tmp_path / "printed.txt").read_text("ascii") == r"gr\xf6\xdfe \u20ac \udc80" + "\n"
 
 
 def interrupt() -> None:
