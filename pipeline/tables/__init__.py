@@ -1,1 +1,2 @@
-"""From the files of a table, CSV or Parquet, to a DataFrame. May import runtime, config, schema."""
+"""From the files of a table, CSV, Parquet or Excel, to a DataFrame. May import runtime, config,
+schema."""

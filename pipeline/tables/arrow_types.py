@@ -1,8 +1,13 @@
 """The Arrow types that the columns of a table are read as."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from pipeline.runtime.errors import UserError
+from pipeline.tables.column_names import check_same_names
 
 TEXT, INT, FLOAT, BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 TIME = pa.timestamp("us")
@@ -16,3 +21,26 @@ def common_type(kinds: set[Any]) -> Any:
     if kinds <= {INT, FLOAT}:
         return FLOAT
     return TEXT if kinds <= {BOOL, TEXT} else None
+
+
+def joined(files: Sequence[Path], tables: Sequence[pa.Table]) -> pa.Table:
+    """The rows of all files, whose columns may have another order. Raises UserError if they are
+    not the same columns, or if a column has types that do not fit together."""
+    first = tables[0]
+    for file, table in zip(files, tables, strict=True):
+        check_same_names(file, table.column_names, files[0], first.column_names)
+    fields = []
+    for name in first.column_names:
+        kinds = [table.field(name).type for table in tables]
+        common = common_type(set(kinds))
+        if common is None:
+            file, kind = next(
+                (file, kind) for file, kind in zip(files, kinds, strict=True) if kind != kinds[0]
+            )
+            raise UserError(
+                f"{file}: column {name!r} is {kind}, but {kinds[0]} in {files[0]}; write both as"
+                " one type"
+            )
+        fields.append(pa.field(name, common))
+    schema = pa.schema(fields)
+    return pa.concat_tables([table.select(first.column_names).cast(schema) for table in tables])

@@ -2,134 +2,201 @@
 
 import csv
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
-from pipeline.config.data import Reading
+import pyarrow as pa
+
+from pipeline.config.data import WHITESPACE, Reading
 from pipeline.runtime.errors import UserError
-from pipeline.tables.column_names import check_names, check_same_names
+from pipeline.schema.numbers import COMMA, OTHER, POINT, Marks, proven_marks
+from pipeline.tables.column_names import check_same_names
 from pipeline.tables.csv_dialect import Dialect, encoding_of
 from pipeline.tables.csv_errors import UNDECODED, check_rows
-from pipeline.tables.files import text_of
+from pipeline.tables.csv_lines import SEPARATOR, Lines, separate
+from pipeline.tables.file_kinds import check_is_text
+from pipeline.tables.files import explained, uncompressed
+from pipeline.tables.header import COMMENT_SIGNS, are_invented, find_header, fit_header, title_rows
 
 DELIMITERS = ",;\t|"
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
-_MIN_LINES, _SAMPLE_LINES, _SAMPLE_SIZE = 3, 100, 2**20
+# A first line that names the delimiter for Excel.
+_SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t\s]*', re.IGNORECASE)
+_MARK = re.compile(r"[0-9][.,]|[.,][0-9]")
+_MARKED_CELLS = 10_000
+_MIN_LINES, _SAMPLE_LINES, _SAMPLE_SIZE, _HEAD = 3, 100, 2**20, 2**12
 
 
-def detect_dialects(files: list[Path], reading: Reading, needed: Sequence[str]) -> list[Dialect]:
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a file that are not blank, blanks around cells removed; and the number of lines
+    before and after each."""
+
+    cells: list[list[str]]
+    starts: list[int]
+    ends: list[int]
+
+
+def detect_dialects(
+    files: list[Path], reading: Reading, needed: Sequence[str], texts: Collection[str]
+) -> list[Dialect]:
     """How each of the files is written; what reading gives is not detected. Raises UserError
     if that cannot be detected, or if the files have different columns."""
-    first = _dialect(files[0], reading, needed)
-    given = replace(reading, delimiter=first.delimiter, header=first.header)
-    found = [first, *(_dialect(file, given, needed) for file in files[1:])]
+    first = _dialect(files[0], reading, needed, texts)
+    delimiter = first.lines.delimiter or first.delimiter
+    given = replace(reading, delimiter=delimiter, header=first.header)
+    found = [first, *(_dialect(file, given, needed, texts) for file in files[1:])]
     for file, dialect in zip(files, found, strict=True):
         check_same_names(file, dialect.names, files[0], first.names)
-    decimal = "," if any(dialect.decimal == "," for dialect in found) else first.decimal
-    return [replace(dialect, decimal=decimal) for dialect in found]
+    proven = {dialect.marks.decimal for dialect in found if dialect.marks.proven}
+    decided = len(proven) == 1
+    decimal = next(iter(proven)) if decided else first.marks.decimal
+    marks = replace(first.marks, decimal=decimal, proven=decided)
+    return [replace(dialect, marks=marks) for dialect in found]
 
 
-def _dialect(file: Path, reading: Reading, needed: Sequence[str]) -> Dialect:
-    encoding = encoding_of(reading)
-    sample, whole = _sample(file, encoding)
-    if not any(line.strip() for line in sample):
-        raise UserError(f"{file}: the file is empty; it needs a header and rows")
-    blank = next(number for number, line in enumerate(sample) if line.strip())
-    rows = {
-        delimiter: _rows(sample[blank:], delimiter, whole=whole)
-        for delimiter in reading.delimiter or DELIMITERS
-    }
-    # Of equally likely delimiters, the first is the most usual.
-    delimiter = max(rows, key=lambda delimiter: _likelihood(rows[delimiter], needed))
-    first, *others = rows[delimiter]
-    header = _has_header(file, first, reading, needed)
+def _dialect(
+    file: Path, reading: Reading, needed: Sequence[str], texts: Collection[str]
+) -> Dialect:
+    lines = Lines(encoding_of(reading), reading.skip_rows, reading.comment, reading.skip_last)
+    with explained(file), uncompressed(file) as stream:
+        check_is_text(file, stream.read(_HEAD), lines.encoding)
+    sample, whole = _sample(file, lines)
+    skip = reading.skip_rows
+    first = next((number for number, line in enumerate(sample) if line.strip()), None)
+    if first is None or not any(line.strip() for line in sample[skip:]):
+        said = " below the lines that data.reading skips" if first is not None else ""
+        raise UserError(f"{file}: the file is empty{said}; it needs a header and rows")
+    stated = _SEP.fullmatch(sample[skip + _blank(sample[skip:])])
+    if stated:
+        skip += _blank(sample[skip:]) + 1
+    given = reading.delimiter or (stated and stated[1])
+    delimiter, rows = _divided(sample[skip:], given, needed, whole=whole)
+    row_names = delimiter != "," or all(line.startswith('"') for line in sample[skip + 1 :])
+    header = find_header(str(file), rows.cells, reading, needed, texts, row_names=row_names)
+    top = int(header.header)
+    if header.units:
+        # Arrow counts the blank lines that it skips.
+        top += 1 + rows.starts[header.start + 1] - rows.ends[header.start]
+    others = rows.cells[header.start + header.header + header.units :]
+    foreign = len(delimiter) > 1 or not delimiter.isascii()
     dialect = Dialect(
-        delimiter=delimiter,
-        header=header,
-        names=first if header else _invented_names(file, len(first), reading.names),
-        decimal=reading.decimal or _decimal(others, delimiter, reading.thousands),
-        blank=blank,
+        lines=replace(lines, delimiter=delimiter) if foreign else lines,
+        delimiter=SEPARATOR if foreign else delimiter,
+        header=header.header,
+        units=header.units,
+        names=header.names,
+        invented=header.invented,
+        marks=_marks(others, delimiter, reading),
+        skip=skip + rows.starts[header.start],
+        top=top,
         width=max(map(len, sample)),
-        empty=header and whole and not others,
+        empty=header.header and whole and not others,
+        warnings=header.warnings,
     )
     if dialect.empty or UNDECODED.search("".join(sample)):
-        check_rows(file, dialect, encoding)
-    check_names(file, dialect.names)
-    if len(first) == 1 and needed and dialect.names[0] not in needed:
+        check_rows(file, dialect)
+    if len(dialect.names) == 1 and needed and dialect.names[0] not in needed:
+        comment = dialect.names[0].startswith(COMMENT_SIGNS)
         raise UserError(
             f"{file}: has one column, {dialect.names[0][:70]!r}, and none that is needed"
-            f" ({', '.join(needed)}); set data.reading.delimiter"
+            f" ({', '.join(needed)}); set data.reading.delimiter, or data.reading."
+            + ("comment to what comment lines begin with" if comment else _SKIP_ROWS)
         )
     return dialect
 
 
-def _invented_names(file: Path, width: int, names: list[str] | None) -> list[str]:
-    if names is None:
-        return [f"column_{number + 1}" for number in range(width)]
-    if len(names) != width:
-        raise UserError(
-            f"{file}: has {width} columns, but data.reading.names names {len(names)};"
-            " name each column"
-        )
-    return [name.strip() for name in names]
+_SKIP_ROWS = "skip_rows to the number of lines above the header"
 
 
-def _sample(file: Path, encoding: str) -> tuple[list[str], bool]:
+def _blank(lines: Sequence[str]) -> int:
+    """The number of blank lines before the first other one."""
+    return next(number for number, line in enumerate(lines) if line.strip())
+
+
+def _sample(file: Path, lines: Lines) -> tuple[list[str], bool]:
     """The first lines, and whether they are the whole file."""
     sample: list[str] = []
     size = 0
-    with text_of(file, encoding) as lines:
-        for line in lines:
+    with lines.text(file) as text:
+        for line in text:
             sample.append(line)
             size += len(line)
             enough = size > _SAMPLE_SIZE and len(sample) >= _MIN_LINES
-            if enough or len(sample) == _SAMPLE_LINES:
+            if enough or len(sample) == lines.skip_rows + _SAMPLE_LINES:
                 return sample, False
     return sample, True
 
 
-def _rows(sample: list[str], delimiter: str, *, whole: bool) -> list[list[str]]:
+def _divided(
+    sample: list[str], given: str | None, needed: Sequence[str], *, whole: bool
+) -> tuple[str, _Rows]:
+    """The delimiter, detected if it is not given, and the rows."""
+    if given is not None:
+        return given, _rows(sample, given, whole=whole)
+    rows = {delimiter: _rows(sample, delimiter, whole=whole) for delimiter in DELIMITERS}
+    # Of equally likely delimiters, the first is the most usual.
+    best = max(DELIMITERS, key=lambda delimiter: _likelihood(rows[delimiter].cells, needed))
+    aligned = _rows(sample, WHITESPACE, whole=whole)
+    if _is_aligned(aligned.cells, rows[best].cells, needed):
+        return WHITESPACE, aligned
+    return best, rows[best]
+
+
+def _rows(sample: list[str], delimiter: str, *, whole: bool) -> _Rows:
+    if len(delimiter) > 1 or not delimiter.isascii():
+        sample, delimiter = list(map(separate(delimiter), sample)), SEPARATOR
     try:
-        rows = [row for row in csv.reader(sample, delimiter=delimiter) if row]
+        rows = [row for row in _read(sample, delimiter) if row[0]]
     except csv.Error:
         # A field of megabytes, for lack of a closing quote: Arrow fails on it again.
-        return [sample[0].strip().split(delimiter)]
+        at = _blank(sample)
+        return _Rows([sample[at].strip().split(delimiter)], [at], [at + 1])
     # The sample may end within a row.
     rows = rows if whole or len(rows) == 1 else rows[:-1]
-    return [[cell.strip() for cell in row] for row in rows]
+    cells, starts, ends = zip(*rows, strict=True)
+    return _Rows([[cell.strip() for cell in row] for row in cells], list(starts), list(ends))
 
 
-def _likelihood(rows: list[list[str]], needed: Sequence[str]) -> tuple[bool, bool, int, bool]:
+def _read(sample: list[str], delimiter: str) -> Iterator[tuple[list[str], int, int]]:
+    reader = csv.reader(sample, delimiter=delimiter)
+    start = 0
+    for row in reader:
+        yield row, start, reader.line_num
+        start = reader.line_num
+
+
+def _likelihood(rows: list[list[str]], needed: Sequence[str]) -> tuple[bool, bool, bool, int, bool]:
     """The greater, the likelier it is that the delimiter is right."""
-    fields = len(rows[0])
-    equal = all(len(row) == fields for row in rows)
-    return not set(needed).isdisjoint(rows[0]), equal and fields > 1, fields, equal
+    start = title_rows(rows, needed)
+    top = fit_header(rows[start], rows[start + 1 :], row_names=False)
+    fields = len(top)
+    equal = all(len(row) == fields for row in rows[start + 1 :])
+    found = not set(needed).isdisjoint(top)
+    return found and start == 0, found, equal and fields > 1, fields, equal
 
 
-def _has_header(file: Path, first: list[str], reading: Reading, needed: Sequence[str]) -> bool:
-    if reading.header is not None:
-        return reading.header
-    if reading.names is not None:
-        return False
-    if not set(needed).isdisjoint(first):
-        return True
-    if needed and all(re.fullmatch(r"column_[1-9]\d*", name) for name in needed):
-        return False
-    numbers = [cell for cell in first if _NUMBER.fullmatch(cell)]
-    if numbers:
-        raise UserError(
-            f"{file}: seems to have no header, because the first line has the number {numbers[0]};"
-            f" its columns are then called column_1 to column_{len(first)}: set data.target to one"
-            " of them, or data.reading.names, or data.reading.header=true if it is one"
-        )
-    return True
+def _is_aligned(aligned: list[list[str]], divided: list[list[str]], needed: Sequence[str]) -> bool:
+    """Whether the columns are divided by runs of blanks and tabs, rather than by a delimiter."""
+    _, found, equal, fields, _ = _likelihood(aligned, needed)
+    _, found_too, equal_too, fields_too, _ = _likelihood(divided, needed)
+    found = found or are_invented(needed, fields)
+    found_too = found_too or are_invented(needed, fields_too)
+    return equal and len(aligned) > 1 and (found, not equal_too) > (found_too, False)
 
 
-def _decimal(rows: list[list[str]], delimiter: str, thousands: str | None) -> str:
-    if thousands == ".":
-        return ","
-    if delimiter == "," or thousands == ",":
-        return "."
-    numbers = "".join(cell for row in rows for cell in row if _NUMBER.fullmatch(cell))
-    return "," if "," in numbers and "." not in numbers else "."
+def _marks(rows: list[list[str]], delimiter: str, reading: Reading) -> Marks:
+    """The marks in the numbers of these rows."""
+    given = reading.decimal or OTHER.get(reading.thousands or "")
+    if given:
+        return Marks(given, reading.thousands, given=True, delimiter=delimiter)
+    marked = (cell for row in rows for cell in row if _MARK.search(cell))
+    cells = [cell for cell in islice(marked, _MARKED_CELLS) if not UNDECODED.search(cell)]
+    proven = proven_marks(pa.array(cells, pa.string()))
+    # Between commas, cells such as "1,5" may also be lists.
+    proven = {POINT} if delimiter == COMMA and POINT in proven else proven
+    decided = len(proven) == 1
+    decimal = next(iter(proven)) if decided else POINT
+    return Marks(decimal, reading.thousands, proven=decided, delimiter=delimiter)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from pipeline.config.data import Reading
 from pipeline.runtime.errors import UserError
+from pipeline.schema.numbers import Marks
+from pipeline.tables.csv_lines import Lines
 
 
 @dataclass(frozen=True)
@@ -13,28 +15,45 @@ class Dialect:
 
     Attributes
     ----------
-    delimiter, decimal
-        One character each.
+    lines
+        Which lines are read.
+    delimiter
+        One character.
     header
-        Whether the first line that is not blank names the columns.
+        Whether the first line that is not skipped names the columns.
+    units
+        Whether the row below the header contains units, not values.
     names
         The names of the columns, invented where there is no header.
-    blank
-        The number of blank lines before the first other one.
+    invented
+        Those of columns that have no name in the header.
+    marks
+        Those in its numbers.
+    skip
+        The number of lines before the header, or before the first row where there is none.
+    top
+        The number of rows from there that contain no values: the header, units.
     width
         The characters of the longest line, as far as the file was looked at.
     empty
         Whether there is a header and nothing else.
+    warnings
+        A line each.
 
     """
 
+    lines: Lines
     delimiter: str
     header: bool
+    units: bool
     names: list[str]
-    decimal: str
-    blank: int
+    invented: frozenset[str]
+    marks: Marks
+    skip: int
+    top: int
     width: int
     empty: bool
+    warnings: list[str]
 
 
 def encoding_of(reading: Reading) -> str:
@@ -45,5 +64,5 @@ def encoding_of(reading: Reading) -> str:
     except LookupError as error:
         raise UserError(
             f"data.reading.encoding: there is no encoding {reading.encoding!r}; utf-8, utf-16 and"
-            " latin-1 are some"
+            " cp1252 are some"
         ) from error

@@ -2,28 +2,36 @@
 
 import csv
 import re
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 from pipeline.runtime.errors import UserError
 from pipeline.schema.location import Location
 from pipeline.tables.csv_dialect import Dialect
-from pipeline.tables.files import text_of
+from pipeline.tables.header import COMMENT_SIGNS
 
 # NUL, or bytes that are not of the encoding (surrogateescape).
 UNDECODED = re.compile("[\udc80-\udcff\0]")
 
 
-def check_rows(file: Path, dialect: Dialect, encoding: str) -> None:
+_MAX_LAST = 10  # so many rows at the end may be notes or totals
+
+
+def check_rows(file: Path, dialect: Dialect) -> None:
     """Raises UserError for the first row that is not like the others, if there is one. Slow,
     so for a file that Arrow failed on: it does not report the row."""
     row = 0 if dialect.header else 1
     where = f"{file}, the header" if dialect.header else str(Location(str(file), 1))
-    with text_of(file, encoding) as lines:
-        rows = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+    with dialect.lines.text(file) as lines:
+        kept = islice(lines, dialect.skip, None)
+        rows = csv.reader(kept, delimiter=dialect.delimiter, strict=True)
         try:
             for fields in rows:
                 if fields:
-                    _check_row(where, fields, dialect, encoding)
+                    _check_text(where, dialect.delimiter.join(fields), dialect.lines.encoding)
+                    if row > dialect.units and len(fields) != len(dialect.names):
+                        raise UserError(_other_width(where, fields, dialect, rows))
                     row += 1
                     where = str(Location(str(file), row, below_header=dialect.header))
         except csv.Error as error:
@@ -36,8 +44,7 @@ def check_rows(file: Path, dialect: Dialect, encoding: str) -> None:
             ) from error
 
 
-def _check_row(where: str, fields: list[str], dialect: Dialect, encoding: str) -> None:
-    text = dialect.delimiter.join(fields)
+def _check_text(where: str, text: str, encoding: str) -> None:
     broken = UNDECODED.search(text)
     if broken and broken[0] == "\0":
         raise UserError(
@@ -45,15 +52,30 @@ def _check_row(where: str, fields: list[str], dialect: Dialect, encoding: str) -
             " fix it or set data.reading.encoding"
         )
     if broken:
-        better = "utf-16" if text.startswith(("\udcff\udcfe", "\udcfe\udcff")) else "latin-1"
+        # Western text of Windows. What it has beside latin-1, such as the euro sign, is invisible
+        # there.
+        better = "cp1252" if encoding != "cp1252" else "cp850 or mac-roman"
+        if text.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+            better = "utf-16"
         raise UserError(
             f"{where}: the byte 0x{ord(broken[0]) - 0xDC00:x} is not {encoding};"
             f" set data.reading.encoding, perhaps to {better}"
         )
-    if len(fields) != len(dialect.names):
-        plural = "" if len(fields) == 1 else "s"
-        first = "header" if dialect.header else "first row"
-        raise UserError(
-            f"{where}: has {len(fields)} field{plural}, but the {first} has {len(dialect.names)};"
-            " fix the row or set data.reading.delimiter"
-        )
+
+
+def _other_width(where: str, fields: list[str], dialect: Dialect, rest: Iterable[list[str]]) -> str:
+    """What is wrong with a row that has more or fewer fields than the others."""
+    plural = "" if len(fields) == 1 else "s"
+    first = "header" if dialect.header else "first row"
+    advice = "fix the row or set data.reading.delimiter"
+    last = 1 + sum(map(bool, islice(rest, _MAX_LAST)))
+    sign = next((sign for sign in COMMENT_SIGNS if fields[0].lstrip().startswith(sign)), None)
+    if sign:
+        advice += f", or data.reading.comment={sign!r} if it is a comment"
+    elif last <= _MAX_LAST:
+        what = "the last row is" if last == 1 else f"the last {last} rows are"
+        advice += f", or data.reading.skip_last={last} if {what} not part of the table"
+    return (
+        f"{where}: has {len(fields)} field{plural}, but the {first} has {len(dialect.names)};"
+        f" {advice}"
+    )

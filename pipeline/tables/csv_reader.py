@@ -11,10 +11,19 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from pipeline.config.data import Reading
+from pipeline.schema.numbers import (
+    MAX_EXACT_INTEGER,
+    Marks,
+    UndecidedError,
+    are_codes,
+    infer_marks,
+    infer_notation,
+    parse,
+)
 from pipeline.tables.arrow_types import FLOAT, INT, TEXT, common_type
-from pipeline.tables.csv_dialect import Dialect, encoding_of
+from pipeline.tables.csv_dialect import Dialect
 from pipeline.tables.csv_errors import check_rows
-from pipeline.tables.files import explained, uncompressed
+from pipeline.tables.files import explained
 
 _TYPE_CHANGE = re.compile(r"In CSV column #(\d+): .*conversion error to (?!string)")
 _BLANK = r"^[\s\p{Z}]|[\s\p{Z}]$"
@@ -22,6 +31,7 @@ _BLOCK = 2**20
 # Arrow's pool returns memory only in large pieces, so small ones are merged into these.
 _MERGED = 2**25
 _MAX_RETRIES = 8
+_HEAD = 1000  # cells, to see whether a column has other cells than numbers
 
 
 class _TypeChangeError(Exception):
@@ -30,35 +40,53 @@ class _TypeChangeError(Exception):
 
 def read_csv(
     files: list[Path], dialects: list[Dialect], reading: Reading, texts: Collection[str]
-) -> tuple[pa.Table, list[int]]:
-    """All rows, and how many each file has; the columns in texts are text. Markers of missing
-    values only keep a column from being text; those that are left are for `mark_missing`."""
-    names, decimal = dialects[0].names, dialects[0].decimal
+) -> tuple[pa.Table, list[int], Marks]:
+    """All rows, how many each file has, and the marks in the numbers; the columns in texts are
+    text. Markers of missing values only keep a column from being text; those that are left, and
+    blanks around text, are for `mark_missing`."""
+    names, marks = dialects[0].names, dialects[0].marks
     pairs = list(zip(files, dialects, strict=True))
     types = _first_types(pairs, reading, texts)
     for attempt in range(len(names) * 2 + 1):
         try:
             tables = [_parse(file, dialect, reading, types) for file, dialect in pairs]
-            break
         except _TypeChangeError as error:
             name = str(error)
-            types[name] = FLOAT if types[name] == INT else TEXT
-            # Each attempt may read everything: better too much memory than hundreds of attempts.
-            if attempt == _MAX_RETRIES:
-                types = dict.fromkeys(names, TEXT)
+            # What a mark means may have to be seen in the text.
+            types[name] = FLOAT if types[name] == INT and marks.proven else TEXT
+        else:
+            rounded = _rounded(tables, types)
+            if not rounded:
+                break
+            types |= dict.fromkeys(rounded, TEXT)
+        # Each attempt may read everything: better too much memory than hundreds of attempts.
+        if attempt == _MAX_RETRIES:
+            types = dict.fromkeys(names, TEXT)
     rows = [table.num_rows for table in tables]
     # The columns may have another order in each file.
     table = pa.concat_tables([table.select(names) for table in tables])
     del tables
-    if TEXT in types.values():
+    open_ = [name for name in names if types[name] == TEXT and name not in texts]
+    if not (marks.proven or marks.given):
+        marks = infer_marks([_trimmed(table[name]) for name in open_], marks)
+    if open_:
         columns = [
-            _text_or_numbers(table[name], reading, decimal, as_text=name in texts)
-            if types[name] == TEXT
-            else table[name]
+            _text_or_numbers(table[name], reading, marks) if name in open_ else table[name]
             for name in names
         ]
         table = pa.table(columns, names)
-    return table, rows
+    return table, rows, marks
+
+
+def _rounded(tables: list[pa.Table], types: dict[str, Any]) -> list[str]:
+    """The columns of numbers that may be integers of more digits than float64 represents."""
+    return [
+        name
+        for name, kind in types.items()
+        if kind == FLOAT
+        for table in tables
+        if pc.any(pc.greater(pc.abs(table[name]), float(MAX_EXACT_INTEGER))).as_py()
+    ]
 
 
 def _first_types(
@@ -66,32 +94,43 @@ def _first_types(
 ) -> dict[str, Any]:
     """The types of the columns in the first block of each file: numbers or text, because dates
     and booleans are text in a CSV file."""
-    schemas = []
+    schemas, codes = [], set(texts)
     for file, dialect in pairs:
         if dialect.empty:
             continue
-        with _errors_named(file, dialect, reading), _open(file, dialect, reading, {}) as parser:
+        with _errors_named(file, dialect), _open(file, dialect, reading, {}) as parser:
             schemas.append(parser.schema)
+        integers = [name for name in dialect.names if schemas[-1].field(name).type == INT]
+        codes.update(_codes(file, dialect, reading, integers))
     common = {
         name: common_type({s.field(name).type for s in schemas}) for name in pairs[0][1].names
     }
+    # Whether a mark is between decimals or thousands may have to be seen in the text.
+    numbers = (INT, FLOAT) if pairs[0][1].marks.proven else (INT,)
     return {
-        name: kind if kind in (INT, FLOAT) and name not in texts else TEXT
+        name: kind if kind in numbers and name not in codes else TEXT
         for name, kind in common.items()
     }
 
 
+def _codes(file: Path, dialect: Dialect, reading: Reading, names: Collection[str]) -> Iterator[str]:
+    """Those of some columns of integers that have leading zeros in the first block."""
+    types = dict.fromkeys(names, TEXT)
+    with _errors_named(file, dialect), _open(file, dialect, reading, types) as parser:
+        block = parser.read_next_batch()
+    yield from (name for name in names if are_codes(pc.utf8_trim_whitespace(block[name])))
+
+
 @contextmanager
 def _open(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]) -> Iterator[Any]:
-    encoding = encoding_of(reading)
-    with uncompressed(file) as stream:
+    with dialect.lines.bytes(file) as (stream, encoding):
         yield arrow_csv.open_csv(
             stream,
             arrow_csv.ReadOptions(
                 column_names=dialect.names,
-                skip_rows=dialect.blank,
-                skip_rows_after_names=int(dialect.header),
-                encoding="utf8" if encoding == "utf-8" else encoding,
+                skip_rows=dialect.skip,
+                skip_rows_after_names=dialect.top,
+                encoding=encoding,
                 # A wide table needs several rows in a block, or the cost per block dominates.
                 block_size=max(_BLOCK, 64 * dialect.width),
             ),
@@ -101,7 +140,7 @@ def _open(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any])
                 # Else a column of numbers with a marker would be text.
                 null_values=reading.markers,
                 strings_can_be_null=True,
-                decimal_point=dialect.decimal,
+                decimal_point=dialect.marks.decimal,
             ),
         )
 
@@ -110,7 +149,7 @@ def _parse(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]
     if dialect.empty:  # Arrow refuses a header without a line end.
         return pa.table({name: pa.array([], types[name]) for name in dialect.names})
     merged, batches, size = [], [], 0
-    with _errors_named(file, dialect, reading), _open(file, dialect, reading, types) as parser:
+    with _errors_named(file, dialect), _open(file, dialect, reading, types) as parser:
         for batch in parser:
             batches.append(batch)
             size += batch.nbytes
@@ -120,7 +159,7 @@ def _parse(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]
         merged.append(pa.Table.from_batches(batches, parser.schema).combine_chunks())
     table = pa.concat_tables(merged)
     if any(_suspicious(table[name]) for name, kind in types.items() if kind == TEXT):
-        check_rows(file, dialect, encoding_of(reading))
+        check_rows(file, dialect)
     return table
 
 
@@ -132,7 +171,7 @@ def _suspicious(column: pa.ChunkedArray) -> bool:
 
 
 @contextmanager
-def _errors_named(file: Path, dialect: Dialect, reading: Reading) -> Iterator[None]:
+def _errors_named(file: Path, dialect: Dialect) -> Iterator[None]:
     with explained(file):
         try:
             yield
@@ -140,10 +179,10 @@ def _errors_named(file: Path, dialect: Dialect, reading: Reading) -> Iterator[No
             change = _TYPE_CHANGE.search(str(error))
             if change:
                 raise _TypeChangeError(dialect.names[int(change[1])]) from error
-            check_rows(file, dialect, encoding_of(reading))
+            check_rows(file, dialect)
             raise
         except UnicodeError:
-            check_rows(file, dialect, encoding_of(reading))
+            check_rows(file, dialect)
             raise
 
 
@@ -151,32 +190,35 @@ def _any(test: Any, column: pa.ChunkedArray, pattern: str) -> bool:
     return any(pc.any(test(chunk, pattern)).as_py() for chunk in column.chunks)
 
 
-def _text_or_numbers(column: Any, reading: Reading, decimal: str, *, as_text: bool) -> Any:
-    """Text without surrounding blanks, or numbers if all cells but the markers are numbers."""
+def _trimmed(column: Any) -> Any:
     if _any(pc.match_substring_regex, column, _BLANK):
-        column = pc.utf8_trim_whitespace(column)
-    pattern, markers = _number_pattern(decimal, reading.thousands), pa.array(reading.markers, TEXT)
+        return pc.utf8_trim_whitespace(column)
+    return column
 
-    def only_numbers(chunk: Any) -> Any:
-        numbers = pc.match_substring_regex(chunk, pattern)
-        return pc.all(pc.or_(numbers, pc.is_in(chunk, markers))).as_py()
 
-    if as_text or not all(only_numbers(chunk) for chunk in column.chunks):
+def _text_or_numbers(column: Any, reading: Reading, marks: Marks) -> Any:
+    """The column, or numbers if all of its cells but the markers of missing values are numbers
+    in these marks, and no codes."""
+    markers = pa.array(reading.markers, TEXT)
+
+    def numbers_in(cells: Any) -> Any:
+        """None if other cells are among them."""
+        cells = _trimmed(cells)
+        cells = cells.filter(pc.invert(pc.is_in(cells, markers)))
+        numbers = parse(cells, marks.notation)
+        return None if numbers.null_count > cells.null_count else cells
+
+    present = None if numbers_in(column.slice(0, _HEAD)) is None else numbers_in(column)
+    if present is None or are_codes(present):
         return column
-    numbers = pc.match_substring_regex(column, pattern)
-    column = pc.if_else(numbers, column, pa.scalar(None, TEXT))
-    if reading.thousands:
-        column = pc.replace_substring(column, reading.thousands, "")
-    column = pc.replace_substring(column, decimal, ".")
+    if not (marks.proven or marks.given):
+        try:
+            if infer_notation(present, marks) != marks.notation:
+                return column
+        except UndecidedError:
+            return column
+    numbers = parse(_trimmed(column), marks.notation)
     try:
-        return column.cast(INT)
+        return numbers.cast(INT)
     except pa.ArrowInvalid:
-        return column.cast(FLOAT)
-
-
-def _number_pattern(decimal: str, thousands: str | None) -> str:
-    point, mark = re.escape(decimal), re.escape(thousands or "")
-    # Only where it divides groups of three: 1.2.2020 is not a number.
-    grouped = rf"|\d{{1,3}}({mark}\d{{3}})+({point}\d*)?" if thousands else ""
-    plain = rf"(\d+({point}\d*)?|{point}\d+{grouped})(e[+-]?\d+)?"
-    return rf"(?i)^[+-]?({plain}|inf|infinity|nan)$"
+        return numbers

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,72 +11,54 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.runtime.errors import UserError
-from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME, common_type
-from pipeline.tables.column_names import check_names, check_same_names
+from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME
+from pipeline.tables.column_names import unique_names
 from pipeline.tables.files import explained
 
 
-def read_parquet(files: list[Path], texts: Collection[str]) -> tuple[pa.Table, list[int]]:
-    """All rows, and how many each file has; the columns in texts are text. Raises UserError."""
-    tables = [_parquet(file, texts) for file in files]
-    first = tables[0]
-    for file, table in zip(files, tables, strict=True):
-        check_same_names(file, table.column_names, files[0], first.column_names)
-    fields = []
-    for name in first.column_names:
-        kinds = [table.field(name).type for table in tables]
-        common = common_type(set(kinds))
-        if common is None:
-            file, kind = next(
-                (file, kind) for file, kind in zip(files, kinds, strict=True) if kind != kinds[0]
-            )
-            raise UserError(
-                f"{file}: column {name!r} is {kind}, but {kinds[0]} in {files[0]}; write both as"
-                " one type"
-            )
-        fields.append(pa.field(name, common))
-    schema = pa.schema(fields)
-    rows = [table.num_rows for table in tables]
-    return pa.concat_tables(
-        [table.select(first.column_names).cast(schema) for table in tables]
-    ), rows
+@dataclass(frozen=True)
+class Part:
+    """The rows of a file, the columns of it that are left out, and warnings."""
+
+    table: pa.Table
+    dropped: list[str]
+    warnings: list[str]
 
 
-def _parquet(file: Path, texts: Collection[str]) -> pa.Table:
+def read_parquet(file: Path, needed: Collection[str], texts: Collection[str]) -> Part:
+    """The rows of a file, the columns in texts as text. Raises UserError, for example if a needed
+    column is neither a number, text nor a date."""
     with explained(file), pq.ParquetFile(str(file)) as source:
         found = source.schema_arrow.names
         found = [name for name in found if not re.fullmatch(r"__index_level_\d+__", name)]
-        names = [name.strip() for name in found]
-        check_names(file, names)
+        names, _, warnings = unique_names(str(file), found)
+        columns, dropped = {}, []
         # Reading one column at a time takes as long, and hardly more memory than the table.
-        columns = [
-            _plain(
-                source.read(columns=[column])[column],
-                f"{file}: column {name!r}",
-                as_text=name in texts,
-            )
-            for column, name in zip(found, names, strict=True)
-        ]
-    return pa.table(columns, names)
+        for column, name in zip(found, names, strict=True):
+            values = source.read(columns=[column])[column]
+            plain = _plain(values, as_text=name in texts)
+            if plain is not None:
+                columns[name] = plain
+                continue
+            what = f"{file}: column {name!r} is {values.type}, not numbers, text or dates"
+            if name in needed:
+                raise UserError(f"{what}; write its parts as columns")
+            dropped.append(name)
+            warnings.append(f"{what}; it is left out")
+    return Part(pa.table(columns), dropped, warnings)
 
 
-def _plain(column: Any, where: str, *, as_text: bool) -> Any:
-    """The column as one of the types in `arrow_types`."""
+def _plain(column: Any, *, as_text: bool) -> Any:
+    """The column as one of the types in `arrow_types`; None if it is of no such type."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     target = TEXT if as_text else _plain_type(column)
-    if pa.types.is_nested(column.type):
-        raise UserError(
-            f"{where} is nested ({column.type}); write its parts as columns or leave it out"
-        )
     try:
         # Nanoseconds and the last bits of very long integers are lost.
         options = pc.CastOptions(target, allow_time_truncate=True, allow_float_truncate=True)
         return pc.cast(column, options=options)
-    except pa.ArrowException as error:
-        raise UserError(
-            f"{where} is {column.type}, which is neither a number, text nor a date; leave it out"
-        ) from error
+    except pa.ArrowException:
+        return None
 
 
 def _plain_type(column: Any) -> Any:

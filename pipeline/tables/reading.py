@@ -1,22 +1,32 @@
-"""Reading a table: from the path of CSV or Parquet files to a pandas DataFrame."""
+"""Reading a table: from the path of CSV, Parquet or Excel files to a pandas DataFrame."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline.config.data import Reading
 from pipeline.runtime.errors import UserError
 from pipeline.schema.location import Location
 from pipeline.schema.missing import mark_missing
+from pipeline.schema.numbers import MAX_EXACT_INTEGER, Marks
+from pipeline.tables.arrow_types import INT, TEXT, joined
+from pipeline.tables.column_names import without_index
 from pipeline.tables.csv_detection import detect_dialects
 from pipeline.tables.csv_reader import read_csv
-from pipeline.tables.files import files_of, is_parquet
+from pipeline.tables.excel_reader import read_excel
+from pipeline.tables.file_kinds import FileKind, kind_of
+from pipeline.tables.files import explained, files_of
 from pipeline.tables.parquet_reader import read_parquet
 
 DIABETES = "sklearn:diabetes"
 _WIDE = 1000
+PLAIN = Marks()
 
 
 @dataclass(frozen=True)
@@ -27,11 +37,17 @@ class Raw:
     ----------
     table
         The cells, rows numbered from 0: numbers are float64 or int64, text is pandas' str, and
-        from Parquet also bool and datetime64[us]. Missing values are marked.
+        from Parquet and Excel also bool and datetime64[us]. Missing values are marked.
     files
         Each file and its number of rows, in order.
-    delimiter, header, decimal
-        How the CSV files are written; for Parquet, delimiter is None.
+    delimiter, header, marks
+        How the CSV files are written; for others, delimiter is None.
+    rows
+        The number that each row has in its file; None if they are counted from 1.
+    dropped
+        The columns of the files that the table has not.
+    warnings
+        A line each.
 
     """
 
@@ -39,33 +55,60 @@ class Raw:
     files: list[tuple[str, int]]
     delimiter: str | None = None
     header: bool = True
-    decimal: str = "."
+    marks: Marks = PLAIN
+    rows: NDArray[np.int64] | None = None
+    dropped: frozenset[str] = frozenset()
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def decimal(self) -> str:
+        """The decimal mark of the CSV files."""
+        return self.marks.decimal
 
     def location(self, position: int) -> Location:
         """Where a person finds the row at this position, counted from 0."""
+        number = None if self.rows is None else int(self.rows[position])
         for file, rows in self.files:
             if position < rows:
                 below_header = self.delimiter is not None and self.header
-                return Location(file, position + 1, below_header=below_header)
+                return Location(file, number or position + 1, below_header=below_header)
             position -= rows
         raise IndexError(position)
 
+    def select(self, kept: NDArray[np.bool_]) -> "Raw":
+        """The rows for which kept is true, with the locations that they had."""
+        ends = np.cumsum([rows for _, rows in self.files])
+        parts = np.split(kept, ends[:-1])
+        numbers = self.rows
+        if numbers is None:
+            numbers = np.concatenate([np.arange(1, len(part) + 1) for part in parts])
+        files = [(file, int(part.sum())) for (file, _), part in zip(self.files, parts, strict=True)]
+        table = self.table[kept].reset_index(drop=True)
+        return replace(self, table=table, files=files, rows=numbers[kept])
+
 
 def read(
-    path: str, reading: Reading, *, needed: Sequence[str] = (), texts: Collection[str] = ()
+    path: str,
+    reading: Reading,
+    *,
+    needed: Sequence[str] = (),
+    texts: Collection[str] = (),
+    keep: Collection[str] = (),
 ) -> Raw:
     """Reads a table.
 
     Parameters
     ----------
     path
-        A CSV or Parquet file, a folder or a pattern of such files, or "sklearn:diabetes".
+        A CSV, Parquet or Excel file, a folder or a pattern of such files, or "sklearn:diabetes".
     reading
-        How CSV files are written, and what marks a missing value.
+        How the files are written, and what marks a missing value.
     needed
         Columns of which at least one distinguishes the header from other rows.
     texts
         Columns that are text even if they look like numbers.
+    keep
+        Further columns that are not dropped, even if they look like an index.
 
     Raises
     ------
@@ -73,29 +116,95 @@ def read(
         For anything that is not a whole table, naming file and row.
 
     """
-    sklearn = path.startswith("sklearn:")
-    raw = _read_sklearn(path) if sklearn else _read_files(path, reading, needed, texts)
-    return replace(raw, table=mark_missing(raw.table, reading.markers))
+    if path.startswith("sklearn:"):
+        raw, invented = _read_sklearn(path), frozenset[str]()
+    else:
+        raw, invented = _read_files(path, reading, needed, texts)
+    table = mark_missing(raw.table, reading.markers)
+    counts = [rows for _, rows in raw.files]
+    kept, warnings = without_index(table, path, counts, invented=invented, keep={*needed, *keep})
+    dropped = raw.dropped.union(set(table.columns) - set(kept.columns))
+    return replace(raw, table=kept, dropped=dropped, warnings=[*raw.warnings, *warnings])
 
 
-def _read_files(path: str, reading: Reading, needed: Sequence[str], texts: Collection[str]) -> Raw:
-    files = files_of(path)
-    parquet = [is_parquet(file) for file in files]
-    for file, kind in zip(files, parquet, strict=True):
-        if kind != parquet[0]:
-            kinds = {True: "Parquet", False: "CSV"}
+def _read_files(
+    path: str, reading: Reading, needed: Sequence[str], texts: Collection[str]
+) -> tuple[Raw, frozenset[str]]:
+    """The table, and its columns that have no name in the files."""
+    files, warnings = files_of(path)
+    kinds = []
+    for file in files:
+        with explained(file):
+            kinds.append(kind_of(file))
+    for file, kind in zip(files, kinds, strict=True):
+        if kind is not kinds[0]:
             raise UserError(
-                f"{file}: is a {kinds[kind]} file, but {files[0]} is a {kinds[parquet[0]]} file;"
+                f"{file}: is {kind.value}, but {files[0]} is {kinds[0].value};"
                 " let data.path name files of one kind"
             )
-    if parquet[0]:
-        table, rows = read_parquet(files, texts)
-        return Raw(_frame(path, table), list(zip(map(str, files), rows, strict=True)))
-    dialects = detect_dialects(files, reading, needed)
-    table, rows = read_csv(files, dialects, reading, texts)
+    match kinds[0]:
+        case FileKind.CSV:
+            raw, invented = _read_csv(path, files, reading, needed, texts)
+        case FileKind.PARQUET:
+            raw, invented = _read_parquet(path, files, needed, texts), frozenset()
+        case FileKind.EXCEL:
+            raw, invented = _read_excel(path, files, reading, needed, texts)
+    return replace(raw, warnings=[*warnings, *raw.warnings]), invented
+
+
+def _read_csv(
+    path: str, files: list[Path], reading: Reading, needed: Sequence[str], texts: Collection[str]
+) -> tuple[Raw, frozenset[str]]:
+    dialects = detect_dialects(files, reading, needed, texts)
+    table, counts, marks = read_csv(files, dialects, reading, texts)
     first = dialects[0]
-    counted = list(zip(map(str, files), rows, strict=True))
-    return Raw(_frame(path, table), counted, first.delimiter, first.header, first.decimal)
+    numbers = None
+    if any(dialect.units for dialect in dialects):
+        numbers = np.concatenate([
+            np.arange(1, count + 1) + dialect.units
+            for dialect, count in zip(dialects, counts, strict=True)
+        ])  # fmt: skip
+    raw = Raw(
+        _frame(path, table),
+        _counted(files, counts),
+        first.delimiter,
+        first.header,
+        marks,
+        rows=numbers,
+        warnings=[line for dialect in dialects for line in dialect.warnings],
+    )
+    return raw, first.invented
+
+
+def _read_parquet(
+    path: str, files: list[Path], needed: Collection[str], texts: Collection[str]
+) -> Raw:
+    parts = [read_parquet(file, needed, texts) for file in files]
+    table = joined(files, [part.table for part in parts])
+    return Raw(
+        _frame(path, table),
+        _counted(files, [part.table.num_rows for part in parts]),
+        dropped=frozenset(name for part in parts for name in part.dropped),
+        warnings=[line for part in parts for line in part.warnings],
+    )
+
+
+def _read_excel(
+    path: str, files: list[Path], reading: Reading, needed: Sequence[str], texts: Collection[str]
+) -> tuple[Raw, frozenset[str]]:
+    sheets = [read_excel(file, reading, needed, texts) for file in files]
+    table = joined(files, [sheet.table for sheet in sheets])
+    raw = Raw(
+        _frame(path, table),
+        _counted(files, [sheet.table.num_rows for sheet in sheets]),
+        rows=np.concatenate([sheet.rows for sheet in sheets]),
+        warnings=[line for sheet in sheets for line in sheet.warnings],
+    )
+    return raw, sheets[0].invented
+
+
+def _counted(files: list[Path], rows: Sequence[int]) -> list[tuple[str, int]]:
+    return list(zip(map(str, files), rows, strict=True))
 
 
 def _read_sklearn(path: str) -> Raw:
@@ -112,6 +221,10 @@ def _read_sklearn(path: str) -> Raw:
 def _frame(path: str, table: pa.Table) -> pd.DataFrame:
     if not table.num_rows:
         raise UserError(f"{path}: the table has columns but no rows; add rows or fix the path")
+    for index, column in enumerate(table.columns):
+        # pandas has no integers beside missing values.
+        if column.type == INT and column.null_count and _largest(column) > MAX_EXACT_INTEGER:
+            table = table.set_column(index, table.field(index).name, column.cast(TEXT))
     # Separate columns leave Arrow's memory as they are copied; of very many columns pandas is
     # quicker with one block.
     frame = table.to_pandas(self_destruct=True, split_blocks=table.num_columns < _WIDE)
@@ -119,3 +232,8 @@ def _frame(path: str, table: pa.Table) -> pd.DataFrame:
     del table
     pa.default_memory_pool().release_unused()
     return frame
+
+
+def _largest(column: pa.ChunkedArray) -> int:
+    bounds = pc.min_max(column).as_py()
+    return max(abs(int(bounds[end] or 0)) for end in ("min", "max"))

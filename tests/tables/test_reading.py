@@ -361,7 +361,8 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {},
             (
                 "t.csv, row 2 below the header: has 2 fields, but the header has 3; fix the"
-                " row or set data.reading.delimiter"
+                " row or set data.reading.delimiter, or data.reading.skip_last=1 if the last row"
+                " is not part of the table"
             ),
         ),
         (
@@ -369,7 +370,8 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {},
             (
                 "t.csv, row 1 below the header: has 4 fields, but the header has 3; fix the"
-                " row or set data.reading.delimiter"
+                " row or set data.reading.delimiter, or data.reading.skip_last=2 if the last 2"
+                " rows are not part of the table"
             ),
         ),
         (
@@ -377,7 +379,8 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {"header": False},
             (
                 "t.csv, row 2: has 1 field, but the first row has 2; fix the row or set"
-                " data.reading.delimiter"
+                " data.reading.delimiter, or data.reading.skip_last=1 if the last row is not part"
+                " of the table"
             ),
         ),
         (
@@ -406,7 +409,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {},
             (
                 "t.csv, row 2 below the header: the byte 0xe9 is not utf-8; set"
-                " data.reading.encoding, perhaps to latin-1"
+                " data.reading.encoding, perhaps to cp1252"
             ),
         ),
         (
@@ -414,7 +417,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {},
             (
                 "t.csv, row 301 below the header: the byte 0xe9 is not utf-8; set"
-                " data.reading.encoding, perhaps to latin-1"
+                " data.reading.encoding, perhaps to cp1252"
             ),
         ),
         (
@@ -422,7 +425,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {},
             (
                 "t.csv, the header: the byte 0xe4 is not utf-8; set data.reading.encoding,"
-                " perhaps to latin-1"
+                " perhaps to cp1252"
             ),
         ),
         (
@@ -445,7 +448,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             PLAIN,
             {"encoding": "rot13"},
             (
-                "data.reading.encoding: there is no encoding 'rot13'; utf-8, utf-16 and latin-1"
+                "data.reading.encoding: there is no encoding 'rot13'; utf-8, utf-16 and cp1252"
                 " are some"
             ),
         ),
@@ -459,7 +462,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {"encoding": "latin-0"},
             (
                 "data.reading.encoding: there is no encoding 'latin-0'; utf-8, utf-16 and"
-                " latin-1 are some"
+                " cp1252 are some"
             ),
         ),
         (
@@ -481,18 +484,20 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
         (
             "a:b\n1:2\n",
             {},
-            "t.csv: has one column, 'a:b', and none that is needed (a); set data.reading.delimiter",
+            (
+                "t.csv: has one column, 'a:b', and none that is needed (a); set"
+                " data.reading.delimiter, or data.reading.skip_rows to the number of lines above"
+                " the header"
+            ),
         ),
         (
             "a;b\n1;2\n",
             {"delimiter": ","},
-            "t.csv: has one column, 'a;b', and none that is needed (a); set data.reading.delimiter",
-        ),
-        ("a,,b\n1,2,3\n", {}, "t.csv: column 2 has no name; give it one in the header"),
-        (
-            "a,b,a \n1,2,3\n",
-            {},
-            "t.csv: the name 'a' is duplicated, in columns 1 and 3; rename one",
+            (
+                "t.csv: has one column, 'a;b', and none that is needed (a); set"
+                " data.reading.delimiter, or data.reading.skip_rows to the number of lines above"
+                " the header"
+            ),
         ),
         (
             "1,2\n3,4\n",
@@ -553,9 +558,9 @@ DAMAGED = "; the file is damaged or not what its name says"
         (
             "many",
             lambda: Path("many").mkdir(),
-            "many: the folder has no CSV or Parquet files; put the table there or fix the path",
+            "many: the folder has no CSV, Parquet or Excel files; put the table there or fix the path",
         ),
-        ("*.csv", lambda: None, "*.csv: matches no CSV or Parquet file; fix the path"),
+        ("*.csv", lambda: None, "*.csv: matches no CSV, Parquet or Excel file; fix the path"),
         (
             "many",
             both_kinds,
@@ -579,7 +584,8 @@ DAMAGED = "; the file is damaged or not what its name says"
             lambda: fill("many", x=PLAIN, y="a,b\n1,2\n1\n"),
             (
                 "many/y.csv, row 2 below the header: has 1 field, but the header has 2; fix"
-                " the row or set data.reading.delimiter"
+                " the row or set data.reading.delimiter, or data.reading.skip_last=1 if the last"
+                " row is not part of the table"
             ),
         ),
         (
@@ -592,20 +598,10 @@ DAMAGED = "; the file is damaged or not what its name says"
         ),
         ("t.zip", two_in_a_zip, "t.zip: holds 2 files instead of one table; unpack it"),
         (
-            "t.csv.gz",
-            lambda: Path("t.csv.gz").write_text(PLAIN),
-            "t.csv.gz: cannot be read: zlib inflate failed: incorrect header check" + DAMAGED,
-        ),
-        (
             "t.csv.xz",
             lambda: Path("t.csv.xz").write_bytes(lzma.compress(os.urandom(99))[:50]),
             "t.csv.xz: cannot be read: Compressed file ended before the end-of-stream marker was"
             " reached" + DAMAGED,
-        ),
-        (
-            "t.zip",
-            lambda: Path("t.zip").write_text(PLAIN),
-            "t.zip: cannot be read: File is not a zip file" + DAMAGED,
         ),
         (
             "t.parquet",
@@ -614,30 +610,16 @@ DAMAGED = "; the file is damaged or not what its name says"
             " is corrupted or this is not a parquet file" + DAMAGED,
         ),
         (
-            "t.pq",
-            lambda: Path("t.pq").write_text(PLAIN),
-            "t.pq: cannot be read: Parquet magic bytes not found in footer. Either the file is"
-            " corrupted or this is not a parquet file" + DAMAGED,
-        ),
-        (
             "t.parquet",
             lambda: write_parquet("t.parquet", a=pa.array([], pa.int64())),
             "t.parquet: the table has columns but no rows; add rows or fix the path",
         ),
         (
             "t.parquet",
-            lambda: write_parquet("t.parquet", a=[1], b=[[1, 2]]),
+            lambda: write_parquet("t.parquet", a=[[1, 2]]),
             (
-                "t.parquet: column 'b' is nested (list<element: int64>); write its parts as"
-                " columns or leave it out"
-            ),
-        ),
-        (
-            "t.parquet",
-            lambda: write_parquet("t.parquet", b=[b"\xff"]),
-            (
-                "t.parquet: column 'b' is binary, which is neither a number, text nor a date; leave"
-                " it out"
+                "t.parquet: column 'a' is list<element: int64>, not numbers, text or dates; write"
+                " its parts as columns"
             ),
         ),
         (

@@ -1,0 +1,160 @@
+"""Excel files to an Arrow table: one sheet of each, its cells with the types they have there."""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.config.data import Reading
+from pipeline.runtime.errors import UserError
+from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME
+from pipeline.tables.files import explained
+from pipeline.tables.header import find_header
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The table in a sheet; rows are the numbers that Excel shows beside its rows."""
+
+    table: pa.Table
+    rows: NDArray[np.int64]
+    invented: frozenset[str]
+    warnings: list[str]
+
+
+def read_excel(
+    file: Path, reading: Reading, needed: Sequence[str], texts: Collection[str]
+) -> Sheet:
+    """The table in a sheet of an Excel or OpenDocument file; the columns in texts are text.
+
+    Of formulas, the values that Excel saved are read, and errors such as #N/A are missing.
+    Raises UserError.
+    """
+    cells, merged, where, warnings = _sheet(file, reading.sheet)
+    # Their numbers are counted from 1.
+    numbered = [
+        (number, row)
+        for number, row in enumerate(cells, start=1)
+        if any(cell != "" for cell in row) and not _is_comment(number, row, reading)
+    ]
+    numbered = [(number, row) for number, row in numbered if number > reading.skip_rows]
+    numbered = numbered[: len(numbered) - reading.skip_last]
+    if not numbered:
+        raise UserError(f"{where}: the sheet is empty; it needs a header and rows")
+    sample = [[to_text(cell).strip() for cell in row] for _, row in numbered[:100]]
+    header = find_header(where, sample, reading, needed, texts)
+    warnings += header.warnings
+    if header.header and reading.names is None:
+        _check_header_is_not_merged(where, numbered[header.start][0], merged)
+    body = numbered[header.start + header.header + header.units :]
+    if body and any(first >= body[0][0] for first, _ in merged):
+        warnings.append(f"{where}: of merged cells, only the first has a value")
+    markers = {marker.strip() for marker in reading.markers}
+    columns = [
+        _column([row[at] for _, row in body], markers, as_text=name in texts)
+        for at, name in enumerate(header.names)
+    ]
+    rows = np.array([number for number, _ in body], dtype="int64")
+    return Sheet(pa.table(columns, header.names), rows, header.invented, warnings)
+
+
+def _sheet(
+    file: Path, wanted: str | None
+) -> tuple[list[list[Any]], list[tuple[int, int]], str, list[str]]:
+    """The cells, the first and last row of ranges of merged cells, counted from 1, where it is,
+    and warnings."""
+    # Only these files need it.
+    import python_calamine as calamine
+
+    warnings = []
+    try:
+        with explained(file), calamine.CalamineWorkbook.from_path(file) as book:
+            sheets = [
+                sheet.name
+                for sheet in book.sheets_metadata
+                if sheet.typ is calamine.SheetTypeEnum.WorkSheet
+            ]
+            name = wanted if wanted is not None else next(iter(sheets), None)
+            if name is None or name not in sheets:
+                raise UserError(
+                    f"{file}: has no sheet {wanted!r}; data.reading.sheet can be"
+                    f" {', '.join(map(repr, sheets))}"
+                )
+            if wanted is None and len(sheets) > 1:
+                warnings.append(
+                    f"{file}: has {len(sheets)} sheets, of which {name!r} is read"
+                    f" (data.reading.sheet={sheets[1]!r} reads another)"
+                )
+            sheet = book.get_sheet_by_name(name)
+            merged = [
+                (top + 1, bottom + 1)
+                for (top, left), (bottom, right) in sheet.merged_cell_ranges or []
+                if (top, left) != (bottom, right)
+            ]
+            cells = sheet.to_python(skip_empty_area=False)
+    except calamine.PasswordError as error:
+        raise UserError(f"{file}: is encrypted; save it without its password") from error
+    except calamine.CalamineError as error:
+        raise UserError(
+            f"{file}: cannot be read as an Excel file: {error}; save it again, or as CSV"
+        ) from error
+    return cells, merged, f"{file}, sheet {name!r}", warnings
+
+
+def _is_comment(number: int, row: Sequence[Any], reading: Reading) -> bool:
+    return (
+        reading.comment is not None
+        and number > reading.skip_rows
+        and to_text(row[0]).lstrip().startswith(reading.comment)
+    )
+
+
+def _check_header_is_not_merged(where: str, row: int, merged: Sequence[tuple[int, int]]) -> None:
+    if any(top <= row <= bottom for top, bottom in merged):
+        raise UserError(
+            f"{where}, row {row}: the header has merged cells; unmerge them, or set"
+            " data.reading.header=true and data.reading.names, a name for each column"
+        )
+
+
+def _column(cells: list[Any], markers: Collection[str], *, as_text: bool) -> pa.Array:
+    """The cells as one of the types in `arrow_types`."""
+    present = [None if to_text(cell).strip() in markers else cell for cell in cells]
+    kinds = {type(cell) for cell in present if cell is not None}
+    if as_text or not kinds:
+        return _texts(present, TEXT if as_text else FLOAT)
+    if kinds == {bool} and None not in present:
+        return pa.array(present, BOOL)
+    if kinds <= {int, float}:
+        whole = all(cell is None or (cell % 1 == 0 and abs(cell) < 2**53) for cell in present)
+        values = [cell if cell is None or not whole else int(cell) for cell in present]
+        return pa.array(values, INT if whole else FLOAT)
+    if kinds <= {dt.date, dt.datetime}:
+        moments = [
+            dt.datetime.combine(cell, dt.time()) if type(cell) is dt.date else cell
+            for cell in present
+        ]
+        return pa.array(moments, TIME)
+    if kinds == {dt.timedelta}:
+        # Excel stores a duration as a number of days.
+        days = [None if cell is None else cell / dt.timedelta(days=1) for cell in present]
+        return pa.array(days, FLOAT)
+    return _texts(present, TEXT)
+
+
+def _texts(cells: list[Any], kind: Any) -> pa.Array:
+    return pa.array([None if cell is None else to_text(cell) for cell in cells], kind)
+
+
+def to_text(cell: Any) -> str:
+    """A cell as it would be in a CSV file: 5, not 5.0, dates in ISO 8601."""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    if isinstance(cell, float) and cell % 1 == 0 and abs(cell) < 2**53:
+        return str(int(cell))
+    return str(cell)
