@@ -25,7 +25,7 @@ from pipeline.runtime.files import write_text
 from pipeline.runtime.paths import TRACKED
 from pipeline.tracking.fingerprint import of_stage
 from pipeline.tracking.identity import Identity, of_training
-from pipeline.tracking.provenance import run_tags
+from pipeline.tracking.provenance import run_tags, warn_unknown
 from pipeline.tracking.stage_command import process_seconds
 from pipeline.tracking.untracked import warn_untracked
 
@@ -105,6 +105,8 @@ class Recorder:
     ) -> Iterator[None]:
         """The run of a sweep for the length of the block, which ends as one of a training."""
         tags = run_tags() | {"fingerprint": inputs_hash}
+        if "git.unknown" in tags:
+            warn_unknown(tags["git.unknown"])
         with self._ending():
             self.send("sweep", study=study, name=name, params=dict(params), tags=tags)
             yield

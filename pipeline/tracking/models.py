@@ -56,6 +56,8 @@ def log_model(
         folder.mkdir()
         for file in ("model.keras", CONTRACT, ENCODING):
             shutil.copy(model / file, folder)
+        code = Path(temporary) / CODE.name
+        shutil.copytree(CODE, code, ignore=_ignored)
         with _any_type_is_intended(), mlflow.start_run(run_id=run_id):
             Model.log(
                 artifact_path=None,
@@ -65,13 +67,19 @@ def log_model(
                 validate_serving_input=False,
                 loader_module="pipeline.evaluation.predictor",
                 data_path=str(folder),
-                code_paths=[str(CODE)],
+                code_paths=[str(code)],
                 signature=signature,
                 input_example=example,
+                # MLflow's own has the password of the remote's URL.
+                tags={"mlflow.source.git.repoURL": "not recorded"},
                 pip_requirements=[
                     one for one in installed if one.partition("==")[0] in REQUIREMENTS
                 ],
             )
+
+
+def _ignored(_folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name == "__pycache__" or provenance.is_secret_file(name)}
 
 
 class _Pyfunc:

@@ -16,7 +16,6 @@ The metrics of a run have one scheme of names:
 
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,17 +30,17 @@ from pipeline.dataset import prepared
 from pipeline.dataset.curves import CURVES, read_history
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import COMPOSED, EVALUATION, METRICS, MODEL, PREPARED, STAGES
+from pipeline.runtime.redaction import redact
 from pipeline.tables.files import files_of
 from pipeline.tables.reading import DIABETES
 from pipeline.tracking import fingerprint, identity, provenance
 from pipeline.tracking.fingerprint import Fingerprint
 from pipeline.tracking.models import EXAMPLE_ROWS, log_model
+from pipeline.tracking.provenance import Changes
 from pipeline.tracking.stage_command import noted_seconds
 from pipeline.tracking.store import STORE_ERRORS, Store, points
 from pipeline.tracking.untracked import warn_untracked
 
-# A longer diff is of data, which DVC keeps, rather than of code.
-MAX_DIFF_CHARACTERS = 1_000_000
 DESCRIPTION = """\
 | Artifact | Content |
 |---|---|
@@ -116,8 +115,10 @@ def complete(
         "train": trained,
         "evaluate": evaluated,
     }
-    diff = provenance.git_diff()
-    _log_files(store, run_id, fingerprints, diff)
+    changes = provenance.git_changes()
+    if changes.unknown:
+        provenance.warn_unknown(changes.unknown)
+    _log_files(store, run_id, fingerprints, changes)
     log_model(store, run_id, MODEL, prepared.first_rows(PREPARED / "train.parquet", EXAMPLE_ROWS))
     _log_inputs(store, run_id, config, fingerprints)
     seconds = {stage: noted_seconds(stage, fingerprints[stage].hash) for stage in STAGES}
@@ -132,7 +133,10 @@ def complete(
         run_id,
         {
             "fingerprint.evaluate": evaluated.hash,
-            "git.dirty": str(diff is not None).lower(),
+            "git.dirty": changes.dirty,
+            **({"git.unknown": changes.unknown} if changes.unknown else {}),
+            # The one that the diff belongs to: there may be a new one since the training.
+            **({"mlflow.source.git.commit": changes.commit} if changes.commit else {}),
             "mlflow.note.content": DESCRIPTION,
         },
     )
@@ -148,7 +152,7 @@ def raw_files(path: str | None) -> list[str]:
     if not path or path == DIABETES:
         return []
     with suppress(UserError):
-        return [Path(os.path.relpath(file)).as_posix() for file in files_of(path)]
+        return [Path(os.path.relpath(file)).as_posix() for file in files_of(path)[0]]
     return []
 
 
@@ -177,7 +181,7 @@ def part_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _log_files(
-    store: Store, run_id: str, fingerprints: Mapping[str, Fingerprint], diff: str | None
+    store: Store, run_id: str, fingerprints: Mapping[str, Fingerprint], changes: Changes
 ) -> None:
     """What the stages wrote, and the provenance."""
     store.log_folder(run_id, MODEL, "training")
@@ -188,14 +192,16 @@ def _log_files(
         folder = Path(temporary)
         for path in (COMPOSED, Path("params.yaml"), Path("dvc.yaml"), Path("dvc.lock")):
             if path.is_file():
-                shutil.copy(path, folder)
+                (folder / path.name).write_text(redact(path.read_text("utf-8")), "utf-8")
         (folder / "packages.txt").write_text(provenance.all_packages(), "utf-8")
         inputs = {stage: one.inputs for stage, one in fingerprints.items()}
         (folder / "inputs.json").write_text(json.dumps(inputs, indent=2) + "\n", "utf-8")
-        if diff is not None and len(diff) > MAX_DIFF_CHARACTERS:
-            diff = f"{diff[:MAX_DIFF_CHARACTERS]}\n... cut here, of {len(diff)} characters"
-        if diff is not None:
-            (folder / "git.diff").write_text(f"{diff}\n", "utf-8")
+        if changes.diff:
+            (folder / "git.diff").write_text(f"{changes.diff}\n", "utf-8")
+        if changes.other_files:
+            lines = [f"{md5}  {name}\n" for name, md5 in changes.other_files.items()]
+            listed = "".join(lines).encode(errors="surrogateescape")
+            (folder / "files_not_in_git.diff.txt").write_bytes(listed)
         store.log_folder(run_id, folder, "provenance")
 
 
