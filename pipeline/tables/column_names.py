@@ -1,7 +1,7 @@
 """The names of a table's columns, and columns that are none."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ _EXPORTED_INDEX = re.compile(r"Unnamed: 0(\.\d+)*")
 _NAME_THEM = "data.reading.header=true with data.reading.names, a name for each column, decides"
 
 
-def unique_names(source: str, cells: Sequence[str]) -> tuple[list[str], set[str], list[str]]:
-    """The names in the cells of a header; those among them that are invented, because the cell
-    is empty; and warnings of names that are duplicated, which get numbers."""
+def unique_names(source: str, cells: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
+    """The names in the cells of a header; what is in the cell, for each that is invented because
+    the cell is empty or its name duplicated; and warnings of the latter."""
     names: list[str] = []
-    invented = set()
+    invented = {}
     warnings = []
     wanted = [column_name(cell) for cell in cells]
     for number, name in enumerate(wanted, start=1):
@@ -29,9 +29,9 @@ def unique_names(source: str, cells: Sequence[str]) -> tuple[list[str], set[str]
         while unique in names or (unique != name and unique in wanted):
             unique = f"{name or f'column_{number}'}.{suffix}"
             suffix += 1
-        if not name:
-            invented.add(unique)
-        elif unique != name:
+        if unique != name:
+            invented[unique] = name
+        if name and unique != name:
             warnings.append(
                 f"{source}: the name {name!r} is duplicated, in columns {wanted.index(name) + 1}"
                 f" and {number}; the latter is called {unique!r} ({_NAME_THEM})"
@@ -54,7 +54,7 @@ def without_index(
     source: str,
     rows: Sequence[int],
     *,
-    invented: Collection[str],
+    invented: Mapping[str, str],
     keep: Collection[str],
 ) -> tuple[pd.DataFrame, list[str]]:
     """The table without columns that a program added as it wrote the file, and warnings.
@@ -68,7 +68,7 @@ def without_index(
     rows
         The number of rows of each file.
     invented
-        The columns that have no name in the file.
+        What the header has for columns that have another name there, or none.
     keep
         Columns that are kept in any case, because the configuration names them.
 
@@ -76,7 +76,7 @@ def without_index(
     dropped, warnings = [], []
     leading = True
     for number, name in enumerate(map(str, table.columns), start=1):
-        unnamed = name in invented
+        unnamed = invented.get(name) == ""
         leading = leading and (unnamed or bool(_EXPORTED_INDEX.fullmatch(name)))
         if name in keep or not (unnamed or leading):
             continue

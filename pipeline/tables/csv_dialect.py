@@ -26,7 +26,7 @@ class Dialect:
     names
         The names of the columns, invented where there is no header.
     invented
-        Those of columns that have no name in the header.
+        What the header has for those that have another name there, or none.
     marks
         Those in its numbers.
     skip
@@ -47,7 +47,7 @@ class Dialect:
     header: bool
     units: bool
     names: list[str]
-    invented: frozenset[str]
+    invented: dict[str, str]
     marks: Marks
     skip: int
     top: int

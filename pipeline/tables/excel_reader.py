@@ -23,7 +23,7 @@ class Sheet:
 
     table: pa.Table
     rows: NDArray[np.int64]
-    invented: frozenset[str]
+    invented: dict[str, str]
     warnings: list[str]
 
 

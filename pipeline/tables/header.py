@@ -33,7 +33,7 @@ class Header:
     names
         The names of the columns, invented where the file has none.
     invented
-        Those of columns without a name in a header that names others.
+        What the header has for those that have another name there, or none.
     warnings
         A line each.
 
@@ -43,7 +43,7 @@ class Header:
     header: bool
     units: bool
     names: list[str]
-    invented: frozenset[str]
+    invented: dict[str, str]
     warnings: list[str]
 
 
@@ -90,13 +90,13 @@ def find_header(
     body = rows[start + header :]
     if not header or reading.names is not None:
         width = len(body[0]) if body else len(rows[start])
-        names, invented = _invented_names(source, width, reading.names), set[str]()
+        names, invented = _invented_names(source, width, reading.names), dict[str, str]()
     else:
         fitted = fit_header(rows[start], body, row_names=row_names)
         names, invented, numbered = unique_names(source, fitted)
         warnings += numbered
     units = header and _has_units(source, names, body, reading, needed=needed, texts=texts)
-    return Header(start, header, units, names, frozenset(invented), warnings)
+    return Header(start, header, units, names, invented, warnings)
 
 
 def title_rows(rows: Sequence[Sequence[str]], needed: Sequence[str]) -> int:

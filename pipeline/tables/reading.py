@@ -45,7 +45,9 @@ class Raw:
     rows
         The number that each row has in its file; None if they are counted from 1.
     dropped
-        The columns of the files that the table has not.
+        The columns of the files that the table does not have.
+    invented
+        What the header has for columns that have another name there, or none.
     warnings
         A line each.
 
@@ -58,6 +60,7 @@ class Raw:
     marks: Marks = PLAIN
     rows: NDArray[np.int64] | None = None
     dropped: frozenset[str] = frozenset()
+    invented: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -116,21 +119,18 @@ def read(
         For anything that is not a whole table, naming file and row.
 
     """
-    if path.startswith("sklearn:"):
-        raw, invented = _read_sklearn(path), frozenset[str]()
-    else:
-        raw, invented = _read_files(path, reading, needed, texts)
+    sklearn = path.startswith("sklearn:")
+    raw = _read_sklearn(path) if sklearn else _read_files(path, reading, needed, texts)
     table = mark_missing(raw.table, reading.markers)
     counts = [rows for _, rows in raw.files]
-    kept, warnings = without_index(table, path, counts, invented=invented, keep={*needed, *keep})
+    kept, warnings = without_index(
+        table, path, counts, invented=raw.invented, keep={*needed, *keep}
+    )
     dropped = raw.dropped.union(set(table.columns) - set(kept.columns))
     return replace(raw, table=kept, dropped=dropped, warnings=[*raw.warnings, *warnings])
 
 
-def _read_files(
-    path: str, reading: Reading, needed: Sequence[str], texts: Collection[str]
-) -> tuple[Raw, frozenset[str]]:
-    """The table, and its columns that have no name in the files."""
+def _read_files(path: str, reading: Reading, needed: Sequence[str], texts: Collection[str]) -> Raw:
     files, warnings = files_of(path)
     kinds = []
     for file in files:
@@ -144,17 +144,17 @@ def _read_files(
             )
     match kinds[0]:
         case FileKind.CSV:
-            raw, invented = _read_csv(path, files, reading, needed, texts)
+            raw = _read_csv(path, files, reading, needed, texts)
         case FileKind.PARQUET:
-            raw, invented = _read_parquet(path, files, needed, texts), frozenset()
+            raw = _read_parquet(path, files, needed, texts)
         case FileKind.EXCEL:
-            raw, invented = _read_excel(path, files, reading, needed, texts)
-    return replace(raw, warnings=[*warnings, *raw.warnings]), invented
+            raw = _read_excel(path, files, reading, needed, texts)
+    return replace(raw, warnings=[*warnings, *raw.warnings])
 
 
 def _read_csv(
     path: str, files: list[Path], reading: Reading, needed: Sequence[str], texts: Collection[str]
-) -> tuple[Raw, frozenset[str]]:
+) -> Raw:
     dialects = detect_dialects(files, reading, needed, texts)
     table, counts, marks = read_csv(files, dialects, reading, texts)
     first = dialects[0]
@@ -164,16 +164,16 @@ def _read_csv(
             np.arange(1, count + 1) + dialect.units
             for dialect, count in zip(dialects, counts, strict=True)
         ])  # fmt: skip
-    raw = Raw(
+    return Raw(
         _frame(path, table),
         _counted(files, counts),
         first.delimiter,
         first.header,
         marks,
         rows=numbers,
+        invented=first.invented,
         warnings=[line for dialect in dialects for line in dialect.warnings],
     )
-    return raw, first.invented
 
 
 def _read_parquet(
@@ -191,16 +191,16 @@ def _read_parquet(
 
 def _read_excel(
     path: str, files: list[Path], reading: Reading, needed: Sequence[str], texts: Collection[str]
-) -> tuple[Raw, frozenset[str]]:
+) -> Raw:
     sheets = [read_excel(file, reading, needed, texts) for file in files]
     table = joined(files, [sheet.table for sheet in sheets])
-    raw = Raw(
+    return Raw(
         _frame(path, table),
         _counted(files, [sheet.table.num_rows for sheet in sheets]),
         rows=np.concatenate([sheet.rows for sheet in sheets]),
+        invented=sheets[0].invented,
         warnings=[line for sheet in sheets for line in sheet.warnings],
     )
-    return raw, sheets[0].invented
 
 
 def _counted(files: list[Path], rows: Sequence[int]) -> list[tuple[str, int]]:
