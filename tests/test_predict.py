@@ -1,10 +1,12 @@
 """The command that predicts new rows; here without the libraries of a real model."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -136,6 +138,74 @@ def test_predictions_that_fail_half_way_leave_the_old_ones(doubled: Predict) -> 
     assert mistake(doubled, "rows.csv").startswith("rows.csv, row 65538 below the header, ")
     assert Path("predictions.csv").read_text("utf-8") == "old\n"
     assert {path.name for path in Path().iterdir()} == {"data", "rows.csv", "predictions.csv"}
+
+
+PREDICTED = "name,x,predicted\nb,2.0,4\na,-1.5,-3\n"
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_standard_output_gets_the_rows_and_nothing_else(
+    output: str, doubled: Predict, capfd: pytest.CaptureFixture[str]
+) -> None:
+    doubled("rows.csv", "--output", output)
+    assert capfd.readouterr() == (PREDICTED, "")
+    assert {path.name for path in Path().iterdir()} == {"data", "rows.csv"}
+
+
+def test_what_reading_prints_is_not_among_the_rows(
+    doubled: Predict, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = predict.read_rows
+
+    def printing(*arguments: Any) -> object:
+        print("read")
+        return read(*arguments)
+
+    monkeypatch.setattr(predict, "read_rows", printing)
+    doubled("rows.csv", "--output", "-")
+    assert capfd.readouterr() == (PREDICTED, "read\n")
+
+
+def test_a_file_that_standard_error_goes_to_is_not_replaced(
+    doubled: Predict, capfd: pytest.CaptureFixture[str]
+) -> None:
+    doubled("rows.csv", "--output", "/dev/stderr")
+    assert capfd.readouterr().err == PREDICTED
+
+
+def test_a_device_or_a_pipe_stays_one(doubled: Predict) -> None:
+    os.mkfifo("pipe")
+    reader = os.open("pipe", os.O_RDONLY | os.O_NONBLOCK)
+    doubled("rows.csv", "--output", "pipe")
+    assert os.read(reader, 1000).decode() == PREDICTED
+    os.close(reader)
+    assert Path("pipe").is_fifo()
+    doubled("rows.csv", "--output", "/dev/null")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_a_link_stays_one_to_the_new_file(doubled: Predict) -> None:
+    Path("out").mkdir()
+    Path("out/real.csv").write_text("old\n", "utf-8")
+    Path("link.csv").symlink_to("out/real.csv")
+    doubled("rows.csv", "--output", "link.csv")
+    assert Path("link.csv").is_symlink()
+    assert Path("out/real.csv").read_text("utf-8") == PREDICTED
+
+
+@pytest.mark.parametrize("target", ["none.csv", "link.csv"])
+def test_a_link_to_nowhere_is_refused(target: str, predicting: Predict) -> None:
+    Path("link.csv").symlink_to(target)
+    assert mistake(predicting, "rows.csv", "--output", "link.csv") == (
+        "--output: link.csv is a link to nowhere; delete it"
+    )
+
+
+def test_a_full_disk_is_named_by_the_output(doubled: Predict) -> None:
+    assert mistake(doubled, "rows.csv", "--output", "/dev/full") == (
+        "/dev/full: No space left on device; free some space and run it again"
+    )
+    assert Path("/dev/full").is_char_device()
 
 
 # How the rows are read

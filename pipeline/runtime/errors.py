@@ -22,6 +22,7 @@ REMEDIES = {
     errno.ENFILE: "close other programs",
     errno.EIO: "check the disk",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENXIO: "name a file",
     errno.EEXIST: "move away what is in its place",
     errno.EISDIR: "move away the folder in its place",
     errno.ENOTDIR: "move away the file in the place of a folder",
