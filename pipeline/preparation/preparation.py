@@ -9,11 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.config.data import Data, Kind, Reading, ScaleTarget
+from pipeline.config.data import Data, Kind, ScaleTarget
 from pipeline.dataset.encoding import Encoding
 from pipeline.preparation.checks import Finding, apply_policies, run_checks
 from pipeline.preparation.encoding_fit import describe, fit_encoding
 from pipeline.preparation.features import check_column, choose_features
+from pipeline.preparation.raw_tables import (
+    check_target_name,
+    read_raw,
+    reading_of_new_rows,
+    without_missing_targets,
+)
 from pipeline.preparation.split import split
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import RAW
@@ -24,7 +30,7 @@ from pipeline.schema.dates import ambiguous_dates
 from pipeline.schema.inference import infer_schema, with_observed_values
 from pipeline.schema.location import Locate
 from pipeline.schema.violations import check_violations
-from pipeline.tables.reading import DIABETES, Raw, read
+from pipeline.tables.reading import DIABETES, Raw
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,12 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
         For anything that is wrong with a table.
 
     """
-    raw = _read(data, data.path, stored, [data.target])
+    raw = read_raw(data, data.path, stored, [data.target])
+    check_target_name(raw, data)
+    named = [name for name in data.leave_out if name not in raw.dropped]
+    data = replace(data, leave_out=named)
     features = choose_features(raw.table, data)
+    raw = without_missing_targets(raw, data)
     stored_columns = stored.columns if stored else {}
     schema = _schema(raw.table, data, stored)
     others = [name for name in (data.target, data.group, data.split.column) if name is not None]
@@ -97,7 +107,7 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     changed = [name for name in features if schema.columns[name] != stored_columns.get(name)]
     schema_with_values = with_observed_values(schema, parts["train"], rows, changed)
     contract = Contract(
-        data.target, schema_with_values.select(features), _reading_of_new_rows(data, raw),
+        data.target, schema_with_values.select(features), reading_of_new_rows(data, raw),
         data.violations,
     )  # fmt: skip
     encoding = fit_encoding(parts["train"], schema, features, data)
@@ -112,18 +122,13 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
         | {name: f"left out: {one.evidence}" for name, one in left_out.items()}
         | describe(encoding),
         warnings=[
+            *raw.warnings,
             *(one.message(data.path, left_out=one.uninformative) for one in findings),
             *date_warnings,
             *check_violations(rows, contract.schema, contract.policies, raw.location),
             *new_row_warnings,
         ],
     )
-
-
-def _read(data: Data, path: str, schema: Schema | None, needed: Sequence[str]) -> Raw:
-    kinds = {name: column.kind for name, column in schema.columns.items()} if schema else {}
-    texts = {name for name, kind in (kinds | data.kinds).items() if kind is Kind.category}
-    return read(path, data.reading, needed=needed, texts=texts)
 
 
 def _schema(table: pd.DataFrame, data: Data, stored: Schema | None) -> Schema:
@@ -173,7 +178,8 @@ def _check_target(values: "pd.Series[Any]", schema: Schema, data: Data, raw: Raw
     if missing.any():
         raise UserError(
             f"{raw.location(int(missing.argmax()))}, column {name!r}: the target is missing, in"
-            f" {int(missing.sum())} of {len(values)} rows; remove these rows or fill them in"
+            f" {int(missing.sum())} of {len(values)} rows; fill them in, or set"
+            " data.missing_target=drop to leave these rows out"
         )
     if schema.columns[name].kind not in (Kind.numeric, Kind.boolean):
         cell = raw.table[name].iloc[0]
@@ -194,19 +200,16 @@ def _check_target(values: "pd.Series[Any]", schema: Schema, data: Data, raw: Raw
         )
 
 
-def _reading_of_new_rows(data: Data, raw: Raw) -> Reading:
-    """New rows are written like the training table, in a file of another layout."""
-    decimal = data.reading.decimal if raw.delimiter is None else raw.decimal
-    return replace(data.reading, decimal=decimal, delimiter=None, header=None, names=None)
-
-
 def _new_rows(contract: Contract, data: Data, schema: Schema) -> tuple[pd.DataFrame, list[str]]:
     """The rows of data.new_rows, conformed, and warnings; no rows if there is no such table."""
     names = list(contract.schema.columns)
     if not data.new_rows:
         return pd.DataFrame(columns=names), []
-    raw = _read(data, data.new_rows, schema, names)
-    return contract.validate(raw.table, raw.location)
+    # Rows at the end of the training table may be totals, but these are to be predicted.
+    reading = replace(data.reading, skip_rows=0, skip_last=0)
+    raw = read_raw(replace(data, reading=reading), data.new_rows, schema, names)
+    rows, warnings = contract.validate(raw.table, raw.location)
+    return rows, [*raw.warnings, *warnings]
 
 
 def tables_outside_raw(data: Data) -> list[str]:
