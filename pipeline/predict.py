@@ -1,0 +1,147 @@
+"""Predicts new rows with a trained model."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+from tqdm import tqdm
+
+from pipeline.config.data import Kind
+from pipeline.runtime.entry import CommandParser, leave, run
+from pipeline.runtime.errors import UserError, warn, write_errors
+from pipeline.runtime.files import whole_file
+from pipeline.runtime.paths import CONTRACT
+from pipeline.schema.contract import Contract
+from pipeline.tables.reading import read
+
+ROWS_AT_ONCE = 65_536
+
+
+def command_parser() -> CommandParser:
+    parser = CommandParser("pipeline.predict", __doc__)
+    parser.add_argument("rows", help="CSV or Parquet file with the columns that the model reads")
+    parser.add_argument(
+        "--model",
+        default="data/model",
+        help="a model folder, or an MLflow model such as runs:/RUN_ID/model (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default="predictions.csv",
+        help="the rows, followed by a column 'predicted' (default: %(default)s); - is standard"
+        " output",
+    )
+    return parser
+
+
+def main(rows: str, model: str, output: Path) -> None:
+    check_output(output)
+    printed = standard_stream(output) == 1
+    # Nothing but the rows is printed where they are.
+    with redirect_stdout(sys.stderr if printed else sys.stdout):
+        if is_folder(model):
+            # A mistake in the rows is reported at once, whereas Keras takes ten seconds to import.
+            table, conformed = read_rows(rows, read_contract(Path(model)))
+            predictor = load(model)
+        else:
+            predictor = load(model)
+            table, conformed = read_rows(rows, predictor.contract)
+        predict(predictor, table, conformed, output)
+    if not printed:
+        print(f"predicted {len(table)} rows: {output}")
+
+
+def predict(predictor: Any, table: pd.DataFrame, conformed: pd.DataFrame, output: Path) -> None:
+    """Writes the rows of a table with the predictions of its conformed rows, as CSV."""
+    starts = range(0, len(table), ROWS_AT_ONCE)
+    quiet = len(starts) == 1 or not sys.stderr.isatty()
+    with destination(output) as stream:
+        for start in tqdm(starts, unit="chunk", disable=quiet):
+            chunk = slice(start, start + ROWS_AT_ONCE)
+            answers = predictor.predict_conformed(conformed.iloc[chunk])
+            # Any two float32 numbers differ in nine digits.
+            predicted = answers["predicted"].map("{:.9g}".format)
+            shown = table.iloc[chunk].assign(predicted=predicted)
+            shown.to_csv(stream, index=False, header=not start)
+
+
+def check_output(output: Path) -> None:
+    """Raises UserError for a path where no file can be written."""
+    if output.is_dir():
+        raise UserError(f"--output: {output} is a folder; name a file in it")
+    if output.is_symlink() and not output.exists():
+        raise UserError(f"--output: {output} is a link to nowhere; delete it")
+    if not output.parent.is_dir():
+        raise UserError(f"--output: no such folder: {output.parent}")
+
+
+def standard_stream(output: Path) -> int | None:
+    """1 for -, and 1 or 2 for a path such as /dev/stdout of what standard output or error is."""
+    if output == Path("-"):
+        return 1
+    if not output.exists():
+        return None
+    return next((one for one in (1, 2) if os.path.samestat(output.stat(), os.fstat(one))), None)
+
+
+@contextmanager
+def destination(output: Path) -> Iterator[TextIO]:
+    """The stream to write to. A regular file is replaced when the block ends; anything else,
+    such as a pipe, is written to as it is."""
+    number = standard_stream(output)
+    target = output if number is None else number
+    with ExitStack() as stack:
+        if number is None and (output.is_file() or not output.exists()):
+            # A link stays one, to the new file.
+            target = stack.enter_context(whole_file(output.resolve()))
+        stack.enter_context(write_errors(output))
+        yield stack.enter_context(
+            open(target, "w", encoding="utf-8", newline="", closefd=number is None)
+        )
+
+
+def is_folder(model: str) -> bool:
+    """Whether a model is given by its folder, not by an MLflow URI."""
+    return "://" not in model and ":/" not in model
+
+
+def read_contract(folder: Path) -> Contract:
+    """The contract of the model in a folder."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such model folder; `dvc repro` makes data/model")
+    return Contract.read(folder / CONTRACT)
+
+
+def read_rows(path: str, contract: Contract) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a file, read in the same way as the training table, and what the model reads
+    of them. Warns of what the contract does not expect."""
+    columns = contract.schema.columns
+    texts = [name for name, column in columns.items() if column.kind is Kind.category]
+    raw = read(path, contract.reading, needed=list(columns), texts=texts)
+    if "predicted" in raw.table.columns:
+        raise UserError(f"{path}: already has a column 'predicted'; rename it")
+    conformed, warnings = contract.validate(raw.table, raw.location)
+    for line in (*raw.warnings, *warnings):
+        warn(line)
+    return raw.table, conformed
+
+
+def load(model: str) -> Any:
+    """The Predictor of a model folder or an MLflow URI. Imports Keras or MLflow."""
+    if is_folder(model):
+        from pipeline.evaluation.predictor import Predictor
+
+        return Predictor(Path(model))
+    from pipeline.tracking.models import load_model
+
+    return load_model(model)
+
+
+if __name__ == "__main__":
+    run(main, command_parser())
+    leave()
