@@ -121,11 +121,12 @@ def read_rows(path: str, contract: Contract) -> tuple[pd.DataFrame, pd.DataFrame
     """The rows of a file, read in the same way as the training table, and what the model reads
     of them. Warns of what the contract does not expect."""
     columns = contract.schema.columns
-    texts = [name for name, column in columns.items() if column.kind is Kind.category]
+    texts = {name for name, column in columns.items() if column.kind is Kind.category}
+    texts |= contract.schema.otherwise_written(contract.reading.decimal)
     raw = read(path, contract.reading, needed=list(columns), texts=texts)
     if "predicted" in raw.table.columns:
         raise UserError(f"{path}: already has a column 'predicted'; rename it")
-    conformed, warnings = contract.validate(raw.table, raw.location)
+    conformed, warnings = contract.validate(raw.table, raw.location, raw.decimal)
     for line in (*raw.warnings, *warnings):
         warn(line)
     return raw.table, conformed

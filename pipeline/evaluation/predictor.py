@@ -21,7 +21,6 @@ from pipeline.runtime.errors import UserError, made_again, read_errors, refusal,
 from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.schema.contract import Contract
 from pipeline.schema.location import Location
-from pipeline.schema.missing import mark_missing
 
 BATCH_ROWS = 4096
 # Keras and zipfile raise these for a damaged file.
@@ -114,8 +113,7 @@ class Predictor:
                 return Location(source, int(label) + 1, below_header=True)
             return Location(source, label)
 
-        columns = self.contract.schema.columns
-        marked = mark_missing(table, self.contract.reading.markers, columns)
+        marked = self.contract.clean(table, source)
         rows, warnings = self.contract.validate(marked, locate)
         for line in warnings:
             warn(line)

@@ -71,6 +71,11 @@ class Schema:
         """The schema of some of the columns."""
         return Schema({name: self.columns[name] for name in names})
 
+    def otherwise_written(self, decimal: str | None) -> set[str]:
+        """The columns with another decimal mark than this one of their file."""
+        columns = self.columns.items()
+        return {name for name, column in columns if column.decimal not in (None, decimal)}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON, without those that are None or false."""
         return {

@@ -20,10 +20,11 @@ from pipeline.schema.columns import Column, Schema
 from pipeline.schema.dates import parse_dates
 from pipeline.schema.location import Locate
 from pipeline.schema.numbers import MAX_EXACT_INTEGER, Notation, parse
-from pipeline.schema.remedy import set_kind, set_missing
+from pipeline.schema.remedy import leave_out, set_kind, set_missing
 
 BOOLEANS = {"true": 1.0, "false": 0.0}
 PLAIN = Notation()
+MAX_MARKERS = 8  # that an error offers
 # The converted values, and which of them are invalid all the same: one bool per row, or False.
 Converted = tuple["pd.Series[Any]", NDArray[np.bool_] | bool]
 
@@ -73,13 +74,13 @@ def conform(
         if wrong.any():
             at = int(wrong.argmax())
             what = DESCRIPTIONS[column.kind].format(column.format or "ISO8601")
-            if column.kind is Kind.numeric and isinstance(values.iloc[at], str):
-                what += _details(values.iloc[at], column.notation(notation))
-            cell = str(values.iloc[at])
+            cell = values.iloc[at]
+            if column.kind is Kind.numeric:
+                what += _details(cell, column.notation(notation))
             guessed = name in inferred and converted.isna().iloc[at]
+            remedies = _remedies(name, values[wrong]) if guessed else ""
             raise UserError(
-                f"{locate(at)}, column {name!r}: {cell!r} is {what}; fix it"
-                + (f", {set_missing(cell)}, or {set_kind(name, Kind.category)}" if guessed else "")
+                f"{locate(at)}, column {name!r}: {str(cell)!r} is {what}; fix it{remedies}"
             )
         columns[name] = converted
     # Without copying the columns that had the right type already.
@@ -133,11 +134,17 @@ def _parsed(values: "pd.Series[Any]", notation: Notation) -> "pd.Series[Any]":
     return numbers if values.dtype == "str" else values.mask(texts.notna(), numbers)
 
 
-def _details(cell: str, notation: Notation) -> str:
-    """Why a text is not a number, as far as that is not plain to see."""
-    if re.fullmatch(r"[+-]?\d+", cell):
+def _details(cell: object, notation: Notation) -> str:
+    """Why a cell is not a number, as far as that is not plain to see."""
+    if re.fullmatch(r"[+-]?\d{16,}", str(cell)):
         return ", because it has more digits than float64"
-    return f" with {notation}" if str(notation) else ""
+    return f" with {notation}" if isinstance(cell, str) and str(notation) else ""
+
+
+def _remedies(name: str, wrong: "pd.Series[Any]") -> str:
+    cells = list(dict.fromkeys(map(str, wrong)))
+    missing = f", {set_missing(cells)}" if len(cells) <= MAX_MARKERS else f", {leave_out(name)}"
+    return f"{missing}, or {set_kind(name, Kind.category)}"
 
 
 def _boolean(values: "pd.Series[Any]", _column: Column) -> Converted:

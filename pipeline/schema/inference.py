@@ -17,6 +17,7 @@ from pipeline.schema.dates import infer_format
 from pipeline.schema.location import Locate, by_position
 from pipeline.schema.numbers import (
     MAX_EXACT_INTEGER,
+    MIN_NUMBERS,
     Marks,
     Notation,
     UndecidedError,
@@ -101,13 +102,13 @@ def _infer(values: "pd.Series[Any]", given: Kind | None, marks: Marks) -> Column
     types = pd.api.types
     if types.is_numeric_dtype(values) or values.isna().all():
         kind = given or _kind_of_numbers(values)
-        return _numeric(marks.notation) if kind is Kind.numeric else Column(kind)
+        return _numeric(marks.notation, marks) if kind is Kind.numeric else Column(kind)
     if types.is_datetime64_any_dtype(values):
         return Column(given or Kind.date)
-    texts = values.dropna().astype("str")
+    texts = values.dropna().astype("str").reset_index(drop=True)
     match given:
         case Kind.numeric:
-            return _numeric(_infer_notation(texts, marks) or marks.notation)
+            return _numeric(_infer_notation(texts, marks) or marks.notation, marks)
         case Kind.date:
             return Column(Kind.date, format=infer_format(texts))
         case None:
@@ -118,8 +119,9 @@ def _infer(values: "pd.Series[Any]", given: Kind | None, marks: Marks) -> Column
 def _kind_of_numbers(values: "pd.Series[Any]") -> Kind:
     if pd.api.types.is_bool_dtype(values):
         return Kind.boolean
-    # Longer integers number something, and float64 rounds them.
-    rounded = pd.api.types.is_integer_dtype(values) and values.abs().max() > MAX_EXACT_INTEGER
+    # Integers that float64 rounds number something.
+    integers = pd.api.types.is_integer_dtype(values)
+    rounded = integers and (values.abs() > MAX_EXACT_INTEGER).mean() > MIN_NUMBERS
     return Kind.category if rounded else Kind.numeric
 
 
@@ -132,15 +134,17 @@ def _infer_text(texts: "pd.Series[Any]", marks: Marks) -> Column:
         return Column(Kind.category)
     notation = _infer_notation(texts, marks)
     if notation is not None:
-        return _numeric(notation)
+        return _numeric(notation, marks)
     date_format = infer_format(sample)
     if date_format is not None:
         return Column(Kind.date, format=date_format)
     blank = blanks_beside_numbers(cells)
     if blank is not None:
-        cell = texts.iloc[blank]
-        what = f"is in {int((texts == cell).sum())} of {len(texts)} cells, beside numbers"
-        raise _DoubtError(blank, what, set_missing(cell))
+        found = texts[blank.to_numpy(zero_copy_only=False)]
+        count = int((found == found.iloc[0]).sum())
+        at = int(found.index[0])
+        what = f"is in {count} of {len(texts)} cells, beside numbers"
+        raise _DoubtError(at, what, set_missing(found.unique().tolist()))
     return Column(Kind.category)
 
 
@@ -159,8 +163,9 @@ def _infer_notation(texts: "pd.Series[Any]", marks: Marks) -> Notation | None:
         ) from None
 
 
-def _numeric(how: Notation) -> Column:
-    decimal = how.decimal if how.decimal != MARKS.decimal else None
+def _numeric(how: Notation, marks: Marks) -> Column:
+    plain = how.decimal == marks.decimal == MARKS.decimal
+    decimal = None if plain else how.decimal
     return Column(Kind.numeric, decimal=decimal, thousands=how.thousands, unit=how.unit)
 
 

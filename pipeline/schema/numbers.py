@@ -52,10 +52,10 @@ PROVEN = (
     "^[1-9][0-9]{0,2}(?:[OTHER' ][0-9]{3})+MARK[0-9]*$",
     "^[1-9][0-9]{0,2}(?:OTHER[0-9]{3}){2,}$",
 )
-# What stands for a missing value among numbers.
+# What stands for a missing value among numbers, or for a bound.
 BLANK = (
-    r"(?i)^(?:[^\p{L}\p{N}]+|#?n[./]?\s?[abdv]\.?|k\.?\s?a\.?|none|null|nil|nan|missing|unknown"
-    r"|not available|no data|tb[ad]|unbekannt|fehlt|leer|#value!|#div/0!|#ref!)$"
+    r"(?i)^(?:[<>≤≥~≈]=? ?[0-9].*|[^\p{L}\p{N}]+|#?n[./]?\s?[abdv]\.?|k\.?\s?a\.?|none|null|nil|nan"
+    r"|missing|unknown|not available|no data|tb[ad]|unbekannt|fehlt|leer|#value!|#div/0!|#ref!)$"
 )
 # Of four or six digits, times of day.
 CLOCK = r"^(?:[01][0-9]|2[0-4])[0-5][0-9](?:[0-5][0-9])?$"
@@ -85,7 +85,7 @@ class Notation:
         words = [f"the decimal mark {self.decimal!r}"] if self.decimal != POINT else []
         words += [f"{self.thousands!r} between groups of three digits"] if self.thousands else []
         words += [f"the unit {self.unit!r}"] if self.unit else []
-        return ", ".join(words)
+        return " and ".join(words)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Cells(NamedTuple):
 
 
 class UndecidedError(Exception):
-    """It is undecided whether a mark is the decimal mark: in the cell at a position."""
+    """It is undecided what the mark is in the cell at a position, not counting missing cells."""
 
     def __init__(self, position: int) -> None:
         super().__init__(position)
@@ -196,11 +196,14 @@ def infer_notation(texts: Any, marks: Marks) -> Notation | None:
     numbers. Raises UndecidedError."""
     if _unit(_split(_sample(texts)), marks) is None:
         return None
-    cells = _split(texts)
+    cells = _split(texts.drop_null() if texts.null_count else texts)
     unit = _unit(cells, marks)
     if unit is None:
         return None
     of_unit = cells.where(pc.fill_null(pc.equal(cells.unit, unit), fill_value=False))
+    # Integers of so many digits number something.
+    if _count(of_unit.number, "^[1-9][0-9]{16,}$") > MIN_NUMBERS * len(of_unit.number):
+        return None
     evidence = _evidence(of_unit)
     decimal = _decimal(evidence, marks)
     if decimal is None:
@@ -248,9 +251,9 @@ def are_codes(texts: Any) -> bool:
     return widths["min"] == widths["max"] or zeros >= MIN_CODES * len(digits)
 
 
-def blanks_beside_numbers(texts: Any) -> int | None:
-    """The position of the first cell in a column of text that seems to stand for a missing value
-    if those that do are most of the column and the others are numbers; else None."""
+def blanks_beside_numbers(texts: Any) -> Any:
+    """Which cells of a column of text, as bools (rows,), seem to stand for missing values or for
+    bounds, if the others are numbers; None if they are not."""
     blank = pc.match_substring_regex(texts, BLANK)
     others = texts.filter(pc.invert(blank))
     if len(others) < MIN_OTHERS or len(others) == len(texts):
@@ -258,7 +261,7 @@ def blanks_beside_numbers(texts: Any) -> int | None:
     numbers = _split(others).number
     if len(numbers) - numbers.null_count < MIN_UNUSUAL * len(others):
         return None
-    return int(pc.index(blank, value=True).as_py())
+    return blank
 
 
 def _sample(texts: Any) -> Any:

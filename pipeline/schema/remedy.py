@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 
 from pipeline.config.data import Kind
 
@@ -16,9 +17,16 @@ def quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def set_missing(cell: str) -> str:
-    """How to have a cell read as a missing value."""
-    return f"set data.reading.more_missing=[{quoted(cell)}] if it stands for a missing value"
+def set_missing(cells: Sequence[str]) -> str:
+    """How to have cells read as missing values."""
+    listed = ", ".join(map(quoted, cells))
+    they = "it stands for a missing value" if len(cells) == 1 else "they stand for missing values"
+    return f"set data.reading.more_missing=[{listed}] if {they}"
+
+
+def leave_out(name: str) -> str:
+    """How to do without a column."""
+    return f"leave it out with data.leave_out=[{quoted(name)}]"
 
 
 def set_kind(name: str, kind: Kind) -> str:
