@@ -18,7 +18,7 @@ from mlflow.entities import Run
 
 ROOT = Path(__file__).parents[1]
 # None of these may reach into a test from the shell that starts it.
-HIDDEN = re.compile(r"^(DVC_|MLFLOW_|GIT_|PYTHONPATH$)")
+HIDDEN = re.compile(r"^(DVC_|MLFLOW_|GIT_|SWEEP_|PYTHONPATH$)")
 
 
 class Clone:

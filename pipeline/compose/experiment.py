@@ -18,7 +18,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.compose.explanation import explain, explain_yaml, not_an_override, suggest
-from pipeline.compose.schema import GROUPS, VARIANTS, Choices, Config
+from pipeline.compose.schema import GROUPS, VARIANTS, Choices, Config, check_passwords
 from pipeline.compose.sources import COMMAND_LINE, CONF, PARAMS, Sources, read_option
 from pipeline.config.section import check
 from pipeline.runtime.errors import UserError
@@ -94,7 +94,8 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> Composed:
     except ValueError as error:
         # Hydra's own, for a group that is set to a number.
         raise UserError(f"{COMMAND_LINE}: {' '.join(str(error).split())}") from error
-    problems = [f"{sources.of(key)}: {text}" for key, text in check(config)]
+    found = (*check(config), *check_passwords(config))
+    problems = [f"{sources.of(key)}: {text}" for key, text in found]
     if problems:
         raise UserError("\n".join(problems))
     return Composed(plain, config)

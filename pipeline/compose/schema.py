@@ -4,7 +4,7 @@ Hydra types the configuration by these dataclasses; the bounds of the fields are
 afterwards. The sections that stages read are in pipeline/config/, the others here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
@@ -15,6 +15,7 @@ from pipeline.config.section import bounded, read_composed, typed
 from pipeline.config.training import OPTIMIZERS, SCHEDULES, TrainingConfig
 from pipeline.runtime.errors import read_errors
 from pipeline.runtime.paths import COMPOSED
+from pipeline.runtime.redaction import redact
 
 
 class Sampler(Enum):
@@ -96,6 +97,27 @@ class Config(TrainingConfig):
 GROUPS = tuple(choice.name for choice in fields(Choices))
 # Groups whose options differ in their keys, and the schema of each option.
 VARIANTS: dict[str, Mapping[str, type[Any]]] = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES}
+
+
+# Keys of URLs that may hold a password, and what to do instead: data/config.yaml and dvc.lock have
+# every value.
+PASSWORD_KEYS = {
+    "data.path": "download the table, and give the path of the file",
+    "data.new_rows": "download the table, and give the path of the file",
+    "tracking.uri": "set the environment variable MLFLOW_TRACKING_URI to the URI, and leave out"
+    " tracking.uri",
+    "sweep.storage": "set the environment variable SWEEP_STORAGE to the URL, and leave out"
+    " sweep.storage",
+}
+
+
+def check_passwords(config: Config) -> Iterator[tuple[str, str]]:
+    """Yields each key whose value holds a password, and the error's text."""
+    for key, remedy in PASSWORD_KEYS.items():
+        section, name = key.split(".")
+        value = str(getattr(getattr(config, section), name))
+        if redact(value) != value:
+            yield key, f"{key} holds a password, which would be written to files; {remedy}"
 
 
 def read_config(path: Path = COMPOSED) -> Config:

@@ -9,7 +9,7 @@ _BY_FORM = [
     r"(?P<kept>https?://)[^\s/\"']{1,500}(?=@)",
     r"(?P<kept>://[^\s/@:\"'\[]{0,100}:)(?!\d{1,5}/)[^\s\"']{1,500}(?=@)",
     r"(?P<kept>[?&](?:password|passwd|pwd|(?:access_)?token|api_key|sig|secret)=)[^&\s\"'#]+",
-    r"(?P<kept>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:\w+\s+)?)[^\s\"']{4,}",
+    r"(?P<kept>\bauthorization[\"']?\s*[:=]\s*[\"']?(?:(?:basic|bearer|token)\s+|(?!basic|bearer|token)))[^\s\"']{4,}",
     r"(?P<kept>\bbearer\s+)[\w.~+/=-]{8,}",
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
     r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|hf_|npm_|pypi-|sk[-_])(?=[\w-]*\d)[\w-]{16,}",

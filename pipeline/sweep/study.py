@@ -2,6 +2,7 @@
 sweep continues where it stopped and several machines share one."""
 
 import datetime as dt
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from pipeline.tracking import processes
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 DATABASE = "sweeps.db"
+# For a URL with a password: sweep.storage would be written to data/config.yaml.
+STORAGE_VARIABLE = "SWEEP_STORAGE"
 # A trial of another machine counts as abandoned after this long.
 MAX_AGE = dt.timedelta(days=1)
 
@@ -59,7 +62,7 @@ class Study:
         name
             Its name in the database.
         url
-            The database; None is sweeps.db in root.
+            The database; None is the environment's SWEEP_STORAGE or sweeps.db in root.
         space
             What the trials vary.
         inputs_hash
@@ -78,7 +81,8 @@ class Study:
             For a database that cannot be used, and for a name that belongs to another space.
         """
         self.name = name
-        self._url = url or f"sqlite:///{root / DATABASE}"
+        named = url or os.environ.get(STORAGE_VARIABLE)
+        self._url = named or f"sqlite:///{root / DATABASE}"
         self._distributions = distributions(space)
         # Before the study is created: a space without a grid must not leave an empty one.
         grid = Grid(space) if sampler is Sampler.grid else None
@@ -87,7 +91,8 @@ class Study:
             self.optuna_study = self._storage.study(name, {"inputs_hash": inputs_hash})
         except (*STORAGE_ERRORS, ImportError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise UserError(f"sweep.storage: {self._url}: cannot be used: {reason}") from error
+            key = STORAGE_VARIABLE if named and not url else "sweep.storage"
+            raise UserError(f"{key}: {self._url}: cannot be used: {reason}") from error
         if self.optuna_study.user_attrs.get("inputs_hash") != inputs_hash:
             raise UserError(
                 f"sweep.name: the study {name!r} in {self._url} belongs to another space,"

@@ -210,6 +210,35 @@ def test_a_value_out_of_range_is_named_with_its_bound(params: str, text: str) ->
     assert mistake(params) == f"params.yaml: {text}"
 
 
+@pytest.mark.parametrize("how", ["{}", "${{oc.env:HIDDEN_URL}}"])
+@pytest.mark.parametrize(
+    ("key", "url", "variable"),
+    [
+        ("tracking.uri", "https://ann:hunter2@runs.example.org", "MLFLOW_TRACKING_URI"),
+        ("tracking.uri", "postgresql://ann:hunter2@db/runs", "MLFLOW_TRACKING_URI"),
+        ("sweep.storage", "postgresql+psycopg2://ann:hunter2@db/sweeps", "SWEEP_STORAGE"),
+        ("sweep.storage", "mysql://db/sweeps?user=ann&password=hunter2", "SWEEP_STORAGE"),
+    ],
+)
+def test_a_password_is_refused_with_the_variable_that_may_hold_it(
+    monkeypatch: pytest.MonkeyPatch, key: str, url: str, variable: str, how: str
+) -> None:
+    monkeypatch.setenv("HIDDEN_URL", url)
+    section, name = key.split(".")
+    message = mistake(f"{section}: {{{name}: '{how.format(url)}'}}")
+    assert message.startswith(f"params.yaml: {key} holds a password, which would be written")
+    assert variable in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://ann@db/runs", "https://runs.example.org:5000", "sqlite:///a@b.db"]
+)
+def test_a_url_without_a_password_is_as_given(url: str) -> None:
+    written = composed(f"tracking: {{uri: '{url}'}}\nsweep: {{storage: '{url}'}}").config
+    assert (written.tracking.uri, written.sweep.storage) == (url, url)
+
+
 @pytest.mark.parametrize(
     ("params", "text"),
     [

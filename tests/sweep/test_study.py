@@ -83,7 +83,8 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _copy(tmp_path: Path, empty: Path) -> None:
+def _copy(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWEEP_STORAGE", "")
     shutil.copy(empty, tmp_path)
 
 
@@ -321,6 +322,18 @@ def test_a_database_that_cannot_be_used_is_named(
     url = broken(tmp_path)
     message = mistake(lambda: study(tmp_path, url=url))
     assert message.startswith(f"sweep.storage: {url}: cannot be used: ")
+
+
+def test_the_environment_names_the_database_unless_the_configuration_does(
+    tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        shutil.copy(empty, tmp_path / f"{name}.db")
+    monkeypatch.setenv("SWEEP_STORAGE", f"sqlite:///{tmp_path}/first.db")
+    assert len(ask_all(study(tmp_path), 2)) == 2
+    assert study(tmp_path, url=f"sqlite:///{tmp_path}/second.db").trials() == []
+    monkeypatch.setenv("SWEEP_STORAGE", "junk")
+    assert mistake(lambda: study(tmp_path)).startswith("SWEEP_STORAGE: junk: cannot be used: ")
 
 
 def test_a_grid_over_an_interval_creates_no_study(tmp_path: Path) -> None:
