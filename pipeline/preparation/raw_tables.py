@@ -16,7 +16,8 @@ def read_raw(data: Data, path: str, schema: Schema | None, needed: Sequence[str]
     kinds |= data.kinds
     texts = {name for name, kind in kinds.items() if kind is Kind.category}
     texts |= schema.otherwise_written(data.reading.decimal) if schema else set()
-    keep = {*kinds, *(data.features or ()), data.group or "", data.split.column or ""}
+    keep = {*kinds, *(data.features or ()), *data.leave_out}
+    keep |= {data.group or "", data.split.column or ""}
     return read(path, data.reading, needed=needed, texts=texts, keep=keep)
 
 

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from pipeline.config.data import column_name
 from pipeline.runtime.errors import UserError
+from pipeline.schema.dates import infer_format
 
 _EXPORTED_INDEX = re.compile(r"Unnamed: 0(\.\d+)*")
-_NAME_THEM = "data.reading.header=true with data.reading.names, a name for each column, decides"
+_SAMPLE = 100  # labels that may be dates
+_NAME_THEM = "data.reading.header=true and data.reading.names name the columns otherwise"
 
 
 def unique_names(source: str, cells: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
@@ -89,6 +91,7 @@ def without_index(
             dropped.append(name)
             warnings.append(
                 f"{source}: column {number} {what} and numbers or labels the rows; it is left out"
+                f" (naming {name!r} in data.features or data.kinds keeps it)"
             )
         elif unnamed:
             warnings.append(
@@ -104,8 +107,11 @@ def is_index(values: "pd.Series[Any]", rows: Sequence[int]) -> bool:
         return False
     ends = np.cumsum(rows)
     parts = [values.iloc[end - size : end] for end, size in zip(ends, rows, strict=True)]
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return False
     if not pd.api.types.is_numeric_dtype(values):
-        return all(part.is_unique for part in parts)
+        # Dates may be worth more than their order.
+        return all(part.is_unique for part in parts) and not infer_format(values.iloc[:_SAMPLE])
     return all(_numbers_rows(part.to_numpy(dtype="float64")) for part in parts if len(part))
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.config.data import WHITESPACE, Reading
 from pipeline.runtime.errors import UserError
 from pipeline.schema.numbers import COMMA, OTHER, POINT, Marks, proven_marks
+from pipeline.schema.remedy import quoted
 from pipeline.tables.column_names import check_same_names
 from pipeline.tables.csv_dialect import Dialect, encoding_of
 from pipeline.tables.csv_errors import UNDECODED, check_rows
@@ -75,7 +76,10 @@ def _dialect(
     given = reading.delimiter or (stated and stated[1])
     delimiter, rows = _divided(sample[skip:], given, needed, whole=whole)
     row_names = delimiter != "," or all(line.startswith('"') for line in sample[skip + 1 :])
-    header = find_header(str(file), rows.cells, reading, needed, texts, row_names=row_names)
+    header = find_header(
+        str(file), rows.cells, reading, needed, texts,
+        lines=[skip + start for start in rows.starts], row_names=row_names,
+    )  # fmt: skip
     top = int(header.header)
     if header.units:
         # Arrow counts the blank lines that it skips.
@@ -102,12 +106,23 @@ def _dialect(
         comment = dialect.names[0].startswith(COMMENT_SIGNS)
         raise UserError(
             f"{file}: has one column, {dialect.names[0][:70]!r}, and none that is needed"
-            f" ({', '.join(needed)}); set data.reading.delimiter, or data.reading."
-            + ("comment to what comment lines begin with" if comment else _SKIP_ROWS)
+            f" ({', '.join(needed)}); set data.reading.delimiter"
+            f"{_around(needed, dialect.names[0])}, or data.reading."
+            f"{_COMMENT if comment else _SKIP_ROWS}"
         )
     return dialect
 
 
+def _around(needed: Sequence[str], line: str) -> str:
+    """The delimiter beside a needed name, as the value of a setting; nothing if none is there."""
+    for name in needed:
+        beside = re.search(rf"(?:^|([^\w\s\"]+))\"?{re.escape(name)}\"?(?:([^\w\s\"]+)|$)", line)
+        if beside and (beside[1] or beside[2]):
+            return f"={quoted(beside[1] or beside[2])}"
+    return ""
+
+
+_COMMENT = "comment to what comment lines begin with"
 _SKIP_ROWS = "skip_rows to the number of lines above the header"
 
 
@@ -168,10 +183,12 @@ def _read(sample: list[str], delimiter: str) -> Iterator[tuple[list[str], int, i
         start = reader.line_num
 
 
-def _likelihood(rows: list[list[str]], needed: Sequence[str]) -> tuple[bool, bool, bool, int, bool]:
+def _likelihood(
+    rows: list[list[str]], needed: Sequence[str], *, row_names: bool = False
+) -> tuple[bool, bool, bool, int, bool]:
     """The greater, the likelier it is that the delimiter is right."""
     start = title_rows(rows, needed)
-    top = fit_header(rows[start], rows[start + 1 :], row_names=False)
+    top = fit_header(rows[start], rows[start + 1 :], row_names=row_names)
     fields = len(top)
     equal = all(len(row) == fields for row in rows[start + 1 :])
     found = not set(needed).isdisjoint(top)
@@ -180,7 +197,7 @@ def _likelihood(rows: list[list[str]], needed: Sequence[str]) -> tuple[bool, boo
 
 def _is_aligned(aligned: list[list[str]], divided: list[list[str]], needed: Sequence[str]) -> bool:
     """Whether the columns are divided by runs of blanks and tabs, rather than by a delimiter."""
-    _, found, equal, fields, _ = _likelihood(aligned, needed)
+    _, found, equal, fields, _ = _likelihood(aligned, needed, row_names=True)
     _, found_too, equal_too, fields_too, _ = _likelihood(divided, needed)
     found = found or are_invented(needed, fields)
     found_too = found_too or are_invented(needed, fields_too)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.runtime.errors import UserError
 from pipeline.schema.location import Location
+from pipeline.schema.remedy import quoted
 from pipeline.tables.csv_dialect import Dialect
 from pipeline.tables.header import COMMENT_SIGNS
 
@@ -71,7 +72,7 @@ def _other_width(where: str, fields: list[str], dialect: Dialect, rest: Iterable
     last = 1 + sum(map(bool, islice(rest, _MAX_LAST)))
     sign = next((sign for sign in COMMENT_SIGNS if fields[0].lstrip().startswith(sign)), None)
     if sign:
-        advice += f", or data.reading.comment={sign!r} if it is a comment"
+        advice += f", or data.reading.comment={quoted(sign)} if it is a comment"
     elif last <= _MAX_LAST:
         what = "the last row is" if last == 1 else f"the last {last} rows are"
         advice += f", or data.reading.skip_last={last} if {what} not part of the table"

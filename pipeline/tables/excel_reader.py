@@ -47,7 +47,8 @@ def read_excel(
     if not numbered:
         raise UserError(f"{where}: the sheet is empty; it needs a header and rows")
     sample = [[to_text(cell).strip() for cell in row] for _, row in numbered[:100]]
-    header = find_header(where, sample, reading, needed, texts)
+    lines = [number - 1 for number, _ in numbered]
+    header = find_header(where, sample, reading, needed, texts, lines=lines)
     warnings += header.warnings
     if header.header and reading.names is None:
         _check_header_is_not_merged(where, numbered[header.start][0], merged)

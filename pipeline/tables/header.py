@@ -54,6 +54,7 @@ def find_header(
     needed: Sequence[str],
     texts: Collection[str],
     *,
+    lines: Sequence[int],
     row_names: bool = True,
 ) -> Header:
     """Finds the header in the first rows of a file, blanks around cells removed.
@@ -70,6 +71,8 @@ def find_header(
         Columns of which at least one distinguishes the header from other rows.
     texts
         Those of them that hold texts.
+    lines
+        The number of lines above each row.
     row_names
         Whether the first column may be one that the header leaves out, as R writes it.
 
@@ -85,7 +88,7 @@ def find_header(
     if reading.header is not False and reading.names is None and not reading.skip_rows:
         start = title_rows(rows, needed)
     if start:
-        warnings.append(_titles_warning(source, rows, start, needed))
+        warnings.append(_titles_warning(source, rows, start, needed, lines[start]))
     header = _has_header(source, rows[start], reading, needed)
     body = rows[start + header :]
     if not header or reading.names is not None:
@@ -115,15 +118,15 @@ def title_rows(rows: Sequence[Sequence[str]], needed: Sequence[str]) -> int:
 
 
 def _titles_warning(
-    source: str, rows: Sequence[Sequence[str]], start: int, needed: Sequence[str]
+    source: str, rows: Sequence[Sequence[str]], start: int, needed: Sequence[str], lines: int
 ) -> str:
     name = next(cell for cell in rows[start] if cell in set(needed))
     filled = sum(map(bool, rows[start]))
     for above in rows[:start]:
         if sum(map(bool, above)) >= filled and not above[0].startswith(COMMENT_SIGNS):
             raise UserError(
-                f"{source}: the first row has no column {name!r}, but row {start + 1} has; if that"
-                " is the header, set data.reading.skip_rows to the number of lines above it"
+                f"{source}: the first line does not name {name!r}, but line {lines + 1} does; if"
+                f" that is the header, set data.reading.skip_rows={lines}"
             )
     text = " ".join(filter(None, rows[0]))[:70]
     return (
