@@ -116,7 +116,7 @@ def check_passwords(config: Config) -> Iterator[tuple[str, str]]:
     for key, remedy in PASSWORD_KEYS.items():
         section, name = key.split(".")
         value = str(getattr(getattr(config, section), name))
-        if redact(value) != value:
+        if "://" in value and redact(value) != value:
             yield key, f"{key} holds a password, which would be written to files; {remedy}"
 
 

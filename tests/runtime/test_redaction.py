@@ -46,6 +46,7 @@ def test_a_secret_is_removed_by_its_form(text: str, shown: str) -> None:
         "data/raw/x.csv, row 3: column password: 'abc' is not a number",
         "scikit-learn, task-management-and-planning-2026, sk-learn-like-estimators",
         "a@example.org, b@example.org",
+        "data/raw/hf_measurements_station_12.csv, data/raw/sk-2026-measurements-in-long-form.csv",
     ],
 )
 def test_what_is_no_secret_is_left_as_it_is(text: str) -> None:
