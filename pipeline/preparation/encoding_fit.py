@@ -73,11 +73,26 @@ def _quantiles(values: Values) -> tuple[list[float], list[float]]:
 
 def _category(values: "pd.Series[Any]", data: Data) -> Category:
     counts = values.fillna("").value_counts()
-    min_count = min(data.min_category_count, max(1, int(MIN_SHARE * len(values))))
+    min_count = min_rows_of_category(counts, data)
     # Ties are broken by name, so that the order of rows does not matter.
     ranked = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
     common = [str(name) for name, count in ranked if count >= min_count][: data.max_categories]
     return Category(sorted(common), other=len(common) < len(counts))
+
+
+def min_rows_of_category(counts: "pd.Series[Any]", data: Data, *, lowered: bool = True) -> int:
+    """The number of rows from which a category has an input. If none has as many, it is lowered
+    to half the rows of the most frequent one, or the only input would be 1 in every row.
+
+    Parameters
+    ----------
+    counts
+        The number of rows of each category in the training part, in descending order.
+
+    """
+    enough = min(data.min_category_count, max(1, int(MIN_SHARE * counts.sum())))
+    frequent = int(counts.iloc[0])
+    return max(2, (frequent + 1) // 2) if lowered and frequent < enough else enough
 
 
 def _date(values: "pd.Series[Any]") -> Date:

@@ -18,6 +18,11 @@ def choose_features(table: pd.DataFrame, data: Data) -> list[str]:
     for key, names in _names_by_key(data).items():
         for name in names:
             check_column(table, name, key, data.path)
+    if data.target in data.leave_out:
+        raise UserError(
+            f"data.leave_out: includes the target {data.target!r}, which is never a feature;"
+            " remove it"
+        )
     excluded = {data.target, *data.leave_out}
     if data.features is not None:
         repeated = [name for name in data.features if data.features.count(name) > 1]

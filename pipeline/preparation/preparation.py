@@ -1,7 +1,7 @@
 """Preparing a table: reading, splitting and checking it, and fitting the encoding."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,17 @@ import pandas as pd
 
 from pipeline.config.data import Data, Kind, ScaleTarget
 from pipeline.dataset.encoding import Encoding
-from pipeline.preparation.checks import Finding, apply_policies, run_checks
+from pipeline.preparation.checks import run_checks
 from pipeline.preparation.encoding_fit import describe, fit_encoding
 from pipeline.preparation.features import check_column, choose_features
+from pipeline.preparation.findings import Finding, apply_policies
 from pipeline.preparation.raw_tables import (
     check_target_name,
     read_raw,
     reading_of_new_rows,
     without_missing_targets,
 )
+from pipeline.preparation.row_checks import header_row
 from pipeline.preparation.split import split
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import RAW
@@ -28,7 +30,6 @@ from pipeline.schema.contract import Contract
 from pipeline.schema.conversion import column_names, conform
 from pipeline.schema.dates import ambiguous_dates
 from pipeline.schema.inference import infer_schema, with_observed_values
-from pipeline.schema.location import Locate
 from pipeline.schema.violations import check_violations
 from pipeline.tables.reading import DIABETES, Raw
 
@@ -96,10 +97,20 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     _check_target(rows[data.target], schema, data, raw)
     new = used.select(name for name in used.columns if name not in stored_columns)
     date_warnings = ambiguous_dates(raw.table, new, raw.location)
+    odd_rows = list(header_row(raw.table, raw.location))
     # A large table is not kept twice.
     raw = replace(raw, table=raw.table.iloc[:0].copy())
     parts = split(rows, data.split, raw.location)
-    findings, left_out = _check(parts, used, features, data, today=today, locate=raw.location)
+    _check_varies(
+        parts["train"][data.target],
+        f"training row; let data.split choose others (by {data.split.by.value} now)",
+        data,
+    )
+    found = run_checks(
+        rows, parts, used, features=features, data=data, files=raw.files,
+        today=today or dt.datetime.now(dt.UTC).date(), locate=raw.location,
+    )  # fmt: skip
+    findings, left_out = _apply_policies([*odd_rows, *found], data)
     features = [name for name in features if name not in left_out]
     if not features:
         raise UserError(f"{data.path}: has no feature with any information about the target")
@@ -152,24 +163,15 @@ def _schema(table: pd.DataFrame, data: Data, stored: Schema | None) -> Schema:
     return Schema(inferred | stored.columns | changed)
 
 
-def _check(
-    parts: Mapping[str, pd.DataFrame],
-    schema: Schema,
-    features: Sequence[str],
-    data: Data,
-    *,
-    today: dt.date | None,
-    locate: Locate,
+def _apply_policies(
+    found: Sequence[Finding], data: Data
 ) -> tuple[list[Finding], dict[str, Finding]]:
     """The findings to warn of, and those for which a column is left out."""
-    found = run_checks(
-        parts, schema, target=data.target, features=features, group=data.group,
-        today=today or dt.datetime.now(dt.UTC).date(), locate=locate,
-    )  # fmt: skip
     warned = apply_policies(found, data.lint, data.path)
-    left_out = {one.column: one for one in warned if one.uninformative}
     # Nothing can be learned from these even if they are accepted.
-    return warned, left_out | {one.column: one for one in found if one.kind == "all_missing"}
+    hopeless = [one for one in found if one.kind == "all_missing"]
+    left_out = {one.column: one for one in [*warned, *hopeless] if one.uninformative}
+    return [one for one in warned if one.uninformative or one.column not in left_out], left_out
 
 
 def _check_target(values: "pd.Series[Any]", schema: Schema, data: Data, raw: Raw) -> None:
@@ -187,16 +189,20 @@ def _check_target(values: "pd.Series[Any]", schema: Schema, data: Data, raw: Raw
             f"{data.path}, column {name!r}: the target holds {str(cell)!r}, not numbers; a"
             " regression needs a number"
         )
-    if len(values) > 1 and np.ptp(values.to_numpy()) == 0:
-        raise UserError(
-            f"{data.path}, column {name!r}: the target is {values.iloc[0]:.6g} in every row;"
-            " there is nothing to predict"
-        )
+    _check_varies(values, "row; there is nothing to predict", data)
     if data.scale_target is ScaleTarget.log and (invalid := (values <= 0).to_numpy()).any():
         at = int(invalid.argmax())
         raise UserError(
             f"{raw.location(at)}, column {name!r}: {values.iloc[at]:.6g} has no logarithm; set"
             " data.scale_target=standardize"
+        )
+
+
+def _check_varies(target: "pd.Series[Any]", what: str, data: Data) -> None:
+    if len(target) > 1 and np.ptp(target.to_numpy()) == 0:
+        raise UserError(
+            f"{data.path}, column {target.name!r}: the target is {target.iloc[0]:.6g} in every"
+            f" {what}"
         )
 
 

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.data import Data, Impute, Kind, ScaleInputs, ScaleTarget, Split, SplitBy
+from pipeline.config.data import (
+    Data,
+    Impute,
+    Kind,
+    Lint,
+    Policy,
+    ScaleInputs,
+    ScaleTarget,
+    Split,
+    SplitBy,
+)
 from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
 from pipeline.preparation import encoding_fit
 from pipeline.preparation.preparation import prepare
@@ -44,7 +54,8 @@ def fitted_target(values: Any, scale: ScaleTarget) -> Target:
 def test_the_encoding_depends_on_the_training_part_only(tmp_path: Path) -> None:
     path = str(tmp_path / "table.csv")
     split = Split(by=SplitBy.column, column="part")
-    data = Data(path=path, target="y", split=split, scale_inputs=ScaleInputs.quantile)
+    lint = Lint(target_missing_code=Policy.accept)
+    data = Data(path=path, target="y", split=split, scale_inputs=ScaleInputs.quantile, lint=lint)
     random = np.random.default_rng(5)
     table = pd.DataFrame(
         {
@@ -188,9 +199,22 @@ def test_of_very_many_categories_the_most_frequent_are_kept() -> None:
     assert category(counts, max_categories=4).other is False
 
 
-def test_all_categories_may_be_rare() -> None:
-    one = category({f"{number}": 5 for number in range(200)})
-    assert one == Category([], other=True)
+def test_if_all_categories_are_rare_the_more_frequent_have_an_input_all_the_same() -> None:
+    counts: dict[str | None, int] = {f"{number:02}": 5 for number in range(40)}
+    assert category(counts) == Category(sorted(map(str, counts)), other=False)
+    counts |= {"a": 9, "b": 4, "c": 1}
+    names = [str(name) for name, count in counts.items() if count >= 5]
+    assert category(counts) == Category(sorted(names), other=True)
+    assert category(counts | {"d": 10}) == Category(["d"], other=True)
+    assert len(category(counts, max_categories=3).categories) == 3
+
+
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=60))
+def test_a_category_column_has_an_input_that_varies_unless_each_is_in_one_row(
+    counts: list[int],
+) -> None:
+    one = category({str(number): count for number, count in enumerate(counts)})
+    assert len(one.categories) + one.other > 1 or (max(counts) == 1 and len(counts) >= 40)
 
 
 def test_a_missing_category_is_one_as_well() -> None:

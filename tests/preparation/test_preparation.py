@@ -197,7 +197,7 @@ def test_a_useless_column_is_left_out_unless_it_is_accepted(
 
     kept = made(rows, lint=Lint(accept=[f"{sign}:odd"]))
     assert "odd" in kept.encoding.columns
-    assert kept.warnings == []
+    assert not any(what in line for line in kept.warnings)
     strict = Lint()
     setattr(strict, sign, Policy.error)
     assert refusal(rows, lint=strict).startswith(f"t.csv, column 'odd': {what}")

@@ -1,0 +1,96 @@
+"""Rows that are no observations: totals, and a second header."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+import pandas as pd
+
+from pipeline.preparation.findings import Finding
+from pipeline.schema.location import Locate
+
+MIN_ROWS = 3  # above the totals
+MIN_ROWS_OF_ONE_SUM = 10  # fewer may add up by chance
+MIN_NAMES = 3  # columns; fewer numbers may follow each other by chance
+TOTAL = re.compile(
+    r"(grand |sub|sub-)?totals?( .*)?|sum|summe|(ins)?gesamt(summe|betrag|ergebnis)?|somme|suma",
+    re.IGNORECASE,
+)
+MEAN = re.compile(r"average|avg|mean|mittel(wert)?|durchschnitt|moyenne|media", re.IGNORECASE)
+SUM_TOLERANCE = 1e-4  # of the sum: the cells above it may be rounded
+MEAN_TOLERANCE = 5e-3  # of the standard deviation
+
+
+def totals_row(rows: pd.DataFrame, counts: Sequence[int], locate: Locate) -> Iterator[Finding]:
+    """The last row of a file, if it sums up those above it: its text says so, or most of its
+    numbers are the sums, or all of several are the means, of their columns.
+
+    Parameters
+    ----------
+    rows
+        The conformed table; its index numbers the rows from 0, and some may be left out.
+    counts
+        The number of rows of each file of the table.
+    locate
+        Where a person finds the row of a number.
+
+    """
+    for start, end in pairwise(accumulate(counts, initial=0)):
+        of_file = rows.loc[start : end - 1]
+        if len(of_file) <= MIN_ROWS:
+            continue
+        evidence = _totals(of_file.iloc[:-1], of_file.iloc[-1])
+        if evidence:
+            yield Finding("totals_row", "", f"{locate(int(of_file.index[-1]))}: {evidence}")
+
+
+def _totals(above: pd.DataFrame, last: pd.Series) -> str:
+    cells: dict[str, Any] = {str(name): cell for name, cell in last.items() if pd.notna(cell)}
+    texts = [
+        (name, cell.strip(" :"))
+        for name, cell in cells.items()
+        if isinstance(cell, str) and not (above[name] == cell).any()
+    ]
+    numbers = [
+        name
+        for name, cell in cells.items()
+        if isinstance(cell, float) and above[name].notna().any()
+    ]
+    sums = [name for name in numbers if _is_sum(above[name], cells[name])]
+    means = [name for name in numbers if _is_mean(above[name], cells[name])]
+    labels = [one for one in texts if TOTAL.fullmatch(one[1])]
+    if means and len(means) == len(numbers):
+        labels += [one for one in texts if MEAN.fullmatch(one[1])]
+        sums += means if labels or len(means) > 1 else []
+    words = [f"{text!r} in column {name!r}" for name, text in labels[:1]]
+    many = len(sums) > 1 or len(above) >= MIN_ROWS_OF_ONE_SUM
+    if labels or (sums and many and 2 * len(sums) >= len(numbers)):
+        what = "mean" if sums and sums[0] in means else "sum"
+        words += [
+            f"{cells[name]:g} in column {name!r} is the {what} of the rows above"
+            for name in sums[:1]
+        ]
+        return " and ".join(words)
+    return ""
+
+
+def _is_sum(above: pd.Series, value: float) -> bool:
+    total = above.sum()
+    return bool(abs(value) > above.abs().max() and abs(value - total) <= SUM_TOLERANCE * abs(total))
+
+
+def _is_mean(above: pd.Series, value: float) -> bool:
+    std = above.std(ddof=0)
+    return bool(std > 0 and abs(value - above.mean()) <= MEAN_TOLERANCE * std)
+
+
+def header_row(table: pd.DataFrame, locate: Locate) -> Iterator[Finding]:
+    """The first row of a table as it was read, if it repeats the names of the columns or
+    numbers them."""
+    cells = [str(cell).removesuffix(".0") for cell in table.iloc[0]]
+    names = [str(name) for name in table.columns]
+    numbered = [[str(first + at) for at in range(len(names))] for first in (0, 1)]
+    if len(names) >= MIN_NAMES and cells in (names, *numbered):
+        shown = ", ".join(cells[:MIN_NAMES])
+        yield Finding("header_row", "", f"{locate(0)}: {shown}" + ", …" * (len(names) > MIN_NAMES))
