@@ -1,7 +1,7 @@
 """Preparing a table: reading, splitting and checking it, and fitting the encoding."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,12 @@ from pipeline.preparation.row_checks import header_row
 from pipeline.preparation.split import split
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import RAW
-from pipeline.schema.columns import Schema
+from pipeline.schema.columns import Column, Schema
 from pipeline.schema.contract import Contract
 from pipeline.schema.conversion import column_names, conform
 from pipeline.schema.dates import ambiguous_dates
-from pipeline.schema.inference import infer_schema, with_observed_values
+from pipeline.schema.inference import infer_schema, leading_zeros, with_observed_values
+from pipeline.schema.numbers import Notation
 from pipeline.schema.violations import check_violations
 from pipeline.tables.reading import DIABETES, Raw
 
@@ -89,14 +90,19 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     features = choose_features(raw.table, data)
     raw = without_missing_targets(raw, data)
     stored_columns = stored.columns if stored else {}
-    schema = _schema(raw.table, data, stored)
     others = [name for name in (data.target, data.group, data.split.column) if name is not None]
-    used = schema.select(dict.fromkeys([*features, *others]))
+    names = dict.fromkeys([*features, *others])
+    schema = _schema(raw, data, stored, names)
+    used = schema.select(names)
     inferred = {*features} - {*data.kinds, *stored_columns}
-    rows = conform(raw.table, used, raw.location, inferred=inferred)
+    written = raw.marks.notation
+    rows = conform(raw.table, used, raw.location, inferred=inferred, notation=written)
     _check_target(rows[data.target], schema, data, raw)
     new = used.select(name for name in used.columns if name not in stored_columns)
-    date_warnings = ambiguous_dates(raw.table, new, raw.location)
+    doubts = [
+        *ambiguous_dates(raw.table, new, raw.location),
+        *leading_zeros(raw.table, new, data.path),
+    ]
     odd_rows = list(header_row(raw.table, raw.location))
     # A large table is not kept twice.
     raw = replace(raw, table=raw.table.iloc[:0].copy())
@@ -131,22 +137,34 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
         encoding,
         used_as=dict.fromkeys(raw.table.columns, "not used")
         | {name: f"left out: {one.evidence}" for name, one in left_out.items()}
-        | describe(encoding),
+        | {
+            name: f"{words}{_notation(schema.columns[name])}"
+            for name, words in describe(encoding).items()
+        },
         warnings=[
             *raw.warnings,
             *(one.message(data.path, left_out=one.uninformative) for one in findings),
-            *date_warnings,
+            *doubts,
             *check_violations(rows, contract.schema, contract.policies, raw.location),
             *new_row_warnings,
         ],
     )
 
 
-def _schema(table: pd.DataFrame, data: Data, stored: Schema | None) -> Schema:
+def _notation(column: Column) -> str:
+    how = str(column.notation(Notation()))
+    return f"; written with {how}" if how else ""
+
+
+def _schema(raw: Raw, data: Data, stored: Schema | None, names: Collection[str]) -> Schema:
     """The stored schema, completed by inference: new columns, and those whose kind is changed."""
+    table = raw.table
     for name in data.kinds:
         check_column(table, name, "data.kinds", data.path)
-    inferred = infer_schema(table, data.kinds).columns
+    undecided = {*names} - {*(stored.columns if stored else ()), *data.leave_out}
+    inferred = infer_schema(
+        table, data.kinds, raw.location, marks=raw.marks, names=undecided, target=data.target
+    ).columns
     if stored is None:
         return Schema(inferred)
     lost = [name for name in stored.columns if name not in inferred]

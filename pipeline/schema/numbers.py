@@ -163,6 +163,8 @@ def notation(
 ) -> Notation:
     """A notation; where the comma is the decimal mark, a point groups thousands by default."""
     decimal = decimal or POINT
+    if thousands and thousands not in OTHER:
+        thousands = " " if thousands.isspace() else "'"
     return Notation(decimal, thousands or (POINT if decimal == COMMA else None), unit)
 
 

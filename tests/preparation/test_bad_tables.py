@@ -14,6 +14,7 @@ import pytest
 from pipeline.config.data import Data, Policy, Split, SplitBy, Violations
 from pipeline.preparation.preparation import Prepared, prepare
 from pipeline.runtime.errors import UserError
+from pipeline.schema.remedy import quoted
 
 ROWS = 20
 DAYS = pd.date_range("2024-01-28", periods=ROWS)
@@ -160,7 +161,7 @@ def test_a_date_that_is_none_is_named(date: str) -> None:
     days = [*DAYS.strftime("%Y-%m-%d")[:-1], date]
     assert refusal(text(day=days)) == (
         f"t.csv, row 20 below the header, column 'day': {date!r} is not a date of the format"
-        " ISO8601; fix it" + HINT.format(f"'{date}'", "{day: category}")
+        " ISO8601; fix it" + HINT.format(quoted(date), "{day: category}")
     )
 
 
