@@ -98,7 +98,8 @@ def destination(output: Path) -> Iterator[TextIO]:
     with ExitStack() as stack:
         if number is None and (output.is_file() or not output.exists()):
             # A link stays one, to the new file.
-            target = stack.enter_context(whole_file(output.resolve()))
+            real = output.resolve() if output.is_symlink() else output
+            target = stack.enter_context(whole_file(real))
         stack.enter_context(write_errors(output))
         yield stack.enter_context(
             open(target, "w", encoding="utf-8", newline="", closefd=number is None)

@@ -40,8 +40,14 @@ def quiet_stderr() -> Iterator[None]:
     """Hides what is written to file descriptor 2, by native code too; shows it if the block
     raises."""
     sys.stderr.flush()
+    try:
+        captured = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+    except OSError:
+        # A full disk is no reason not to work.
+        yield
+        return
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as captured:
+    with captured:
         os.dup2(captured.fileno(), 2)
         failed = True
         try:

@@ -60,3 +60,13 @@ def test_quiet_stderr_shows_the_lines_of_a_block_that_raises() -> None:
     stderr = quiet_stderr_of("raise ImportError('no library')")
     assert stderr.startswith("before\nnative\npython\nTraceback")
     assert stderr.endswith("ImportError: no library\n")
+
+
+def test_quiet_stderr_does_not_need_a_disk_with_space() -> None:
+    full = "tempfile.TemporaryFile = lambda: os.open('/dev/full/x', 0)"
+    script = QUIET.format(last="pass").replace(
+        "import os, sys", f"import os, sys, tempfile\n{full}"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr == "before\nnative\npython\nafter\n"
