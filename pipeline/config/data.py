@@ -71,6 +71,7 @@ class MissingTarget(Enum):
 # Zero-width characters, among them the byte order mark, and the soft hyphen.
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 WHITESPACE = "whitespace"
+DEFAULT_FRACTION = 0.2  # of the rows, for validation and for test
 
 
 def column_name(text: str) -> str:
@@ -137,19 +138,27 @@ def _may_divide(delimiter: str) -> bool:
 @dataclass
 class Split:
     """The fractions of the rows for validation and test, and how these rows are chosen; the
-    rest are for training. by group, time, hash and column use the column."""
+    rest are for training. by group, time, hash and column use the column. A fraction that is
+    None is a fifth or, by column, what the column says."""
 
     by: SplitBy = SplitBy.random
     column: str | None = None
-    validation: float = bounded(0.0, at_least=0, below=1)
-    test: float = bounded(0.0, at_least=0, below=1)
+    validation: float | None = bounded(0.0, at_least=0, below=1)
+    test: float | None = bounded(0.0, at_least=0, below=1)
     seed: int = bounded(0, at_least=0)
 
     def __post_init__(self) -> None:
         self.column = self.column and column_name(self.column)
 
+    @property
+    def fractions(self) -> tuple[float, float]:
+        """Of the rows for validation and test; 0 for those that the column says."""
+        default = 0.0 if self.by is SplitBy.column else DEFAULT_FRACTION
+        validation, test = (default if x is None else x for x in (self.validation, self.test))
+        return validation, test
+
     def problem(self) -> str | None:
-        if self.validation + self.test >= 1:
+        if sum(self.fractions) >= 1:
             return "validation + test must be below 1, or no rows are left for training"
         if (self.column is None) != (self.by is SplitBy.random):
             return (

@@ -67,8 +67,9 @@ def _assign(table: pd.DataFrame, settings: Split, locate: Locate) -> Assignment:
 
 def _at_random(rows: int, settings: Split) -> Assignment:
     order = np.random.default_rng(settings.seed).permutation(rows)
-    test_end = round(settings.test * rows)
-    validation_end = test_end + round(settings.validation * rows)
+    validation, test = settings.fractions
+    test_end = round(test * rows)
+    validation_end = test_end + round(validation * rows)
     assignment = np.full(rows, TRAIN, np.int8)
     assignment[order[:test_end]] = TEST
     assignment[order[test_end:validation_end]] = VALIDATION
@@ -81,9 +82,10 @@ def _by_group(column: pd.Series, settings: Split) -> Assignment:
     _check_enough(len(sizes), "groups", column, settings)
     free = np.random.default_rng(settings.seed).permutation(len(sizes)).tolist()
     assignment = np.full(len(sizes), TRAIN, np.int8)
+    validation, test = settings.fractions
     for part, fraction, kept in (
-        (TEST, settings.test, 2 if settings.validation else 1),
-        (VALIDATION, settings.validation, 1),
+        (TEST, test, 2 if validation else 1),
+        (VALIDATION, validation, 1),
     ):
         if fraction:
             taken = _take_groups(free, sizes, fraction * len(column), len(free) - kept)
@@ -116,14 +118,14 @@ def _by_time(column: pd.Series, settings: Split) -> Assignment:
     _check_enough(len(times), "times", column, settings)
     before = np.append(0, np.cumsum(sizes))  # rows before each time, and the total
     rows = len(column)
-    validation = settings.validation > 0
+    validation, test = settings.fractions
     test_start = len(times)
-    if settings.test:
-        share = round(settings.test * rows)
-        test_start = _nearest(before, rows - share, 1 + validation, len(times) - 1)
+    if test:
+        share = round(test * rows)
+        test_start = _nearest(before, rows - share, 1 + (validation > 0), len(times) - 1)
     start = test_start
     if validation:
-        share = round(settings.validation * rows)
+        share = round(validation * rows)
         start = _nearest(before, before[test_start] - share, 1, test_start - 1)
     part_of_time = np.full(len(times), TRAIN, np.int8)
     part_of_time[start:] = VALIDATION
@@ -141,8 +143,9 @@ def _by_hash(column: pd.Series, settings: Split) -> Assignment:
     hashes = pd.util.hash_array(_texts(column), encoding="utf8", hash_key=key)
     uniform = hashes / 2.0**64
     assignment = np.full(len(column), TRAIN, np.int8)
-    assignment[uniform < settings.test + settings.validation] = VALIDATION
-    assignment[uniform < settings.test] = TEST
+    validation, test = settings.fractions
+    assignment[uniform < test + validation] = VALIDATION
+    assignment[uniform < test] = TEST
     return assignment
 
 
@@ -166,7 +169,7 @@ def _by_part_name(column: pd.Series, settings: Split, locate: Locate) -> Assignm
         if getattr(settings, part):
             raise UserError(
                 f"data.split.{part}: by: column takes the parts from {column.name!r},"
-                " not from fractions; set it to 0"
+                " not from fractions; leave it out, or set it to null"
             )
     parts = {name: part for part, name in enumerate(PARTS)}
     assignment = column.astype(object).map(lambda value: parts.get(str(value).lower(), -1))
@@ -204,7 +207,7 @@ def _check_complete(column: pd.Series, locate: Locate) -> None:
 
 
 def _check_enough(have: int, what: str, column: pd.Series, settings: Split) -> None:
-    need = 1 + (settings.validation > 0) + (settings.test > 0)
+    need = 1 + sum(fraction > 0 for fraction in settings.fractions)
     if have < need:
         raise UserError(
             f"data.split: {column.name!r} has {have} {what} for {need} parts;"
@@ -214,9 +217,8 @@ def _check_enough(have: int, what: str, column: pd.Series, settings: Split) -> N
 
 def _check_not_empty(counts: NDArray[np.intp], settings: Split) -> None:
     rows = int(counts.sum())
-    for part in (VALIDATION, TEST):
+    for part, fraction in zip((VALIDATION, TEST), settings.fractions, strict=True):
         name = PARTS[part]
-        fraction = getattr(settings, name)
         if fraction and not counts[part]:
             what = "rounds to zero rows"
             if settings.by is SplitBy.hash:

@@ -55,8 +55,7 @@ def test_a_path_and_a_target_are_all_that_the_default_options_need() -> None:
     assert (config.data.path, config.data.target) == ("data/raw/cars.csv", "mpg")
     assert config.conf.data == "table"
     assert config.training.early_stopping.enabled
-    assert config.data.split.validation > 0
-    assert config.data.split.test > 0
+    assert config.data.split.fractions == (0.2, 0.2)
     assert warnings(Path(), config) == []
     for params, missing in (("{}", "path"), ("data: {path: data/raw/cars.csv}", "target")):
         assert mistake(params) == (

@@ -261,7 +261,8 @@ def test_a_column_that_trains_on_nothing_is_refused() -> None:
 def test_fractions_beside_a_column_of_parts_are_refused(part: str) -> None:
     settings = by(SplitBy.column, 0.1 * (part == "validation"), 0.1 * (part == "test"))
     assert refusal(table_of(["train", "test"], "str"), settings) == (
-        f"data.split.{part}: by: column takes the parts from 'k', not from fractions; set it to 0"
+        f"data.split.{part}: by: column takes the parts from 'k', not from fractions; leave it"
+        " out, or set it to null"
     )
 
 
@@ -312,3 +313,11 @@ def test_a_column_that_the_table_lacks_is_refused(how: SplitBy) -> None:
     assert refusal(table_of([1, 2]).rename(columns={"k": "j"}), by(how)) == (
         "data.split.column: the table has no column 'k'; it has x, j"
     )
+
+
+def test_a_fraction_that_is_not_given_is_a_fifth_or_what_the_column_says() -> None:
+    table = table_of(["train", "validation", "test", "train", "train"], "str")
+    for by, column in ((SplitBy.random, None), (SplitBy.column, "k")):
+        settings = Split(by=by, column=column, validation=None, test=None)
+        sizes = {name: len(part) for name, part in split(table, settings).items()}
+        assert sizes == {"train": 3, "validation": 1, "test": 1}
