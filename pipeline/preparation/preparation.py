@@ -198,8 +198,8 @@ def _check_target(values: "pd.Series[Any]", schema: Schema, data: Data, raw: Raw
     if missing.any():
         raise UserError(
             f"{raw.location(int(missing.argmax()))}, column {name!r}: the target is missing, in"
-            f" {int(missing.sum())} of {len(values)} rows; fill them in, or set"
-            " data.missing_target=drop to leave these rows out"
+            f" {int(missing.sum())} of {len(values)} rows; fill them in"
+            + ("" if missing.all() else ", or set data.missing_target=drop to leave these rows out")
         )
     if schema.columns[name].kind not in (Kind.numeric, Kind.boolean):
         cell = raw.table[name].iloc[0]

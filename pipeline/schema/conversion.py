@@ -20,7 +20,7 @@ from pipeline.schema.columns import Column, Schema
 from pipeline.schema.dates import parse_dates
 from pipeline.schema.location import Locate
 from pipeline.schema.numbers import MAX_EXACT_INTEGER, Notation, parse
-from pipeline.schema.remedy import leave_out, set_kind, set_missing
+from pipeline.schema.remedy import leave_out, row_remedy, set_kind, set_missing
 
 BOOLEANS = {"true": 1.0, "false": 0.0}
 PLAIN = Notation()
@@ -79,6 +79,8 @@ def conform(
                 what += _details(cell, column.notation(notation))
             guessed = name in inferred and converted.isna().iloc[at]
             remedies = _remedies(name, values[wrong]) if guessed else ""
+            if guessed and column.kind is Kind.numeric and wrong.sum() == 1:
+                remedies = row_remedy(at, len(values)) + remedies
             raise UserError(
                 f"{locate(at)}, column {name!r}: {str(cell)!r} is {what}; fix it{remedies}"
             )

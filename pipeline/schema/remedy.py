@@ -36,3 +36,14 @@ def set_kind(name: str, kind: Kind) -> str:
     # YAML accepts any quoted name as a key, Hydra's command line does not.
     key = json.dumps(name, ensure_ascii=False)
     return f"write kinds: {{{key}: {kind.value}}} under data in params.yaml"
+
+
+def row_remedy(at: int, rows: int) -> str:
+    """How to skip the first or the last row, if a cell is wrong at this position of these rows."""
+    if rows <= 2:  # noqa: PLR2004 - none to compare it with
+        return ""
+    if at == 0:
+        return ", set data.reading.units_row=true if the row holds units"
+    if at == rows - 1:
+        return ", set data.reading.skip_last=1 if the row is not part of the table"
+    return ""

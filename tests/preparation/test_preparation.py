@@ -379,7 +379,8 @@ def test_a_cell_unlike_the_others_of_a_new_column_is_named_with_what_it_may_be()
     for before in (None, made().schema):
         assert refusal(rows, before) == (
             "t.csv, row 1 below the header, column 'size': 'small' is not a finite float32 number;"
-            " fix it, set data.reading.more_missing=[small] if it stands for a missing value, or set"
+            " fix it, set data.reading.units_row=true if the row holds units, set"
+            " data.reading.more_missing=[small] if it stands for a missing value, or set"
             " data.kinds={size: category}"
         )
     asked = made(rows, kinds={"size": Kind.category})
@@ -449,7 +450,7 @@ def test_cells_that_are_not_of_the_kind_that_is_asked_for_are_named(
             {},
             (
                 "t.csv, row 4 below the header, column 'y': the target is missing, in 2 of 60 rows;"
-                " remove these rows or fill them in"
+                " fill them in, or set data.missing_target=drop to leave these rows out"
             ),
         ),
         (
@@ -467,7 +468,7 @@ def test_cells_that_are_not_of_the_kind_that_is_asked_for_are_named(
             {"kinds": {"y": Kind.category}},
             (
                 "t.csv, row 1 below the header, column 'y': the target is missing, in 60 of 60"
-                " rows; remove these rows or fill them in"
+                " rows; fill them in"
             ),
         ),
         (

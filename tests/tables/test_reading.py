@@ -486,7 +486,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {},
             (
                 "t.csv: has one column, 'a:b', and none that is needed (a); set"
-                " data.reading.delimiter, or data.reading.skip_rows to the number of lines above"
+                " data.reading.delimiter=':', or data.reading.skip_rows to the number of lines above"
                 " the header"
             ),
         ),
@@ -495,7 +495,7 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {"delimiter": ","},
             (
                 "t.csv: has one column, 'a;b', and none that is needed (a); set"
-                " data.reading.delimiter, or data.reading.skip_rows to the number of lines above"
+                " data.reading.delimiter=';', or data.reading.skip_rows to the number of lines above"
                 " the header"
             ),
         ),
