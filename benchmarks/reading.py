@@ -29,7 +29,7 @@ TABLE = re.compile(
 # Digits, marks and blanks, with at most three letters or signs such as $ or % on either side.
 NUMBER = r"^[^\w.,]*[A-Za-z]{0,3}[^\w.,]*[\d.,'\s]*\d[\d.,'\s]*[^\w]*[A-Za-z]{0,3}\W*$"
 MIN_SHARE = 0.5
-DATES = range(19_000_101, 20_301_232)
+DATES = 19_000_101, 20_301_231
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def _doubts(kind: Kind, values: "pd.Series[Any]", cells: "pd.Series[Any]") -> It
         present = values.dropna()
         if cells.str.contains(r"^0\d").any():
             yield f"leading zeros, such as {cells[cells.str.contains(r'^0[0-9]')].iloc[0]!r}"
-        if len(present) and present.isin(DATES).all():
+        if len(present) and present.between(*DATES).all():
             yield f"dates as numbers, such as {present.iloc[0]:.0f}"
         yield from _repeated_end(present)
 
