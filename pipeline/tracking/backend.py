@@ -9,9 +9,10 @@ import os
 
 from pipeline.runtime.imports import heavy_import
 
-# Read by MLflow when it is imported. A server that does not answer must cost seconds, not the
-# four minutes of the default retries.
+# Read by MLflow when it is imported. A store that does not answer must cost seconds, not the
+# minutes of the default retries.
 for _name, _value in {
+    "PGCONNECT_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -25,14 +26,18 @@ with heavy_import():
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model, ModelSignature
+    from mlflow.store.db import utils as database_utils
+    from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
     from mlflow.store.tracking.dbmodels import models as tables
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from mlflow.types import ColSpec, Schema
     from mlflow.types.schema import AnyType
-    from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
+    from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
+# There is no variable for it.
+database_utils.MAX_RETRY_COUNT = 0
 logging.getLogger("alembic").setLevel(logging.WARNING)
 __all__ = [
-    "MAX_PARAM_VAL_LENGTH", "AnyType", "ColSpec", "Dataset", "DatasetInput", "InputTag", "Metric",
-    "MlflowClient", "MlflowException", "Model", "ModelSignature", "Param", "Run", "RunTag",
-    "Schema", "SqlAlchemyStore", "mlflow", "tables",
+    "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "AnyType", "ColSpec", "Dataset", "DatasetInput",
+    "InputTag", "Metric", "MlflowClient", "MlflowException", "Model", "ModelSignature", "Param",
+    "Run", "RunTag", "Schema", "SqlAlchemyStore", "SqlModelVersion", "mlflow", "tables",
 ]  # fmt: skip

@@ -21,6 +21,20 @@ def store_uri(uri: str | None, root: Path) -> str:
     return given if file == given else f"sqlite:///{root / file}"
 
 
+def source(uri: str | None) -> str:
+    """What names the store, for messages."""
+    if uri:
+        return f"tracking.uri={uri}"
+    variable = os.environ.get("MLFLOW_TRACKING_URI")
+    return f"MLFLOW_TRACKING_URI={variable}" if variable else DATABASE
+
+
+def database_file(uri: str) -> Path | None:
+    """The SQLite file of a URI that store_uri returned; None for another kind of store."""
+    file = uri.removeprefix("sqlite:///").partition("?")[0]
+    return None if uri.startswith(file) else Path(file)
+
+
 def default_database(uri: str | None, root: Path) -> Path | None:
     """root/mlflow.db if that is the store, whether it exists or not; None otherwise."""
     file = root / DATABASE

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.runtime.entry import CommandParser, leave, run
+from pipeline.tracking.location import source
 from pipeline.tracking.untracked import warn_untracked
 
 Message = dict[str, Any]
@@ -27,7 +28,7 @@ def record(messages: Iterable[Message]) -> None:
     try:
         _handle(first, remaining)
     except Exception as error:  # noqa: BLE001 - none may end the work
-        warn_untracked(error, first["remedy"])
+        warn_untracked(error, first["remedy"], source(first["uri"]))
         for _ in remaining:
             pass
 

@@ -1,9 +1,13 @@
 """An experiment in an MLflow store: its runs, read and written through MLflow's client."""
 
+import hashlib
 import json
 import math
+import posixpath
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,8 +16,11 @@ from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.runtime.errors import UserError
-from pipeline.tracking import processes
+from pipeline.runtime.redaction import redact
+from pipeline.tracking import moved, processes
 from pipeline.tracking.backend import (
+    MAX_PARAM_VAL_LENGTH,
+    MAX_TAG_VAL_LENGTH,
     Dataset,
     DatasetInput,
     InputTag,
@@ -23,20 +30,27 @@ from pipeline.tracking.backend import (
     Param,
     Run,
     RunTag,
+    mlflow,
 )
 from pipeline.tracking.identity import Identity
 from pipeline.tracking.location import (
     ARTIFACTS,
     DATABASE,
+    database_file,
     default_database,
     project_root,
     store_uri,
 )
 
 # What MLflow raises for a store that cannot be reached, read or written.
-STORE_ERRORS = (MlflowException, RequestException, SQLAlchemyError, OSError)
+# ImportError is for the driver of a database, ValueError for a URI that is none.
+STORE_ERRORS = (
+    MlflowException, RequestException, SQLAlchemyError, OSError, ImportError, ValueError
+)  # fmt: skip
 # MLflow's limits on one call of log_batch.
 BATCH_PARAMS, BATCH_METRICS = 100, 1000
+# Another process holds the lock for seconds; one that hangs must not be waited for.
+LOCK_SECONDS = 120
 T = TypeVar("T")
 
 
@@ -66,7 +80,7 @@ def make_database(uri: str | None, root: Path) -> None:
     file = default_database(uri, root)
     if file is None:
         return
-    with FileLock(root / f".{DATABASE}.lock"):
+    with FileLock(root / f".{DATABASE}.lock", timeout=LOCK_SECONDS):
         if not file.exists():
             draft = root / f".{DATABASE}.new"
             draft.unlink(missing_ok=True)
@@ -85,15 +99,18 @@ class Store:
         make_database(uri, root)
         self.uri = store_uri(uri, root)
         # As it is called in messages.
-        self.name = self.uri if default_database(uri, root) is None else DATABASE
+        self.name = redact(self.uri) if default_database(uri, root) is None else DATABASE
+        file = database_file(self.uri)
+        if self.uri.startswith("sqlite:") and not file:
+            raise UserError(f"the store {self.uri} is no file; name one: sqlite:///mlflow.db")
         # Held from a look at what the store has until it has what is missing.
-        self.lock = FileLock(root / f".{DATABASE}.lock")
-        with self.lock:
+        self.lock = FileLock(root / f".{DATABASE}.lock", timeout=LOCK_SECONDS)
+        with self.lock, _version_errors(self.name):
             self.client = MlflowClient(self.uri)
             found = self.client.get_experiment_by_name(experiment)
             if found is None:
                 # Absolute: the working directory may be one that DVC deletes.
-                artifacts = (root / ARTIFACTS).as_uri() if self.uri.startswith("sqlite") else None
+                artifacts = (file.parent / ARTIFACTS).as_uri() if file else None
                 # Without its kind, the UI opens with what it has for language models.
                 kind = {"mlflow.experimentKind": "custom_model_development"}
                 self.experiment_id = self.client.create_experiment(experiment, artifacts, kind)
@@ -104,6 +121,8 @@ class Store:
                 )
             else:
                 self.experiment_id = found.experiment_id
+                if file:
+                    moved.follow(file, self.client, found.artifact_location)
 
     def find(self, identity: Identity) -> Run | None:
         """The newest finished run of that identity."""
@@ -119,9 +138,13 @@ class Store:
         """A new run in status RUNNING; returns its id. Ends abandoned runs first."""
         self.end_abandoned()
         tagged = dict(tags) | {"process": processes.this_process()}
+        tagged = {key: recorded(value) for key, value in tagged.items()}
         run = self.client.create_run(self.experiment_id, tags=tagged, run_name=name)
         run_id = str(run.info.run_id)
-        pairs = [Param(key, str(value)) for key, value in params.items()]
+        pairs = [
+            Param(param_name(key), recorded(value, MAX_PARAM_VAL_LENGTH))
+            for key, value in params.items()
+        ]
         for chunk in chunks(pairs, BATCH_PARAMS):
             self.client.log_batch(run_id, params=chunk)
         return run_id
@@ -154,7 +177,9 @@ class Store:
 
     def log_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Adds tags to those of the run, or replaces them."""
-        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        self.client.log_batch(
+            run_id, tags=[RunTag(key, recorded(value)) for key, value in tags.items()]
+        )
 
     def log_folder(self, run_id: str, folder: Path, name: str) -> None:
         """The files of folder as artifacts below name."""
@@ -178,6 +203,39 @@ class Store:
         )
         tags = [InputTag("mlflow.data.context", part), InputTag("dvc.md5", md5)]
         self.client.log_inputs(run_id, [DatasetInput(dataset, tags)])
+
+
+@contextmanager
+def _version_errors(store: str) -> Iterator[None]:
+    """Raises UserError for a database of another version of MLflow, whose advice is wrong if
+    that version is a newer one."""
+    try:
+        yield
+    except MlflowException as error:
+        if "out-of-date database schema" not in str(error):
+            raise
+        raise UserError(
+            f"{store}: is of another version of MLflow than {mlflow.__version__}; if of an older"
+            f" one, `mlflow db upgrade` upgrades it; if of a newer one, install that or move the"
+            " file away"
+        ) from error
+
+
+def param_name(key: str) -> str:
+    """A key as MLflow takes it, unchanged where that is possible. It may hold the name of a
+    column, with any characters and of any length."""
+    path = posixpath.normpath(key)
+    if re.fullmatch(r"[/\w.\- :]{1,250}", key) and path == key and not path.startswith(("/", "..")):
+        return key
+    digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:6]
+    name = re.sub(r"[^\w.\- :]|^\.", "_", key)
+    return f"{name[:240]}_{digest}"
+
+
+def recorded(value: Any, length: int = MAX_TAG_VAL_LENGTH) -> str:
+    """A value as it is recorded: without secrets, in UTF-8, and no longer than MLflow takes."""
+    text = redact(str(value)).encode(errors="backslashreplace").decode()
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def chunks(items: list[T], size: int) -> Iterator[list[T]]:

@@ -35,6 +35,7 @@ from pipeline.tables.files import files_of
 from pipeline.tables.reading import DIABETES
 from pipeline.tracking import fingerprint, identity, provenance
 from pipeline.tracking.fingerprint import Fingerprint
+from pipeline.tracking.location import source
 from pipeline.tracking.models import EXAMPLE_ROWS, log_model
 from pipeline.tracking.provenance import Changes
 from pipeline.tracking.stage_command import noted_seconds
@@ -74,7 +75,7 @@ def track(config: Config) -> Outcome | None:
     try:
         return complete(config, Store(config.tracking.experiment, config.tracking.uri))
     except STORE_ERRORS as error:
-        warn_untracked(error)
+        warn_untracked(error, store=source(config.tracking.uri))
         return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.runtime.redaction import redact
 from pipeline.tracking.backend import (
     MAX_PARAM_VAL_LENGTH,
     Metric,
@@ -17,7 +18,7 @@ from pipeline.tracking.backend import (
     SqlAlchemyStore,
     tables,
 )
-from pipeline.tracking.store import BATCH_METRICS, Store, chunks, points
+from pipeline.tracking.store import BATCH_METRICS, Store, chunks, param_name, points, recorded
 
 # Of curves in one transaction: it takes a second or two, in which no other process can write.
 MAX_POINTS = 50_000
@@ -69,7 +70,10 @@ def log_by_client(store: Store, parent: str, run: TrialRun) -> None:
     start, end = int(run.began * 1000), int(run.ended * 1000)
     tags = dict(run.tags) | {"mlflow.parentRunId": parent}
     run_id = store.client.create_run(store.experiment_id, start, tags, run.name).info.run_id
-    params = [Param(key, str(value)) for key, value in run.params.items()]
+    params = [
+        Param(param_name(key), recorded(value, MAX_PARAM_VAL_LENGTH))
+        for key, value in run.params.items()
+    ]
     first, *rest = list(chunks(run.points(), BATCH_METRICS - len(params))) or [[]]
     store.client.log_batch(run_id, metrics=first, params=params)
     for chunk in rest:
@@ -96,14 +100,13 @@ def _insert(database: SqlAlchemyStore, parent: str, runs: Sequence[TrialRun]) ->
             rows[tables.SqlRun].append(
                 common | key | artifacts | times | {"name": run.name, "status": run.status}
             )
-            # The client cuts longer ones as well.
             rows[tables.SqlParam] += [
-                key | {"key": name, "value": str(value)[:MAX_PARAM_VAL_LENGTH]}
+                key | {"key": param_name(name), "value": recorded(value, MAX_PARAM_VAL_LENGTH)}
                 for name, value in run.params.items()
             ]
             tags = dict(run.tags) | {"mlflow.parentRunId": parent, "mlflow.runName": run.name}
             rows[tables.SqlTag] += [
-                key | {"key": name, "value": value} for name, value in tags.items()
+                key | {"key": name, "value": redact(value)} for name, value in tags.items()
             ]
             latest = {}
             for point in run.points():

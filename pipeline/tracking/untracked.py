@@ -4,15 +4,25 @@ import re
 
 from pipeline.runtime.errors import UserError, warn
 
+# What libraries add to their messages, and is no help here.
+ADDED = re.compile(
+    r" \[SQL: | \(Background on this error| with exception HTTP| See https?://| The `mlflow migrate"
+)
 
-def warn_untracked(reason: Exception | str, remedy: str = "`make track`") -> None:
-    """One line with the reason; remedy is the command that records what is missing."""
+
+def warn_untracked(
+    reason: Exception | str, remedy: str = "`make track`", store: str | None = None
+) -> None:
+    """One line with the reason, an error of that store or another reason; remedy is the command
+    that records what is missing."""
     text = " ".join(str(reason).split()) or type(reason).__name__
-    # What SQLAlchemy adds is no help here.
-    text = re.split(r" \[SQL: | \(Background on this error", text)[0]
+    text = ADDED.split(text)[0]
     when = ""
-    if isinstance(reason, Exception):
+    if isinstance(reason, UserError):
+        when = " then"
+    elif isinstance(reason, Exception):
+        when = " once the store can be reached"
         known = isinstance(reason, OSError) or type(reason).__module__ != "builtins"
         text = text if known else f"{type(reason).__name__}: {text}"
-        when = " then" if isinstance(reason, UserError) else " once the store can be reached"
+        text = f"{store}: {text}" if store else text
     warn(f"not tracked: {text[:300]}; the results are in data/, and {remedy} records them{when}")

@@ -3,9 +3,12 @@
 import json
 import shutil
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from unittest import mock
 
+import mlflow
 import numpy as np
 import pytest
 from mlflow.entities import Run
@@ -107,6 +110,67 @@ def test_a_run_has_its_parameters_tags_and_name(store: Store) -> None:
     assert run.data.tags["color"] == "green"
     expected = {name: str(value) for name, value in params.items()}
     assert run.data.params == {**expected, "none": "None"}
+
+
+def test_any_column_s_name_may_be_part_of_a_parameter_s(store: Store) -> None:
+    columns = [
+        "price",
+        "price (EUR)",
+        "price [EUR]",
+        "a//b",
+        "../a",
+        "y" * 400,
+        "Größe\n",
+        "\udcff",
+    ]
+    params = {f"data.kinds.{column}": number for number, column in enumerate(columns)}
+    found = run_of(store, store.create_run("plain", params, {})).data.params
+    assert sorted(found.values(), key=int) == [str(number) for number in params.values()]
+    assert found["data.kinds.price"] == "0"
+
+
+def test_a_value_is_recorded_without_secrets_and_as_far_as_mlflow_takes_it(store: Store) -> None:
+    long = "x" * 10_000
+    params = {"uri": "postgresql://ann:hunter2@db/x", "long": long, "path": "a\udcff"}
+    data = run_of(store, store.create_run("plain", params, {"note": long})).data
+    assert data.params["uri"] == "postgresql://ann:***@db/x"
+    assert data.params["path"] == "a\\udcff"
+    for value in (data.params["long"], data.tags["note"]):
+        assert value == f"{long[: len(value) - 3]}..."
+        assert len(value) > 5000
+
+
+def test_a_database_of_another_version_is_named_with_both_remedies(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    shutil.copy(empty_store, tmp_path)
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+        database.commit()
+    with pytest.raises(UserError) as caught:
+        Store("trials", None, tmp_path)
+    assert str(caught.value) == (
+        f"mlflow.db: is of another version of MLflow than {mlflow.__version__}; if of an older"
+        " one, `mlflow db upgrade` upgrades it; if of a newer one, install that or move the file"
+        " away"
+    )
+
+
+@pytest.mark.parametrize("uri", ["sqlite://", "sqlite:"])
+def test_a_store_in_memory_is_refused_because_it_keeps_nothing(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(UserError, match=r"is no file; name one: sqlite:///mlflow\.db$"):
+        Store("trials", uri, tmp_path)
+
+
+def test_artifacts_are_kept_beside_their_database(tmp_path: Path, empty_store: Path) -> None:
+    for folder in ("root", "shared"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(empty_store, tmp_path / "shared" / "runs.db")
+    store = Store("trials", f"sqlite:///{tmp_path}/shared/runs.db", tmp_path / "root")
+    (tmp_path / "note.txt").write_text("kept\n", "utf-8")
+    run_id = finished(store)
+    store.log_file(run_id, tmp_path / "note.txt", "notes")
+    assert (tmp_path / "shared/mlruns" / run_id / "artifacts/notes/note.txt").is_file()
 
 
 def test_find_gives_the_newest_run_that_finished(store: Store) -> None:
