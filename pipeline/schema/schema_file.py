@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.config.data import column_name
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import SCHEMAS
 from pipeline.schema.columns import Schema
@@ -37,4 +38,7 @@ def read(source: str) -> Schema | None:
         raise UserError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(plain, Mapping) or plain.get("path") != source:
         return None
-    return Schema.from_dict(plain.get("columns"), str(path))
+    columns = plain.get("columns")
+    if isinstance(columns, Mapping):
+        columns = {column_name(str(name)): column for name, column in columns.items()}
+    return Schema.from_dict(columns, str(path))

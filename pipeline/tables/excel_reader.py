@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.data import Reading
 from pipeline.runtime.errors import UserError
+from pipeline.schema.remedy import quoted
 from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME
 from pipeline.tables.files import explained
 from pipeline.tables.header import find_header
@@ -83,13 +84,13 @@ def _sheet(
             name = wanted if wanted is not None else next(iter(sheets), None)
             if name is None or name not in sheets:
                 raise UserError(
-                    f"{file}: has no sheet {wanted!r}; data.reading.sheet can be"
-                    f" {', '.join(map(repr, sheets))}"
+                    f"{file}: has no sheet {wanted!r}; set data.reading.sheet to"
+                    f" {' or '.join(map(repr, sheets))}"
                 )
             if wanted is None and len(sheets) > 1:
                 warnings.append(
                     f"{file}: has {len(sheets)} sheets, of which {name!r} is read"
-                    f" (data.reading.sheet={sheets[1]!r} reads another)"
+                    f" (data.reading.sheet={quoted(sheets[1])} reads another)"
                 )
             sheet = book.get_sheet_by_name(name)
             merged = [

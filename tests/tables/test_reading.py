@@ -486,8 +486,8 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {},
             (
                 "t.csv: has one column, 'a:b', and none that is needed (a); set"
-                " data.reading.delimiter=':', or data.reading.skip_rows to the number of lines above"
-                " the header"
+                " data.reading.delimiter=':', or data.reading.skip_rows to the number of lines"
+                " above the header"
             ),
         ),
         (
@@ -495,8 +495,8 @@ UNCLOSED = "; close it, double it if it is part of the text, or set data.reading
             {"delimiter": ","},
             (
                 "t.csv: has one column, 'a;b', and none that is needed (a); set"
-                " data.reading.delimiter=';', or data.reading.skip_rows to the number of lines above"
-                " the header"
+                " data.reading.delimiter=';', or data.reading.skip_rows to the number of lines"
+                " above the header"
             ),
         ),
         (
@@ -558,7 +558,10 @@ DAMAGED = "; the file is damaged or not what its name says"
         (
             "many",
             lambda: Path("many").mkdir(),
-            "many: the folder has no CSV, Parquet or Excel files; put the table there or fix the path",
+            (
+                "many: the folder has no CSV, Parquet or Excel files; put the table there or fix"
+                " the path"
+            ),
         ),
         ("*.csv", lambda: None, "*.csv: matches no CSV, Parquet or Excel file; fix the path"),
         (
