@@ -4,27 +4,40 @@ Hydra merges them, and the dataclasses of the schema type and check the result.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import yaml
 from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
+from hydra import initialize_config_module
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.compose.explanation import explain, explain_yaml, not_an_override, suggest
+from pipeline.compose.explanation import circular, explain, no_such_item, wrong_option
+from pipeline.compose.files import MAIN, Files
+from pipeline.compose.overrides import read_override
 from pipeline.compose.schema import GROUPS, VARIANTS, Choices, Config, check_passwords
-from pipeline.compose.sources import COMMAND_LINE, CONF, PARAMS, Sources, read_option
+from pipeline.compose.sources import (
+    COMMAND_LINE,
+    CONF,
+    PARAMS,
+    Sources,
+    options_of,
+    read_file,
+    read_option,
+)
+from pipeline.compose.values import typed
 from pipeline.config.section import check
 from pipeline.runtime.errors import UserError
 
 _store = ConfigStore.instance()
 _store.store(name="schema", node=Config)
+# Hydra looks for the file to begin with before it knows where the files are.
+_store.store(name="experiment", node={"defaults": [MAIN, "_self_"]})
 for _group, _variants in VARIANTS.items():
     for _name, _schema in _variants.items():
         _store.store(group=_group, name=f"{_name}_schema", node=_schema)
@@ -54,28 +67,15 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> Composed:
     UserError
         For anything that the schema does not allow; the text names the file and the key.
     """
-    conf = (root / CONF).resolve()
-    if not conf.is_dir():
-        raise UserError(f"{CONF}/ is missing; run this at the root of the repository")
-    params = _read_params(root)
-    overrides = [without_conf(override) for override in overrides]
-    for override in overrides:
-        if override.lstrip("+~").startswith("="):
-            raise UserError(not_an_override(override))
-    sources = Sources(root, params, overrides, params["conf"])
-    chosen = [f"{group}={option}" for group, option in params["conf"].items()]
-    # params.yaml is a Hydra configuration too, found in root.
-    quoted = root.resolve().as_posix().replace("\\", "\\\\").replace("'", "\\'")
-    searchpath = f"hydra.searchpath=['file://{quoted}']"
+    for needed in (f"{CONF}/", f"{CONF}/{MAIN}.yaml", PARAMS):
+        if not (root / needed).exists():
+            raise UserError(f"{needed} is missing; run this at the root of the repository")
+    params = read_file(root / PARAMS, PARAMS)
+    options, values = _options_and_values(root, params, overrides)
+    sources = Sources(root, params, [key for key, _ in values], options)
     try:
-        with initialize_config_dir(str(conf), version_base="1.3"):
-            composed = hydra_compose(
-                "config",
-                [searchpath, *chosen, *map(_allow_new_keys, overrides)],
-                return_hydra_config=True,
-            )
-        sources = replace(sources, choices=composed.hydra.runtime.choices)
-        sections = OmegaConf.masked_copy(composed, list(GROUPS))
+        sections, choices = _merge(root, options, values)
+        sources = replace(sources, choices=choices)
         resolved: Any = OmegaConf.to_container(sections, resolve=True, enum_to_str=True)
         for group in VARIANTS:
             if resolved[group]["name"] != getattr(
@@ -85,15 +85,13 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> Composed:
                 raise UserError(
                     f"{source}: {group}.name cannot be set; choose conf.{group} instead"
                 )
-        choices = {group: sources.choices[group] for group in GROUPS}
         plain = {"conf": choices, **{group: resolved[group] for group in GROUPS}}
-        typed: Any = {group: OmegaConf.to_object(sections[group]) for group in GROUPS}
-        config = Config(conf=Choices(**choices), **typed)
-    except (HydraException, OmegaConfBaseException, yaml.MarkedYAMLError) as error:
+        objects: Any = {group: OmegaConf.to_object(sections[group]) for group in GROUPS}
+        config = Config(conf=Choices(**choices), **objects)
+    except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error, sources)) from error
-    except ValueError as error:
-        # Hydra's own, for a group that is set to a number.
-        raise UserError(f"{COMMAND_LINE}: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise UserError(circular(root)) from error
     found = (*check(config), *check_passwords(config))
     problems = [f"{sources.of(key)}: {text}" for key, text in found]
     if problems:
@@ -101,49 +99,73 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> Composed:
     return Composed(plain, config)
 
 
-def without_conf(override: str) -> str:
-    """An override as Hydra expects it: a group is conf.model in params.yaml, model there."""
-    return re.sub(r"^\+*conf\.", "", override)
+def _options_and_values(
+    root: Path, params: Mapping[str, Any], overrides: Sequence[str]
+) -> tuple[dict[str, str], list[tuple[str, Any]]]:
+    """The options that params.yaml and the command line choose, and the values that the command
+    line sets."""
+    conf = params.get("conf") or {}
+    if not isinstance(conf, dict):
+        raise UserError(f"{PARAMS}: conf must map groups of {CONF}/ to their options")
+    chosen = [(group, option, PARAMS) for group, option in conf.items() if option is not None]
+    values = []
+    for override in overrides:
+        key, value = read_override(override)
+        if key == CONF and isinstance(value, dict):
+            chosen += [(group, option, COMMAND_LINE) for group, option in value.items()]
+        elif key in GROUPS and not isinstance(value, dict):
+            chosen.append((key, value, COMMAND_LINE))
+        else:
+            values.append((key, typed(value, key, COMMAND_LINE)))
+    for group, option, source in chosen:
+        problem = wrong_option(group, option, options_of(root, group))
+        if problem:
+            raise UserError(f"{source}: {problem}")
+    return {group: option for group, option, _ in chosen}, values
+
+
+def _merge(
+    root: Path, options: Mapping[str, str], values: Sequence[tuple[str, Any]]
+) -> tuple[DictConfig, dict[str, Any]]:
+    """The sections that conf/, params.yaml and the command line set, and the option of each
+    group."""
+    searchpath = [f"{Files.scheme()}://{folder.resolve()}" for folder in (root / CONF, root)]
+    with initialize_config_module("pipeline.compose", version_base="1.3"):
+        composed = hydra_compose(
+            "experiment",
+            [
+                f"hydra.searchpath=[{','.join(map(_quoted, searchpath))}]",
+                *(f"{group}={_quoted(option)}" for group, option in options.items()),
+            ],
+            return_hydra_config=True,
+        )
+    sections = OmegaConf.masked_copy(composed, list(GROUPS))
+    # The types forbid other keys where there are none, and allow them in mappings.
+    OmegaConf.set_struct(sections, None)
+    for key, value in values:
+        _check_items(sections, key)
+        OmegaConf.update(sections, key, value, merge=True)
+    known = composed.hydra.runtime.choices
+    return sections, {group: known.get(group) for group in GROUPS}
+
+
+def _check_items(sections: DictConfig, key: str) -> None:
+    """Raises UserError for a key of an item, such as model.layers.9.units, that is not there."""
+    for index in re.finditer(r"\.(\d+)(?=\.|$)", key):
+        items = OmegaConf.select(sections, key[: index.start()])
+        if isinstance(items, ListConfig) and int(index[1]) >= len(items):
+            raise UserError(no_such_item(key, key[: index.start()], len(items)))
+
+
+def _quoted(text: str) -> str:
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def warnings(root: Path, config: Config) -> list[str]:
     """What is allowed, but hardly intended."""
     option, path = config.conf.data, config.data.path
-    assert option is not None
-    preset = read_option(root, "data", option).get("path")
+    preset = option and read_option(root, "data", option).get("path")
     if preset in (None, "???", path):
         return []
     text = f"data.path is {path}, but conf.data={option} is for {preset}"
     return [f"{text}; for your own table, {PARAMS} needs only data.path and data.target"]
-
-
-def _allow_new_keys(override: str) -> str:
-    """An override that may add a key where the schema has no keys, and only there."""
-    plain = override.lstrip("+")
-    return f"++{plain}" if re.match(r"(data\.kinds|sweep\.space)[.=]", plain) else plain
-
-
-def _read_params(root: Path) -> dict[str, Any]:
-    """The content of params.yaml, with a mapping under conf."""
-    no_mapping = f"{PARAMS}: must be a mapping of keys to values"
-    try:
-        params = OmegaConf.to_container(OmegaConf.load(root / PARAMS))
-    except OSError as error:
-        # OmegaConf raises one without strerror for a file that holds a single value.
-        missing = f"{PARAMS}: {error.strerror}; it describes the experiment"
-        raise UserError(missing if error.strerror else no_mapping) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{PARAMS}: is not encoded in UTF-8; save it in UTF-8") from error
-    except yaml.MarkedYAMLError as error:
-        raise UserError(explain_yaml(error, root)) from error
-    if not isinstance(params, dict):
-        raise UserError(no_mapping)
-    conf = params.get("conf") or {}
-    if not isinstance(conf, dict):
-        raise UserError(f"{PARAMS}: conf must map groups of {CONF}/ to their options")
-    for group, option in conf.items():
-        if group not in GROUPS:
-            raise UserError(f"{PARAMS}: unknown group conf.{group}; {suggest(str(group), GROUPS)}")
-        if not isinstance(option, str):
-            raise UserError(f"{PARAMS}: conf.{group} must name an option, not {option!r}")
-    return {**cast("dict[str, Any]", params), "conf": conf}

@@ -1,23 +1,28 @@
-"""Errors of Hydra, OmegaConf and YAML, explained in one line: the file, the key, the remedy."""
+"""Mistakes in the configuration, explained in one line: the file, the key, the remedy."""
 
 import difflib
+import math
 import re
+import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_origin
 
-import yaml
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
+    InterpolationKeyError,
+    InterpolationResolutionError,
     MissingMandatoryValue,
     OmegaConfBaseException,
+    ValidationError,
 )
 
-from pipeline.compose.schema import VARIANTS
-from pipeline.compose.sources import COMMAND_LINE, CONF, PARAMS, Sources
-from pipeline.config.training import Layer
+from pipeline.compose.schema import GROUPS, PASSWORD_KEYS, VARIANTS
+from pipeline.compose.sources import COMMAND_LINE, CONF, PARAMS, Sources, circular_option
 
 # Keys of earlier versions.
 RENAMED = {
@@ -30,66 +35,113 @@ RENAMED = {
 }
 
 
-def explain(error: Exception, sources: Sources) -> str:
-    """The cause of an exception that Hydra or OmegaConf raised while composing."""
-    if isinstance(error, yaml.MarkedYAMLError):
-        return explain_yaml(error, sources.root)
-    if isinstance(error, OverrideParseException):
-        typed = {error.override, error.override.removeprefix("++")} & set(sources.overrides)
-        return not_an_override(typed.pop() if typed else error.override)
-    if isinstance(error, MissingConfigException):
-        return _explain_missing_option(error, sources)
-    cause = _omegaconf_error(error)
-    if cause is None:
-        return f"{_file_of(error) or COMMAND_LINE}: {str(error).splitlines()[0]}"
-    key = cause.full_key or ""
-    if cause.object_type is Layer and "." not in key:
-        # OmegaConf names a key of a list's item without the list.
-        key = f"model.layers[...].{key}"
-    # Hydra's own errors are about one file or override, OmegaConf's about the whole.
-    hydra = isinstance(error, HydraException)
-    source = (_file_of(error) or COMMAND_LINE) if hydra else sources.of(key)
-    return f"{source}: {_problem(cause, key)}"
+# Keys of Hydra that have no effect in params.yaml.
+FOREIGN = {
+    "hydra": "settings of Hydra itself have no effect; remove it",
+    "defaults": "options are chosen under conf",
+}
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+MAX_SHOWN = 60
+# Whole numbers become numbers of 64 bits.
+MAX_WHOLE = 2**63
 
 
-def _problem(cause: OmegaConfBaseException, key: str) -> str:
-    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-        owner = cause.object_type
-        known = [item.name for item in fields(owner)] if is_dataclass(owner) else []
-        return f"unknown key {key}; {_remedy(key, known)}"
-    if isinstance(cause, MissingMandatoryValue):
-        return f"{key} has no value; set it there or in {PARAMS}"
-    text = str(cause).splitlines()[0]
-    return f"{key}: {text}" if key else text
+# A value
 
 
-def explain_yaml(error: yaml.MarkedYAMLError, root: Path) -> str:
-    """What makes a file of the experiment invalid YAML, and in which line."""
-    mark = error.problem_mark
-    source = "a YAML file"
-    if mark:
-        source = f"{Path(mark.name).resolve().relative_to(root.resolve())}, line {mark.line + 1}"
-    return f"{source}: not YAML: {error.problem}"
+def wrong_value(key: str, kind: Any, value: Any) -> str:
+    """The error for a value that the type of its key does not allow."""
+    return f"{key} must be {_expected(kind)}, not {_shown(value)}{_hint(kind, value)}"
 
 
-def not_an_override(text: str, source: str = COMMAND_LINE) -> str:
-    """The error for an argument that Hydra cannot parse."""
-    return f"{source}: {text!r} is not a KEY=VALUE in Hydra's grammar"
+def _expected(kind: Any) -> str:
+    if kind in KINDS:
+        return KINDS[kind]
+    if get_origin(kind) is list:
+        return "a list"
+    if get_origin(kind) is dict or is_dataclass(kind):
+        return "a mapping of keys to values"
+    *others, last = kind.__members__
+    return f"{', '.join(others)} or {last}"
 
 
-def suggest(name: str, known: Sequence[str]) -> str:
-    """The known name that is nearest to an unknown one, or else all of them."""
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"known are {', '.join(known)}" if known else "see the keys in conf/"
+def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return repr(_short(value))
 
 
-def _remedy(key: str, known: Sequence[str]) -> str:
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+def _hint(kind: Any, value: Any) -> str:
+    """How to fix some common mistakes; empty for others."""
+    if value is None:
+        text = (
+            'write "null" in quotes for a text' if kind is str else "leave it out for its default"
+        )
+        return f"; {text}"
+    if kind is str and isinstance(value, dict):
+        return "; put a text that contains ': ' in quotes"
+    if get_origin(kind) is list and get_args(kind) == (str,) and isinstance(value, str):
+        return f"; write [{_short(value)}]"
+    if kind in (int, float) and isinstance(value, str):
+        with suppress(ValueError, OverflowError):
+            return _number_hint(kind, value)
+    return ""
+
+
+def _number_hint(kind: Any, value: str) -> str:
+    number = float(value.replace(",", ".").replace("%", "e-2"))
+    if kind is int and abs(number) >= MAX_WHOLE:
+        return "; it is too large"
+    if kind is int and not number.is_integer():
+        return ""
+    return f"; write {kind(number)}" if math.isfinite(number) else ""
+
+
+def broken_reference(key: str, text: str) -> str:
+    """The error for a ${ that begins no reference."""
+    return (
+        f"{key}: {_shown(text)} is not a reference to another key, such as ${{training.epochs}};"
+        r" write \${ for a text that contains ${"
+    )
+
+
+def resolver(key: str, text: str) -> str:
+    """The error for a reference to what is no key, such as a variable of the environment."""
+    remedy = "write the value itself, or refer to another key, such as ${training.epochs}"
+    return (
+        f"{key}: {_shown(text)} would be written to data/config.yaml as the value that it has"
+        f" now; {PASSWORD_KEYS.get(key, remedy)}"
+    )
+
+
+# A key
+
+
+def unknown_key(section: str, name: str, known: Sequence[str]) -> str:
+    """The error for a name that a section does not have."""
+    key = f"{section}.{name}" if section else name
+    shown = key if key.isprintable() else repr(key)
+    return f"unknown key {_short(shown)}; {_remedy(key, name, known)}{_odd_letter(key)}"
+
+
+def _remedy(key: str, name: str, known: Sequence[str]) -> str:
     """What to write instead of an unknown key."""
     if key in RENAMED:
         return f"renamed to {RENAMED[key]}"
-    group, _, name = key.rpartition(".")
+    if key in FOREIGN:
+        return FOREIGN[key]
+    first, _, rest = name.partition(".")
+    if rest and first in known:
+        return f"write {first}: {{{rest.replace('.', ': {')}: ...{'}' * (rest.count('.') + 1)}"
+    group = key.rpartition(".")[0]
+    if name == group:
+        return f"write the keys of {name} without it"
     options = [
         option
         for option, variant in VARIANTS.get(group, {}).items()
@@ -100,16 +152,106 @@ def _remedy(key: str, known: Sequence[str]) -> str:
     return suggest(name, known)
 
 
-def _explain_missing_option(error: MissingConfigException, sources: Sources) -> str:
-    group, _, option = (error.missing_cfg_file or "").rpartition("/")
-    options = [name for name in error.options or () if not name.endswith("_schema")]
-    source = _file_of(error)
-    if f"{group}={option}" in sources.overrides:
-        source = COMMAND_LINE
-    elif sources.params["conf"].get(group) == option:
-        source = PARAMS
-    known = f"; it has {', '.join(sorted(options))}" if options else ""
-    return f"{source}: {f'{CONF}/{group}'.rstrip('/')}/ has no option {option!r}{known}"
+def _odd_letter(key: str) -> str:
+    """Names the first letter that looks like another one but is not."""
+    odd = next((letter for letter in key if not letter.isascii()), None)
+    return f" (it contains {unicodedata.name(odd, ascii(odd))})" if odd else ""
+
+
+def suggest(name: str, known: Sequence[str]) -> str:
+    """The known name that is nearest to an unknown one, or else all of them."""
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"known are {', '.join(known)}" if known else "see the keys in conf/"
+
+
+# An option
+
+
+def wrong_option(group: str, option: Any, options: Sequence[str]) -> str | None:
+    """The error for an option that a group does not have; None if it has it."""
+    if group not in GROUPS:
+        return f"unknown group conf.{group}; {suggest(group, GROUPS)}"
+    if not isinstance(option, str):
+        return f"conf.{group} must name an option, not {_shown(option)}"
+    if option in options:
+        return None
+    known = f"; it has {', '.join(options)}" if options else ""
+    return f"{CONF}/{group}/ has no option {_shown(option)}{known}"
+
+
+# An argument of the command line
+
+
+def not_an_override(text: str, source: str = COMMAND_LINE) -> str:
+    """The error for an argument that Hydra cannot parse."""
+    key, equal, value = text.partition("=")
+    remedy = "write it without spaces, such as training.epochs=50"
+    if equal and re.fullmatch(r"\+*[A-Za-z_]\w*(\.\w+)*", key) and value.isprintable():
+        if re.match(r"[\[{]|\w+\(", value):
+            remedy = "check its brackets, and quote texts with special characters: ['Preis (EUR)']"
+        elif not set(value) & set("'\"="):
+            remedy = f"quote a value with special characters: \"{key}='{value}'\""
+    return f"{source}: {text!r} is not a KEY=VALUE in Hydra's grammar; {remedy}"
+
+
+def removes(text: str) -> str:
+    """The error for an argument that would remove a key."""
+    return f"{COMMAND_LINE}: {text!r} would remove a key, and each one is needed; set a value"
+
+
+def several_values(text: str) -> str:
+    """The error for an argument with several values."""
+    return (
+        f"{COMMAND_LINE}: {text!r} has several values; a list is [1,2], a text with a comma"
+        " '1,2' in quotes, and only a sweep varies a key"
+    )
+
+
+def no_such_item(key: str, items: str, count: int) -> str:
+    """The error for a key of an item that a list does not have."""
+    return f"{COMMAND_LINE}: unknown key {key}; {items} has {count} items, counted from 0"
+
+
+# What Hydra and OmegaConf find
+
+
+def explain(error: Exception, sources: Sources) -> str:
+    """The cause of an exception that Hydra or OmegaConf raised while composing."""
+    if isinstance(error, MissingConfigException):
+        return f"{_file_of(error)}: there is no {CONF}/{error.missing_cfg_file}.yaml"
+    cause = _omegaconf_error(error)
+    if cause is None:
+        text = re.sub(r"^In '.+?': ", "", str(error).splitlines()[0])
+        return f"{_file_of(error) or CONF}: {text}"
+    key = cause.full_key or ""
+    source = (isinstance(error, HydraException) and _file_of(error)) or sources.of(key)
+    return f"{source}: {_problem(cause, key)}"
+
+
+def circular(root: Path) -> str:
+    """The error for a configuration that refers to itself."""
+    file = circular_option(root)
+    if file:
+        return f"{file}: its defaults lead back to itself; remove it from one of them"
+    return f"{PARAMS}: a reference such as ${{training.epochs}} leads back to itself; write a value"
+
+
+def _problem(cause: OmegaConfBaseException, key: str) -> str:
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
+        owner = cause.object_type
+        known = [item.name for item in fields(owner)] if is_dataclass(owner) else []
+        section, _, name = key.rpartition(".")
+        return unknown_key(section, name, known)
+    if isinstance(cause, MissingMandatoryValue):
+        return f"{key} has no value; set it there or in {PARAMS}"
+    # The types of values are known to be right, unless they are references.
+    if isinstance(cause, InterpolationKeyError):
+        return f"{key} refers to a key that does not exist; write its value instead"
+    if isinstance(cause, InterpolationResolutionError | ValidationError):
+        return f"{key} refers to a key whose value it cannot have; write its value instead"
+    return f"{key}: {str(cause).splitlines()[0]}"
 
 
 def _file_of(error: Exception) -> str | None:

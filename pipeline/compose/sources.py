@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pipeline.compose.schema import GROUPS
+from pipeline.compose.yaml_text import read_yaml
+from pipeline.runtime.errors import UserError
 
 CONF = "conf"
 PARAMS = "params.yaml"
@@ -25,22 +24,21 @@ class Sources:
         The folder that holds conf/ and params.yaml.
     params
         The content of params.yaml.
-    overrides
-        Those of the command line, in Hydra's grammar.
+    overridden
+        The keys that the command line sets.
     choices
         The chosen option of each group, as far as it is known.
     """
 
     root: Path
     params: Mapping[str, Any]
-    overrides: Sequence[str]
+    overridden: Sequence[str]
     choices: Mapping[str, str]
 
     def of(self, key: str) -> str:
         """The source that sets a key; model.layers[0].units is a key too."""
         dotted = re.sub(r"\[(\d+)\]", r".\1", key)
-        overridden = {one.lstrip("+~").partition("=")[0] for one in self.overrides} - set(GROUPS)
-        if any(_overlap(dotted, name) for name in overridden):
+        if any(_overlap(dotted, name) for name in self.overridden):
             return COMMAND_LINE
         # A list is replaced as a whole, so that all of its items have one source.
         dotted = re.split(r"\.\d+", dotted)[0]
@@ -57,17 +55,51 @@ class Sources:
         content = read_option(self.root, group, option)
         if _has_key(content, key):
             return option
-        bases = [base for base in content.get("defaults", []) if isinstance(base, str)]
-        found = [self._option_that_sets(group, base, key) for base in bases if base != "_self_"]
+        found = [self._option_that_sets(group, base, key) for base in _bases(content)]
         # The last one wins.
         return next((base for base in reversed(found) if base), None)
 
 
+def read_file(path: Path, name: str) -> dict[str, Any]:
+    """The mapping in a YAML file, with all but null as text; empty for an empty file. Raises
+    UserError."""
+    content = read_yaml(path, name)
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UserError(f"{name}: must be a mapping of keys to values")
+    return content
+
+
 def read_option(root: Path, group: str, option: str) -> dict[str, Any]:
     """The content of an option's file, empty if there is none."""
-    path = root / CONF / group / f"{option}.yaml"
-    content = yaml.safe_load(path.read_text("utf-8")) if path.is_file() else None
-    return content if isinstance(content, dict) else {}
+    name = f"{CONF}/{group}/{option}.yaml"
+    return read_file(root / name, name) if (root / name).is_file() else {}
+
+
+def options_of(root: Path, group: str) -> list[str]:
+    """The options of a group, in alphabetical order."""
+    return sorted(path.stem for path in (root / CONF / group).glob("*.yaml") if path.is_file())
+
+
+def circular_option(root: Path) -> str | None:
+    """The file of the first option that is built on itself, by way of others or not."""
+    for path in sorted((root / CONF).glob("*/*.yaml")):
+        reached: set[str] = set()
+        open_options = [path.stem]
+        while open_options:
+            bases = set(_bases(read_option(root, path.parent.name, open_options.pop())))
+            open_options += bases - reached
+            reached |= bases
+        if path.stem in reached:
+            return f"{CONF}/{path.parent.name}/{path.name}"
+    return None
+
+
+def _bases(content: Mapping[str, Any]) -> list[str]:
+    """The options that an option is built on."""
+    defaults = content.get("defaults") or []
+    return [base for base in defaults if isinstance(base, str) and base != "_self_"]
 
 
 def _overlap(key: str, other: str) -> bool:

@@ -1,6 +1,7 @@
 """Sections of the configuration: how they are read, typed and checked."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field, fields, is_dataclass
 from pathlib import Path
@@ -40,8 +41,19 @@ def typed(schema: type[T], plain: Mapping[str, Any]) -> T:
     for item in fields(cast("Any", schema)):
         if hasattr(item.type, "variants"):
             structured[item.name] = _variant(item.type, plain[item.name])
-    merged = OmegaConf.merge(structured, OmegaConf.create(dict(plain)))
+    merged = OmegaConf.merge(structured, OmegaConf.create(_escaped(dict(plain))))
     return cast("T", OmegaConf.to_object(merged))
+
+
+def _escaped(value: Any) -> Any:
+    """A resolved value in which OmegaConf sees no references."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    if isinstance(value, str):
+        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+    return value
 
 
 def _variant(schema: Any, plain: Mapping[str, Any]) -> Any:
@@ -69,6 +81,18 @@ def bounded(
 
 def check(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yields each key whose value is invalid, and the error's text."""
+    problems = list(_check_fields(config, prefix))
+    if not problems and hasattr(config, "problem") and (problem := config.problem()):
+        problems = [(prefix.rstrip("."), f"{prefix.rstrip('.')}: {problem}")]
+    if not problems:
+        empty = (
+            f"{prefix}{item.name}" for item in fields(config) if getattr(config, item.name) == ""
+        )
+        problems = [(key, f"{key} is empty; leave it out for its default") for key in empty]
+    yield from problems
+
+
+def _check_fields(config: Any, prefix: str) -> Iterator[tuple[str, str]]:
     for item in fields(config):
         key = f"{prefix}{item.name}"
         value = getattr(config, item.name)
@@ -82,6 +106,3 @@ def check(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         for index, part in enumerate(parts):
             if is_dataclass(part):
                 yield from check(part, f"{key}[{index}]." if isinstance(value, list) else f"{key}.")
-    problem = config.problem() if hasattr(config, "problem") else None
-    if problem:
-        yield prefix.rstrip("."), f"{prefix.rstrip('.')}: {problem}"

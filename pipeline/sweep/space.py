@@ -19,10 +19,12 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.compose.experiment import compose, without_conf
+from pipeline.compose.experiment import compose
 from pipeline.compose.explanation import not_an_override
+from pipeline.compose.overrides import without_conf
 from pipeline.compose.schema import GROUPS, Config
 from pipeline.compose.sources import COMMAND_LINE
+from pipeline.compose.values import type_of
 from pipeline.config.section import check
 from pipeline.runtime.errors import UserError
 
@@ -130,6 +132,11 @@ class Space:
                     for option in axis.options:
                         self._typed_option(groups, key, option)
                 else:
+                    if type_of(key) is int and not axis.integer:
+                        raise UserError(
+                            f"{key} must be a whole number; write"
+                            f" {key}=tag(int,interval({axis.low:g},{axis.high:g}))"
+                        )
                     for bound in (axis.low, axis.high):
                         compose(self.root, [*self.fixed, *groups, f"{key}={bound}"])
 

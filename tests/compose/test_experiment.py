@@ -169,6 +169,33 @@ def test_a_kind_for_a_column_is_added_by_the_command_line_to_those_of_params() -
     assert kinds == {"zip": "numeric", "a b": "date"}
 
 
+def test_names_are_as_they_are_written() -> None:
+    params = (
+        "data: {target: 007, leave_out: [No, 1.10, 'a${x}'], kinds: {2016: category},"
+        " reading: {names: [a, 1, yes]}}\nconf: {tracking: off, sweep: }\ntraining:\n"
+    )
+    experiment = composed(params.replace("a${x}", r"a\${x}"))
+    data = experiment.config.data
+    assert data.target == "007"
+    assert data.leave_out == ["No", "1.10", "a${x}"]
+    assert list(data.kinds) == ["2016"]
+    assert data.reading.names == ["a", "1", "yes"]
+    assert not experiment.config.tracking.enabled
+    assert typed(Config, yaml.safe_load(yaml.safe_dump(experiment.plain))) == experiment.config
+
+
+def test_an_empty_text_is_refused() -> None:
+    assert mistake("tracking: {experiment: ''}") == (
+        "params.yaml: tracking.experiment is empty; leave it out for its default"
+    )
+
+
+@pytest.mark.parametrize("override", ["training={epochs: 7}", "conf={training: default}"])
+def test_a_section_may_be_set_on_the_command_line(override: str) -> None:
+    training = composed("{}", override).config.training
+    assert training.epochs == (7 if "epochs" in override else 100)
+
+
 # Warnings
 
 

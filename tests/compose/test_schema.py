@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pipeline.compose.experiment import Composed, compose
 from pipeline.compose.schema import GROUPS, experiment_parameters, flatten, read_config
 from pipeline.config.data import Kind
-from pipeline.runtime.paths import COMPOSED
 from pipeline.config.training import SGD, Loss
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.files import write_text
+from pipeline.runtime.paths import COMPOSED
 from tests.compose.folder import OPTIONS
 
 

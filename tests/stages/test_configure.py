@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from pipeline.compose.schema import GROUPS, read_config
-from pipeline.runtime.paths import COMPOSED
 from pipeline.runtime.errors import UserError
+from pipeline.runtime.paths import COMPOSED
 from pipeline.stages import configure
 from tests.compose.folder import copy_experiment, write_params
 

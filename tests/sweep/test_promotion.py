@@ -149,8 +149,11 @@ def assert_unchanged(root: Path, overrides: Sequence[str], message: str) -> None
         (["optimizer.learning_rate=-1"], "^command line: optimizer.learning_rate is -1.0"),
         (["optimizer.momentum=0.5"], "^command line: unknown key optimizer.momentum"),
         (["model=none"], "^command line: conf/model/ has no option 'none'"),
-        # YAML would take the column's name for true.
-        (["data.target=yes"], "^params.yaml: cannot express this trial beside its other values"),
+        # In params.yaml, this would be a reference.
+        (
+            [r"data.target='\${x}'"],
+            "^params.yaml: cannot express this trial beside its other values",
+        ),
     ],
 )
 def test_a_mistake_leaves_the_file_unchanged(

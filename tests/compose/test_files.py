@@ -1,0 +1,45 @@
+"""The files of an experiment as Hydra reads them."""
+
+import pytest
+
+from tests.compose.folder import ROOT, composed, mistake, write_conf
+
+DEFAULT = "conf/training/default.yaml"
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("epochs: 010\n", "training.epochs must be a whole number, not '010'; write 10"),
+        ("training: {epochs: 3}\n",
+         "unknown key training.training; write the keys of training without it"),
+        ("defaults: default\n", "defaults must be a list of options, such as [default]"),
+        ("defaults: [null]\n", "defaults must be a list of options, such as [default]"),
+        ("defaults: [default]\n", "its defaults lead back to itself; remove it from one of them"),
+        ("# @author Ann B.\n", "a comment that begins with @ must be @package NAME"),
+        ("- 3\n", "must be a mapping of keys to values"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_file_names_it(content: str, text: str) -> None:
+    write_conf("training/default.yaml", content)
+    assert mistake("conf: {training: default}") == f"{DEFAULT}: {text}"
+
+
+def test_options_that_are_built_on_each_other_are_named() -> None:
+    write_conf("training/default.yaml", "defaults: [other]\n")
+    write_conf("training/other.yaml", "defaults: [default]\n")
+    assert mistake("conf: {training: default}") == (
+        f"{DEFAULT}: its defaults lead back to itself; remove it from one of them"
+    )
+
+
+@pytest.mark.parametrize("line", ["  - schema\n", "  - /params@_global_\n"])
+def test_the_main_file_without_the_schema_or_params_is_refused(line: str) -> None:
+    text = (ROOT / "conf/config.yaml").read_text("utf-8")
+    write_conf("config.yaml", text.replace(line, ""))
+    assert mistake("{}") == ("conf/config.yaml: defaults must contain /params@_global_ and schema")
+
+
+def test_an_option_may_set_another_group_by_its_header() -> None:
+    write_conf("training/default.yaml", "# @package _global_\ntraining: {epochs: 3}\n")
+    assert composed("conf: {training: default}").config.training.epochs == 3
