@@ -215,7 +215,8 @@ def infer_notation(texts: Any, marks: Marks) -> Notation | None:
     thousands = marks.thousands
     if thousands is None:
         counts = {
-            mark: _count(of_unit.number, re.escape(mark)) for mark in (OTHER[decimal], "'", " ")
+            mark: _count(of_unit.number, f"^{_grouped(decimal, mark)}$")
+            for mark in (OTHER[decimal], "'", " ")
         }
         best = max(counts, key=lambda mark: counts[mark])
         thousands = best if counts[best] else None
@@ -363,9 +364,13 @@ def _decimal(found: Evidence, marks: Marks) -> str | None:
 
 def _pattern(how: Notation) -> str:
     """What number is written in a notation, without its sign, exponent and unit."""
-    point, mark = (f"[{one}]" for one in (how.decimal, how.thousands or "'"))
-    grouped = rf"|[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{3}})+(?:{point}[0-9]*)?" * bool(how.thousands)
+    point = f"[{how.decimal}]"
+    grouped = f"|{_grouped(how.decimal, how.thousands)}" if how.thousands else ""
     return rf"^(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+{grouped}|(?i:inf.*))$"
+
+
+def _grouped(decimal: str, thousands: str) -> str:
+    return rf"[1-9][0-9]{{0,2}}(?:[{thousands}][0-9]{{3}})+(?:[{decimal}][0-9]*)?"
 
 
 def _marked(pattern: str, mark: str) -> str:
