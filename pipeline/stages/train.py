@@ -1,5 +1,7 @@
 """Trains the network on data/prepared/: data/model/ gets the model, its history and weights."""
 
+import json
+
 from pipeline.config.training import read_training_config
 from pipeline.dataset import prepared
 from pipeline.dataset.encoding import Encoding
@@ -17,7 +19,8 @@ def main() -> None:
     config = read_training_config()
     encoding = Encoding.read(PREPARED / ENCODING)
     with read_errors(PREPARED / CONTRACT):
-        contract = (PREPARED / CONTRACT).read_bytes()
+        contract = (PREPARED / CONTRACT).read_text("utf-8")
+        json.loads(contract)
     fits = prepared.fits_in_memory([TRAIN, VALIDATION], len(encoding.names))
     with record_training() as recorder:
         # Importing Keras takes seconds, in which the recorder starts.
@@ -42,7 +45,7 @@ def main() -> None:
                 folder, encoder, config.model.layers, config.training.seed,
                 trained=fitted.weights, history=fitted.history, row=prepared.first_rows(TRAIN, 1),
             )  # fmt: skip
-            (folder / CONTRACT).write_bytes(contract)
+            (folder / CONTRACT).write_text(contract, "utf-8")
     print(fitted.summary())
 
 

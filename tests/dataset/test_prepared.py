@@ -1,5 +1,6 @@
 """A prepared part gives the same rows from memory and from its file."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 
 from pipeline.dataset import prepared
 from pipeline.dataset.rows import Part
+from pipeline.runtime.errors import UserError
 from tests.rows import ROWS, table
 
 BLOCK = 5
@@ -104,3 +106,39 @@ def test_rows_fit_if_memory_is_free_for_them_and_their_inputs(
 
 def test_a_small_part_fits_into_this_machine_s_memory(path: Path) -> None:
     assert prepared.fits_in_memory([path], inputs=3)
+
+
+READERS: list[Callable[[Path], object]] = [
+    prepared.read_table,
+    prepared.count_rows,
+    lambda path: prepared.read(path, encode),
+    lambda path: prepared.stream(path, encode),
+    lambda path: list(prepared.batches(path)),
+    lambda path: prepared.first_rows(path, 1),
+    lambda path: prepared.fits_in_memory([path], 3),
+]
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("size", [None, 0, 1000])
+def test_a_file_that_is_missing_or_cut_is_named_with_what_makes_it_again(
+    path: Path, read: Callable[[Path], object], size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    file = Path("data/prepared/train.parquet")
+    file.parent.mkdir(parents=True)
+    if size is not None:
+        file.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UserError) as caught:
+        read(file)
+    what = "no such file" if size is None else "is damaged"
+    assert str(caught.value) == f"{file}: {what}; `dvc repro prepare` makes it again"
+
+
+def test_rows_that_are_damaged_within_a_file_are_found_when_they_are_read(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4:400] = bytes(396)
+    path.write_bytes(content)
+    stream = prepared.stream(path, encode)
+    with pytest.raises(UserError, match=r"train\.parquet: is not what the train stage writes"):
+        stream.read(0)
