@@ -10,7 +10,6 @@ from typing import Any, TextIO
 import pandas as pd
 from tqdm import tqdm
 
-from pipeline.config.data import Kind
 from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import UserError, warn, write_errors
 from pipeline.runtime.files import whole_file
@@ -122,8 +121,7 @@ def read_rows(path: str, contract: Contract) -> tuple[pd.DataFrame, pd.DataFrame
     """The rows of a file, read in the same way as the training table, and what the model reads
     of them. Warns of what the contract does not expect."""
     columns = contract.schema.columns
-    texts = {name for name, column in columns.items() if column.kind is Kind.category}
-    texts |= contract.schema.otherwise_written(contract.reading.decimal)
+    texts = contract.schema.texts(contract.reading.decimal)
     raw = read(path, contract.reading, needed=list(columns), texts=texts)
     if "predicted" in raw.table.columns:
         raise UserError(f"{path}: already has a column 'predicted'; rename it")

@@ -11,7 +11,8 @@ import pandas as pd
 from pipeline.config.data import Data, Impute, Kind, ScaleInputs, ScaleTarget
 from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target, Values, date_parts
 from pipeline.runtime.errors import UserError
-from pipeline.schema.columns import Schema
+from pipeline.schema.columns import Column, Schema
+from pipeline.schema.dates import is_clock
 
 QUANTILES = 100
 # In a small table, a category with this share of the rows has an input too.
@@ -36,7 +37,7 @@ def fit_encoding(
     return Encoding(
         numbers,
         {name: _category(train[name], data) for name in of_kind[Kind.category]},
-        {name: _date(train[name]) for name in of_kind[Kind.date]},
+        {name: _date(train[name], schema.columns[name]) for name in of_kind[Kind.date]},
         _target(train[data.target], data),
     )
 
@@ -95,11 +96,14 @@ def min_rows_of_category(counts: "pd.Series[Any]", data: Data, *, lowered: bool 
     return max(2, (frequent + 1) // 2) if lowered and frequent < enough else enough
 
 
-def _date(values: "pd.Series[Any]") -> Date:
+def _date(values: "pd.Series[Any]", column: Column) -> Date:
     days = in_days(values)
     present = days[~np.isnan(days)]
     clock = bool((present % 1 > 0).any())
-    return Date(float(np.median(present)), len(present) < len(days), *standard(present), clock)
+    return Date(
+        float(np.median(present)), len(present) < len(days), *standard(present), clock,
+        calendar=not is_clock(column.format),
+    )  # fmt: skip
 
 
 def in_days(values: "pd.Series[Any]") -> Values:
@@ -137,7 +141,9 @@ def describe(encoding: Encoding) -> dict[str, str]:
         words[name] = f"one-hot: {listed}{others}"
     for name, date in encoding.dates.items():
         fill = EPOCH + date.fill * DAY
-        words[name] = f"{', '.join(date_parts(date))}" + _imputation(date, f"{fill:%Y-%m-%d}")
+        words[name] = f"{', '.join(date_parts(date))}" + _imputation(
+            date, f"{fill:%Y-%m-%d}" if date.calendar else f"{fill:%H:%M}"
+        )
     target = encoding.target
     log = "logarithm " if target.log else ""
     words[target.name] = f"target: {log}{_scaling(target.mean, target.std)}"

@@ -28,7 +28,8 @@ from pipeline.runtime.paths import RAW
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.contract import Contract
 from pipeline.schema.conversion import column_names, conform
-from pipeline.schema.dates import ambiguous_dates
+from pipeline.schema.date_warnings import date_warnings
+from pipeline.schema.dates import FORMAT, ISO, Format, as_format, as_list, is_format
 from pipeline.schema.inference import infer_schema, leading_zeros, with_observed_values
 from pipeline.schema.numbers import Notation
 from pipeline.schema.violations import check_violations
@@ -99,8 +100,13 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     rows = conform(raw.table, used, raw.location, inferred=inferred, notation=written)
     _check_target(rows[data.target], schema, data, raw)
     new = used.select(name for name in used.columns if name not in stored_columns)
+    doubtful = new.select(
+        name
+        for name, column in new.columns.items()
+        if name not in (data.date_formats if column.kind is Kind.date else data.kinds)
+    )
     doubts = [
-        *ambiguous_dates(raw.table, new, raw.location),
+        *date_warnings(raw.table, doubtful, raw.location),
         *leading_zeros(raw.table, new, data.path),
     ]
     odd_rows = list(header_row(raw.table, raw.location))
@@ -152,6 +158,8 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
 
 
 def _notation(column: Column) -> str:
+    if column.kind is Kind.date and as_list(column.format) != [ISO]:
+        return f"; written as {' or '.join(as_list(column.format))}"
     how = str(column.notation(Notation()))
     return f"; written with {how}" if how else ""
 
@@ -160,25 +168,51 @@ def _schema(raw: Raw, data: Data, stored: Schema | None, names: Collection[str])
     """The stored schema, completed by inference: new columns, and those whose kind is changed."""
     table = raw.table
     for name in data.kinds:
-        check_column(table, name, "data.kinds", data.path)
-    undecided = {*names} - {*(stored.columns if stored else ()), *data.leave_out}
+        key = "date_formats" if name in data.date_formats else "kinds"
+        check_column(table, name, f"data.{key}", data.path)
+    formats = _date_formats(data, stored)
+    decided = {
+        name
+        for name, column in (stored.columns if stored else {}).items()
+        if data.kinds.get(name, column.kind) is column.kind
+    }
+    undecided = {*names} - decided - {*data.leave_out}
     inferred = infer_schema(
-        table, data.kinds, raw.location, marks=raw.marks, names=undecided, target=data.target
-    ).columns
+        table, data.kinds, raw.location, marks=raw.marks, names=undecided, target=data.target,
+        formats=formats,
+    ).columns  # fmt: skip
     if stored is None:
         return Schema(inferred)
     lost = [name for name in stored.columns if name not in inferred]
     if lost:
         raise UserError(
             f"{data.path}: has no column {lost[0]!r}, which its schema in data/schema/ has; put"
-            f" it back or delete the schema; the table has {column_names(table)}"
+            f" it back or delete the schema; the table has {column_names(raw.table)}"
         )
     changed = {
         name: inferred[name]
         for name, kind in data.kinds.items()
-        if name not in stored.columns or stored.columns[name].kind is not kind
+        if name not in stored.columns
+        or stored.columns[name].kind is not kind
+        or stored.columns[name].format != formats.get(name, stored.columns[name].format)
     }
     return Schema(inferred | stored.columns | changed)
+
+
+def _date_formats(data: Data, stored: Schema | None) -> dict[str, Format]:
+    """The formats of columns of dates: those that are stored, and instead those that are set."""
+    formats: dict[str, Format] = {
+        name: column.format
+        for name, column in (stored.columns if stored else {}).items()
+        if column.kind is Kind.date and column.format is not None
+    }
+    for name, given in data.date_formats.items():
+        if not is_format(given):
+            raise UserError(
+                f"data.date_formats: {name} is {as_format(given)!r}, but must be {FORMAT}"
+            )
+        formats[name] = as_format(given)
+    return formats
 
 
 def _apply_policies(

@@ -5,18 +5,20 @@ from dataclasses import replace
 
 from pipeline.config.data import Data, Kind, MissingTarget, Reading
 from pipeline.runtime.errors import UserError
-from pipeline.schema.columns import Schema
+from pipeline.schema.columns import Column, Schema
 from pipeline.tables.reading import Raw, read
 
 
 def read_raw(data: Data, path: str, schema: Schema | None, needed: Sequence[str]) -> Raw:
     """The table at a path, with every column that the configuration or the schema names, even if
     it looks like an index."""
-    kinds = {name: column.kind for name, column in schema.columns.items()} if schema else {}
-    kinds |= data.kinds
-    texts = {name for name, kind in kinds.items() if kind is Kind.category}
-    texts |= schema.otherwise_written(data.reading.decimal) if schema else set()
-    keep = {*kinds, *(data.features or ()), *data.leave_out}
+    columns = dict(schema.columns) if schema else {}
+    for name, kind in data.kinds.items():
+        if name not in columns or columns[name].kind is not kind:
+            columns[name] = Column(kind)
+    columns |= {name: Column(Kind.date, format=one) for name, one in data.date_formats.items()}
+    texts = Schema(columns).texts(data.reading.decimal)
+    keep = {*columns, *(data.features or ()), *data.leave_out}
     keep |= {data.group or "", data.split.column or ""}
     return read(path, data.reading, needed=needed, texts=texts, keep=keep)
 

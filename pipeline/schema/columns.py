@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import pandas as pd
-
 from pipeline.config.data import Kind
 from pipeline.runtime.errors import UserError
+from pipeline.schema.dates import FORMAT, Format, is_format, is_of_integers, moment
 from pipeline.schema.numbers import Notation, notation
 
 RENAMED = {"least": "min", "most": "max"}
@@ -37,7 +36,7 @@ class Column:
     categories
         All categories of a category column.
     format
-        The strptime format of dates that are not ISO 8601.
+        The format of dates; see `dates`.
     decimal, thousands, unit
         How the numbers of a numeric column are written, if not with a decimal point alone; see
         `numbers.Notation`.
@@ -49,7 +48,7 @@ class Column:
     min: float | str | None = None
     max: float | str | None = None
     categories: list[str] | None = None
-    format: str | None = None
+    format: Format | None = None
     decimal: str | None = None
     thousands: str | None = None
     unit: str | None = None
@@ -71,10 +70,16 @@ class Schema:
         """The schema of some of the columns."""
         return Schema({name: self.columns[name] for name in names})
 
-    def otherwise_written(self, decimal: str | None) -> set[str]:
-        """The columns with another decimal mark than this one of their file."""
-        columns = self.columns.items()
-        return {name for name, column in columns if column.decimal not in (None, decimal)}
+    def texts(self, decimal: str | None) -> set[str]:
+        """The columns whose cells are read as text, even if they look like numbers, in a file with
+        this decimal mark: categories, numbers with another mark, and dates."""
+        return {
+            name
+            for name, column in self.columns.items()
+            if column.kind is Kind.category
+            or column.decimal not in (None, decimal)
+            or (column.kind is Kind.date and not is_of_integers(column.format))
+        }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for YAML and JSON, without those that are None or false."""
@@ -135,8 +140,8 @@ def _problems(kind: Kind, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]
     categories = given.get("categories", [])
     if not (isinstance(categories, list) and all(isinstance(one, str) for one in categories)):
         yield "categories", "a list of texts; quote those that YAML reads as another type"
-    if "format" in given and not _is_format(given["format"]):
-        yield "format", "ISO8601 or a strptime format such as '%d.%m.%Y'"
+    if "format" in given and not is_format(given["format"]):
+        yield "format", FORMAT
     yield from _notation_problems(kind, given)
 
 
@@ -154,14 +159,6 @@ def _is_number(value: Any) -> bool:
 
 def _is_date(value: Any) -> bool:
     try:
-        return isinstance(value, str) and pd.Timestamp(value).tz is None
+        return isinstance(value, str) and moment(value).tz is None
     except ValueError:
         return False
-
-
-def _is_format(value: Any) -> bool:
-    try:
-        pd.to_datetime(["2024"], format=value, errors="coerce")
-    except (TypeError, ValueError):
-        return False
-    return isinstance(value, str)

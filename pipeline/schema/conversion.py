@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from pipeline.config.data import Kind
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
-from pipeline.schema.dates import parse_dates
+from pipeline.schema.dates import ISO, as_list, parse_dates, with_format_of
 from pipeline.schema.location import Locate
 from pipeline.schema.numbers import MAX_EXACT_INTEGER, Notation, parse
-from pipeline.schema.remedy import leave_out, row_remedy, set_kind, set_missing
+from pipeline.schema.remedy import leave_out, row_remedy, set_formats, set_kind, set_missing
 
 BOOLEANS = {"true": 1.0, "false": 0.0}
 PLAIN = Notation()
@@ -73,12 +73,12 @@ def conform(
         wrong = (converted.isna() & values.notna()).to_numpy() | invalid
         if wrong.any():
             at = int(wrong.argmax())
-            what = DESCRIPTIONS[column.kind].format(column.format or "ISO8601")
+            what = DESCRIPTIONS[column.kind].format(" or ".join(as_list(column.format)))
             cell = values.iloc[at]
             if column.kind is Kind.numeric:
                 what += _details(cell, column.notation(notation))
             guessed = name in inferred and converted.isna().iloc[at]
-            remedies = _remedies(name, values[wrong]) if guessed else ""
+            remedies = _remedies(name, column, values[wrong]) if guessed else ""
             if guessed and column.kind is Kind.numeric and wrong.sum() == 1:
                 remedies = row_remedy(at, len(values)) + remedies
             raise UserError(
@@ -143,8 +143,10 @@ def _details(cell: object, notation: Notation) -> str:
     return f" with {notation}" if isinstance(cell, str) and str(notation) else ""
 
 
-def _remedies(name: str, wrong: "pd.Series[Any]") -> str:
+def _remedies(name: str, column: Column, wrong: "pd.Series[Any]") -> str:
     cells = list(dict.fromkeys(map(str, wrong)))
+    if column.kind is Kind.date and (formats := with_format_of(column.format, cells[0])):
+        return f", or {set_formats(name, formats)}"
     missing = f", {set_missing(cells)}" if len(cells) <= MAX_MARKERS else f", {leave_out(name)}"
     return f"{missing}, or {set_kind(name, Kind.category)}"
 
@@ -170,10 +172,7 @@ def _category(values: "pd.Series[Any]", column: Column) -> Converted:
 def _date(values: "pd.Series[Any]", column: Column) -> Converted:
     if pd.api.types.is_datetime64_any_dtype(values):
         return pd.to_datetime(values, utc=True).dt.tz_localize(None).astype("datetime64[us]"), False
-    # An ISO 8601 date has one meaning only, so it is accepted beside any format.
-    texts = to_text(values)
-    dates = parse_dates(texts, column.format or "ISO8601")
-    return dates.fillna(parse_dates(texts[dates.isna()], "ISO8601")), False
+    return parse_dates(to_text(values), column.format or ISO), False
 
 
 CONVERSIONS = {

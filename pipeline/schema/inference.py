@@ -13,7 +13,7 @@ from pipeline.config.data import Kind
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.conversion import BOOLEANS
-from pipeline.schema.dates import infer_format
+from pipeline.schema.dates import ISO, Format, infer_format, integer_format, is_clock, parse_dates
 from pipeline.schema.location import Locate, by_position
 from pipeline.schema.numbers import (
     MAX_EXACT_INTEGER,
@@ -25,9 +25,10 @@ from pipeline.schema.numbers import (
     blanks_beside_numbers,
     infer_notation,
 )
-from pipeline.schema.remedy import set_kind, set_missing
+from pipeline.schema.remedy import set_formats, set_kind, set_missing
 
 MARKS = Marks()
+NO_FORMATS: Mapping[str, Format] = {}
 SAMPLE = 1000  # values of a text column
 # A column of more categories accepts any other, too.
 MAX_CATEGORIES = 1000
@@ -41,6 +42,7 @@ def infer_schema(
     marks: Marks = MARKS,
     names: Collection[str] | None = None,
     target: str | None = None,
+    formats: Mapping[str, Format] = NO_FORMATS,
 ) -> Schema:
     """The schema of a table as it was read.
 
@@ -57,22 +59,27 @@ def infer_schema(
     names
         The columns that are used; all by default.
     target
-        A column of numbers, whose leading zeros make no codes.
+        A column of numbers: leading zeros make no codes of them, and integers are no dates.
+    formats
+        The formats of columns of dates, as far as they are given.
 
     Raises
     ------
     UserError
-        For a used column of numbers that can be read in two ways, and for one in which most cells
-        seem to stand for missing values.
+        For a used column of numbers that can be read in two ways, for one in which most cells
+        seem to stand for missing values, and for dates in no known format.
 
     """
     columns = {}
     for name in table.columns:
         values = table[name]
-        given = Kind.numeric if name == target and _are_codes(values) else None
+        given = Kind.numeric if name == target and _are_numbers(values) else None
         given = kinds.get(name, given)
         try:
-            column = _infer(values, given, marks)
+            if given is Kind.date and name in formats:
+                column = Column(given, format=formats[name])
+            else:
+                column = _infer(values, given, marks)
         except _DoubtError as doubt:
             if names is not None and name not in names:
                 column = Column(Kind.category)
@@ -101,8 +108,7 @@ def _infer(values: "pd.Series[Any]", given: Kind | None, marks: Marks) -> Column
     """The kind of a column, if it is not given, and how its values are written."""
     types = pd.api.types
     if types.is_numeric_dtype(values) or values.isna().all():
-        kind = given or _kind_of_numbers(values)
-        return _numeric(marks.notation, marks) if kind is Kind.numeric else Column(kind)
+        return _infer_numbers(values, given, marks)
     if types.is_datetime64_any_dtype(values):
         return Column(given or Kind.date)
     texts = values.dropna().astype("str").reset_index(drop=True)
@@ -110,10 +116,18 @@ def _infer(values: "pd.Series[Any]", given: Kind | None, marks: Marks) -> Column
         case Kind.numeric:
             return _numeric(_infer_notation(texts, marks) or marks.notation, marks)
         case Kind.date:
-            return Column(Kind.date, format=infer_format(texts))
+            return Column(Kind.date, format=_given_format(texts))
         case None:
             return _infer_text(texts, marks)
     return Column(given)
+
+
+def _infer_numbers(values: "pd.Series[Any]", given: Kind | None, marks: Marks) -> Column:
+    date_format = integer_format(values.dropna()) if given in (None, Kind.date) else None
+    kind = given or (Kind.date if date_format else _kind_of_numbers(values))
+    if kind is Kind.numeric:
+        return _numeric(marks.notation, marks)
+    return Column(kind, format=date_format)
 
 
 def _kind_of_numbers(values: "pd.Series[Any]") -> Kind:
@@ -129,15 +143,15 @@ def _infer_text(texts: "pd.Series[Any]", marks: Marks) -> Column:
     sample = texts.iloc[:: max(1, len(texts) // SAMPLE)]
     if sample.str.lower().isin(BOOLEANS).all():
         return Column(Kind.boolean)
+    date_format = infer_format(texts)
+    if date_format is not None:
+        return Column(Kind.date, format=date_format)
     cells = pa.array(texts)
     if are_codes(cells):
         return Column(Kind.category)
     notation = _infer_notation(texts, marks)
     if notation is not None:
         return _numeric(notation, marks)
-    date_format = infer_format(sample)
-    if date_format is not None:
-        return Column(Kind.date, format=date_format)
     blank = blanks_beside_numbers(cells)
     if blank is not None:
         found = texts[blank.to_numpy(zero_copy_only=False)]
@@ -163,6 +177,19 @@ def _infer_notation(texts: "pd.Series[Any]", marks: Marks) -> Notation | None:
         ) from None
 
 
+def _given_format(texts: "pd.Series[Any]") -> Format | None:
+    """The format of texts that are given to be dates."""
+    date_format = infer_format(texts, given=True)
+    unread = parse_dates(texts, date_format or ISO).isna()
+    if date_format is None and unread.any():
+        raise _DoubtError(
+            int(unread.argmax()),
+            "is in no format of dates that is known",
+            f"{set_formats(str(texts.name), ['%d.%m.%Y'])}, with the format that it has",
+        )
+    return date_format
+
+
 def _numeric(how: Notation, marks: Marks) -> Column:
     plain = how.decimal == marks.decimal == MARKS.decimal
     decimal = None if plain else how.decimal
@@ -181,6 +208,11 @@ def leading_zeros(table: pd.DataFrame, schema: Schema, source: str) -> list[str]
                 f" category; if it is a number, {set_kind(name, Kind.numeric)}"
             )
     return lines
+
+
+def _are_numbers(values: "pd.Series[Any]") -> bool:
+    numeric = pd.api.types.is_numeric_dtype(values)
+    return _are_codes(values) or (numeric and _kind_of_numbers(values) is Kind.numeric)
 
 
 def _are_codes(values: "pd.Series[Any]") -> bool:
@@ -203,7 +235,10 @@ def with_observed_values(
             case Kind.numeric:
                 observed: dict[str, Any] = {"min": float(values.min()), "max": float(values.max())}
             case Kind.date:
-                observed = {"min": values.min().isoformat(), "max": values.max().isoformat()}
+                ends = [values.min(), values.max()]
+                if is_clock(columns[name].format):
+                    ends = [end.time() for end in ends]
+                observed = {"min": ends[0].isoformat(), "max": ends[1].isoformat()}
             case Kind.category:
                 categories = sorted(values.unique().tolist())
                 observed = {"categories": categories if len(categories) <= MAX_CATEGORIES else None}

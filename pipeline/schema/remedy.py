@@ -31,11 +31,20 @@ def leave_out(name: str) -> str:
 
 def set_kind(name: str, kind: Kind) -> str:
     """How to give the kind of a column."""
+    return _set("kinds", name, kind.value)
+
+
+def set_formats(name: str, formats: list[str]) -> str:
+    """How to give the formats of a column of dates."""
+    return _set("date_formats", name, repr(formats if len(formats) > 1 else formats[0]))
+
+
+def _set(key: str, name: str, value: str) -> str:
     if re.fullmatch(r"[a-z_]\w*", name, re.ASCII | re.IGNORECASE):
-        return f"set data.kinds={{{name}: {kind.value}}}"
+        return f"set data.{key}={{{name}: {value}}}"
     # YAML accepts any quoted name as a key, Hydra's command line does not.
-    key = json.dumps(name, ensure_ascii=False)
-    return f"write kinds: {{{key}: {kind.value}}} under data in params.yaml"
+    quoted_name = json.dumps(name, ensure_ascii=False)
+    return f"write {key}: {{{quoted_name}: {value}}} under data in params.yaml"
 
 
 def row_remedy(at: int, rows: int) -> str:

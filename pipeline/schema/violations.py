@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.config.data import Kind, Policy, Violations
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
+from pipeline.schema.dates import is_clock, moment
 from pipeline.schema.location import Locate
 
 # Which rows, (rows,), and what is wrong with them.
@@ -33,7 +34,7 @@ def check_violations(
             key = f"data.violations.{kind}"
             remedy = f"; fix it, or set {key}=warn in params.yaml and run dvc repro"
             remedy = remedy if policy is Policy.error else f" ({key})"
-            lines[policy].append(f"{_describe(table, found, locate)}{remedy}")
+            lines[policy].append(f"{_describe(table, schema, found, locate)}{remedy}")
     if lines[Policy.error]:
         raise UserError("\n".join(lines[Policy.error]))
     return lines[Policy.warn]
@@ -52,7 +53,7 @@ def _unseen_category(values: "pd.Series[Any]", column: Column) -> Violation | No
 
 def _out_of_range(values: "pd.Series[Any]", column: Column) -> Violation | None:
     low, high = column.min, column.max
-    convert: Callable[[Any], Any] = pd.Timestamp if column.kind is Kind.date else float
+    convert: Callable[[Any], Any] = moment if column.kind is Kind.date else float
     outside = pd.Series(data=False, index=values.index)
     if low is not None:
         outside |= values < convert(low)
@@ -75,12 +76,16 @@ FINDERS = {
 }
 
 
-def _describe(table: pd.DataFrame, found: Mapping[str, Violation], locate: Locate) -> str:
+def _describe(
+    table: pd.DataFrame, schema: Schema, found: Mapping[str, Violation], locate: Locate
+) -> str:
     """The first violation of a kind, and which other columns have some."""
     name, (rows, what) = next(iter(found.items()))
     at = int(rows.argmax())
     more = int(rows.sum()) - 1
     cell = table[name].iloc[at]
+    if is_clock(schema.columns[name].format) and not pd.isna(cell):
+        cell = cell.time()
     value = "the value" if pd.isna(cell) else f"the value {str(cell)!r}"
     text = f"{locate(at)}, column {name!r}: {value} {what}"
     text += f", and {more} more" if more else ""

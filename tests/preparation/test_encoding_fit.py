@@ -41,6 +41,17 @@ def fitted(values: Any, kind: Kind, **changed: Any) -> Any:
     return (encoding.numbers | encoding.categories | encoding.dates)["a"]
 
 
+def test_a_time_of_day_has_no_calendar() -> None:
+    times = pd.to_datetime(pd.Series(["1970-01-01 06:00", None, "1970-01-01 18:00"]))
+    train = pd.DataFrame({"a": times, "y": [1.0, 2.0, 3.0]})
+    columns = Schema({"a": Column(Kind.date, format="%H:%M"), "y": Column(Kind.numeric)})
+    data = Data(path="table.csv", target="y")
+    encoding = encoding_fit.fit_encoding(train, columns, ["a"], data)
+    assert encoding.dates == {"a": Date(0.5, True, 0.5, 0.25, clock=True, calendar=False)}
+    words = encoding_fit.describe(encoding)["a"]
+    assert words.startswith("days, sine of day, cosine of day, is missing; 12:00 where missing")
+
+
 def fitted_target(values: Any, scale: ScaleTarget) -> Target:
     train = pd.DataFrame({"a": np.arange(float(len(values))), "y": values})
     columns = Schema({"a": Column(Kind.numeric), "y": Column(Kind.numeric)})

@@ -428,7 +428,14 @@ def test_a_column_is_of_the_kind_that_is_asked_for(kind: Kind, expected: list[st
     [
         ("town", Kind.numeric, "' is not a finite float32 number; fix it"),
         ("age", Kind.boolean, "' is neither true nor false; fix it"),
-        ("town", Kind.date, "' is not a date of the format ISO8601; fix it"),
+        (
+            "town",
+            Kind.date,
+            (
+                "' is in no format of dates that is known; set data.date_formats={town:"
+                " '%d.%m.%Y'}, with the format that it has, or set data.kinds={town: category}"
+            ),
+        ),
     ],
 )
 def test_cells_that_are_not_of_the_kind_that_is_asked_for_are_named(
@@ -614,3 +621,80 @@ def test_the_notebook_s_table_gives_no_warning(monkeypatch: pytest.MonkeyPatch) 
         [1, 4], [3, 12], [2, 8], [10, 40], [4, 16], [7, 28], [8, 32],
     ]  # fmt: skip
     assert prepared.new_rows["X"].tolist() == [5, -3]
+
+
+# Dates
+
+
+def dated(*cells: str) -> pd.DataFrame:
+    """The table, with these dates in turn in place of its own."""
+    return table().assign(seen=[cells[row % len(cells)] for row in range(ROWS)])
+
+
+def test_the_format_of_dates_is_in_the_schema_and_new_rows_are_read_by_it() -> None:
+    rows = dated("28-May-15", "1-Jun-15", "9-Jul-15")
+    rows.drop(columns="y").head(3).to_csv("new.csv", index=False)
+    prepared = made(rows, new_rows="new.csv")
+    assert prepared.contract.schema.columns["seen"].format == "%d-%b-%y"
+    assert prepared.new_rows["seen"].dt.month.tolist() == [5, 6, 7]
+    assert prepared.used_as["seen"].endswith("; written as %d-%b-%y")
+    assert prepared.warnings == []
+
+
+def test_a_format_that_is_set_replaces_that_of_the_schema() -> None:
+    rows = dated("03/04/2024", "05/06/2024", "07/08/2024")
+    first = made(rows)
+    assert first.schema.columns["seen"].format == "%d/%m/%Y"
+    assert "set data.date_formats={seen: '%m/%d/%Y'}" in first.warnings[0]
+    again = made(rows, stored=first.schema, date_formats={"seen": "%m/%d/%Y"})
+    assert again.schema.columns["seen"].format == "%m/%d/%Y"
+    assert again.schema.columns["seen"].max == "2024-07-08T00:00:00"
+    assert again.warnings == []
+
+
+def test_text_becomes_dates_as_the_message_says_even_if_a_schema_is_stored() -> None:
+    rows = dated("2024_001", "2024_002", "2024_003")
+    first = made(rows)
+    assert first.schema.columns["seen"].kind is Kind.category
+    assert refusal(rows, first.schema, kinds={"seen": Kind.date}) == (
+        "t.csv, row 1 below the header, column 'seen': '2024_001' is in no format of dates that is"
+        " known; set data.date_formats={seen: '%d.%m.%Y'}, with the format that it has, or set"
+        " data.kinds={seen: category}"
+    )
+    again = made(rows, first.schema, date_formats={"seen": "%Y_%j"})
+    assert again.schema.columns["seen"] == Column(
+        Kind.date, min="2024-01-01T00:00:00", max="2024-01-03T00:00:00", format="%Y_%j"
+    )
+
+
+def test_digits_are_read_by_the_format_that_is_set_with_their_zeros() -> None:
+    rows = dated("0043", "1317", "0905")
+    rows.drop(columns="y").head(3).to_csv("new.csv", index=False)
+    prepared = made(rows, date_formats={"seen": "%H%M"}, new_rows="new.csv")
+    assert prepared.new_rows["seen"].dt.hour.tolist() == [0, 13, 9]
+    assert prepared.schema.columns["seen"].min == "00:43:00"
+
+
+def test_a_format_that_is_none_is_named() -> None:
+    assert refusal(date_formats={"seen": "%Q"}) == (
+        "data.date_formats: seen is '%Q', but must be ISO8601, a strptime format such as"
+        " '%d.%m.%Y', or a list of formats"
+    )
+    unknown = refusal(date_formats={"sene": "%Y"})
+    assert unknown.startswith("t.csv: has no column 'sene' (data.date_formats); ")
+
+
+def test_integers_are_dates_but_not_as_the_target() -> None:
+    rows = table().assign(seen=[20240101 + row % 28 for row in range(ROWS)])
+    assert made(rows).schema.columns["seen"].format == "%Y%m%d"
+    rows = rows.assign(y=rows["seen"], seen=rows["y"])
+    assert made(rows).schema.columns["y"].kind is Kind.numeric
+
+
+def test_a_time_of_day_out_of_range_is_named_as_it_is_written() -> None:
+    rows = dated("13:08", "10:29", "20:59")
+    prepared = made(rows)
+    changed = rows.assign(seen=["22:15", *rows["seen"][1:]])
+    warned = Violations(out_of_range=Policy.warn)
+    [line] = made(changed, stored=prepared.schema, violations=warned).warnings
+    assert "column 'seen': the value '22:15:00' is not within 10:29:00 to 20:59:00" in line

@@ -81,7 +81,6 @@ def test_a_given_kind_overrides_inference(kind: Kind) -> None:
 def test_the_format_of_a_given_date_column_is_found() -> None:
     mixed = ["21.03.2024"] * 9 + ["1"]
     assert inferred(mixed, a=Kind.date).format == "%d.%m.%Y"
-    assert inferred(["x"], a=Kind.date).format is None
     assert inferred(["21.03.2024"], a=Kind.category).format is None
 
 

@@ -147,8 +147,8 @@ KINDS = "numeric, category, boolean, date"
         (
             {"a": {"kind": "date", "format": "%q"}},
             (
-                ", column 'a': format is '%q', but must be"
-                " ISO8601 or a strptime format such as '%d.%m.%Y'"
+                ", column 'a': format is '%q', but must be ISO8601, a strptime format such as"
+                " '%d.%m.%Y', or a list of formats"
             ),
         ),
     ],

@@ -1,0 +1,145 @@
+"""Warnings of dates that can be read in two ways, and of text that is nearly dates."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.config.data import Kind
+from pipeline.schema.columns import Schema
+from pipeline.schema.dates import (
+    ISO,
+    SAMPLE,
+    Format,
+    Layout,
+    as_list,
+    is_swapped,
+    layouts,
+    looks_like_date,
+    parse_dates,
+)
+from pipeline.schema.location import Locate
+from pipeline.schema.remedy import set_formats, set_kind, set_missing
+
+MIN_SHARE = 0.5  # of dates or durations
+CLOCKS = ["%H:%M", "%H:%M:%S"]
+DURATION = r"^\d+:[0-5]\d(?::[0-5]\d)?(?:[.,]\d+)?$"
+ZONE = r"(?::\d\d|[T ]\d\d)\S* ?(?:[Zz]|[+-]\d\d(?::?\d\d)?|UTC|GMT)$"
+ISO_DAY = r"^\d{4}-\d\d-\d\d"
+# The position of a text, and what to say about it.
+Warnings = Iterator[tuple[int, str]]
+
+
+def date_warnings(table: pd.DataFrame, schema: Schema, locate: Locate) -> list[str]:
+    """A line for each doubt about columns of dates, and for each category that may be one of
+    dates or durations.
+
+    Parameters
+    ----------
+    table
+        The cells as they were read, missing values marked.
+    schema
+        Columns whose kind and format were inferred; the table conforms to it.
+    locate
+        Where a person finds a row.
+
+    """
+    lines = []
+    for name, column in schema.columns.items():
+        find = {Kind.date: _of_dates, Kind.category: _of_categories}.get(column.kind)
+        if find is None or table[name].dtype != "str":
+            continue
+        texts = table[name].dropna().reset_index(drop=True)
+        positions = np.flatnonzero(table[name].notna())
+        lines += [
+            f"{locate(int(positions[at]))}, column {name!r}: {texts.iloc[at]!r} {what}"
+            for at, what in find(texts, name, column.format)
+        ]
+    return lines
+
+
+def _of_dates(texts: "pd.Series[Any]", name: str, date_format: Format | None) -> Warnings:
+    formats = as_list(date_format)
+    written = " or ".join(formats)
+    zoned = texts.str.contains(ZONE)
+    if zoned.any() and not zoned.all():
+        other = texts[zoned].iloc[0]
+        yield (
+            _first(~zoned),
+            (
+                f"has no time zone and is read as universal time, but {other!r} has one; write it"
+                " in all cells or in none"
+            ),
+        )
+    if ISO in formats:
+        return
+    iso = texts.str.contains(ISO_DAY)
+    if iso.any() and "%Y-%m-%d" not in written:
+        yield (
+            _first(iso),
+            (
+                f"is read as ISO 8601 beside dates of the format {written}; if both are right,"
+                f" {set_formats(name, [*formats, ISO])}"
+            ),
+        )
+    dates = parse_dates(texts, formats)
+    others = [one for one in layouts(texts) if _may_be_meant(one, dates)]
+    if others:
+        could_be = " or ".join(" or ".join(one.formats) for one in others)
+        yield (
+            _first(others[0].dates != dates),
+            (
+                f"is read as {written}, but could be {could_be}; if it is,"
+                f" {set_formats(name, others[0].formats)}"
+            ),
+        )
+
+
+def _may_be_meant(other: Layout, dates: "pd.Series[Any]") -> bool:
+    """Whether another order reads all texts, and some as other days. With points, or if the year
+    comes first, one order only is usual."""
+    usual = not re.search(r"^ISO|^%Y|\.", other.day)
+    return usual and bool(other.dates.notna().all() and (other.dates != dates).any())
+
+
+def _of_categories(texts: "pd.Series[Any]", name: str, _: Format | None) -> Warnings:
+    sample = texts.iloc[:: max(1, len(texts) // SAMPLE)]
+    keep = f"{set_kind(name, Kind.category)} to keep it"
+    if sample.str.contains(DURATION).mean() >= MIN_SHARE:
+        yield (
+            _first(parse_dates(texts, CLOCKS).isna()),
+            (
+                "is no time of day, so the column, which may hold durations, is read as text; write"
+                f" them as numbers, or {keep}"
+            ),
+        )
+        return
+    found = sorted(layouts(sample), key=lambda one: -one.share)
+    formats: list[str] = []
+    dates = pd.Series(pd.NaT, sample.index, dtype="datetime64[us]")
+    for one in found:
+        if one.dates[dates.isna()].notna().any():
+            dates = dates.fillna(one.dates)
+            # Cells that are dates in both orders would be read in the first.
+            formats += [each for each in one.formats if not is_swapped(each, formats)]
+    if not found or dates.notna().mean() < MIN_SHARE or found[0].dates.notna().all():
+        return
+    written, at = found[0].formats, sample.index[_first(found[0].dates.isna())]
+    remedy = "fix it"
+    if formats != written:
+        remedy = set_formats(name, formats)
+    elif not looks_like_date(texts[at]):
+        remedy = set_missing([texts[at]])
+    yield (
+        at,
+        (
+            f"is not a date of the format {' or '.join(written)}, as other cells are, so the column"
+            f" is read as text; {remedy}, or {keep}"
+        ),
+    )
+
+
+def _first(which: "pd.Series[bool]") -> int:
+    return int(which.to_numpy().argmax())
