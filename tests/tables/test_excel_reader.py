@@ -90,7 +90,7 @@ def test_a_title_over_merged_cells_is_skipped_and_an_empty_first_column_left_out
 
 def test_settings_skip_what_is_no_row() -> None:
     above, units, total = ["A", "B"], ["kg", "s"], ["Total", 4.5]
-    rows = [above, ["# x"], HEADER, units, *ROWS, [], total]
+    rows: list[list[Any]] = [above, ["# x"], HEADER, units, *ROWS, [], total]
 
     assert "set data.reading.skip_rows=2" in refusal(*rows)
     assert "set data.reading.units_row=true" in refusal(HEADER, units, *ROWS)
@@ -99,7 +99,7 @@ def test_settings_skip_what_is_no_row() -> None:
 
 
 def test_merged_cells_in_the_header_are_named_by_the_user() -> None:
-    rows = [["g", None, "y"], *[[*row, 9] for row in ROWS]]
+    rows: list[list[Any]] = [["g", None, "y"], *[[*row, 9] for row in ROWS]]
 
     assert refusal(*rows, merged="A1:B1") == (
         "t.xlsx, sheet 'Data', row 1: the header has merged cells; unmerge them, or set"
