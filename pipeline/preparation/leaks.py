@@ -35,6 +35,8 @@ MAX_UNEXPLAINED_BY_PARTS = 0.1
 MIN_EXACT_ROWS = 0.5
 MIN_TARGETS = 20  # different ones; few are often equal by chance
 EXACT = 1e-6  # of the largest target
+TRIMMING_STEPS = 10
+FITTED_ROWS = 0.6
 
 
 def shared_rows(
@@ -148,10 +150,11 @@ def target_sum(features: Mapping[str, pd.Series], target: pd.Series) -> Iterator
     varies = (np.ptp(x, axis=0) > 0) & (x.std(axis=0) > 0)
     stds = np.where(varies, x.std(axis=0), 1)
     inputs, outputs = (x - x.mean(axis=0)) / stds * varies, (y - y.mean()) / y.std()
-    coefficients = np.linalg.lstsq(inputs, outputs, rcond=1e-9)[0]
-    factors = coefficients * y.std() / stds
+    coefficients = _least_squares(inputs, outputs)
+    unexplained = np.square(outputs - inputs @ coefficients).mean()
     names = list(features)
-    if np.square(outputs - inputs @ coefficients).mean() < MAX_UNEXPLAINED:
+    if unexplained < MAX_UNEXPLAINED:
+        factors = coefficients * y.std() / stds
         relevant = np.flatnonzero(np.abs(coefficients) > MIN_COEFFICIENT)
         terms = [(float(factors[index]), names[index]) for index in relevant]
         constant = float(y.mean() - x.mean(axis=0) @ factors)
@@ -159,13 +162,40 @@ def target_sum(features: Mapping[str, pd.Series], target: pd.Series) -> Iterator
         detail = tuple(name for _, name in terms)
         yield Finding("target_sum", "", f"= {_formula(terms, constant)}", detail)
         return
-    for simple in _simple(np.where(np.abs(coefficients) > MIN_SPREAD, factors, 0.0)):
-        terms = [(float(simple[index]), names[index]) for index in np.flatnonzero(simple)]
-        constant, evidence = _near_sum(y, x @ simple)
-        if evidence and len(terms) >= MIN_TERMS:
-            detail = tuple(name for _, name in terms)
-            yield Finding("target_near_sum", "", f"{_formula(terms, constant)} {evidence}", detail)
-            return
+    if unexplained > MAX_UNEXPLAINED_BY_PARTS:
+        return
+    for estimate in coefficients, _of_most_rows(inputs, outputs, coefficients):
+        factors = np.where(np.abs(estimate) > MIN_SPREAD, estimate * y.std() / stds, 0.0)
+        for simple in _simple(factors):
+            terms = [(float(simple[index]), names[index]) for index in np.flatnonzero(simple)]
+            constant, evidence = _near_sum(y, x @ simple)
+            if evidence and len(terms) >= MIN_TERMS:
+                detail = tuple(name for _, name in terms)
+                text = f"{_formula(terms, constant)} {evidence}"
+                yield Finding("target_near_sum", "", text, detail)
+                return
+
+
+def _least_squares(x: Floats, y: Floats) -> Floats:
+    return np.linalg.lstsq(x, y, rcond=1e-9)[0].astype(np.float64, copy=False)
+
+
+def _of_most_rows(x: Floats, y: Floats, coefficients: Floats) -> Floats:
+    """Coefficients by least squares on the rows that fit best, in a few steps: a sum of which
+    another part is missing is exact where that part is constant.
+
+    References
+    ----------
+    P. J. Rousseeuw and K. Van Driessen (2006), Computing LTS regression for large data sets.
+
+    """
+    x = np.column_stack([x, np.ones(len(x))])
+    with_constant: Floats = np.append(coefficients, 0.0)
+    for _ in range(TRIMMING_STEPS):
+        errors = np.abs(y - x @ with_constant)
+        best = errors <= np.quantile(errors, FITTED_ROWS)
+        with_constant = _least_squares(x[best], y[best])
+    return with_constant[:-1]
 
 
 def _complete_rows(columns: Sequence[Floats]) -> NDArray[np.intp]:

@@ -115,7 +115,8 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     parts = split(rows, data.split, raw.location)
     _check_varies(
         parts["train"][data.target],
-        f"training row; let data.split choose others (by {data.split.by.value} now)",
+        f"training row; choose the training rows otherwise with data.split (by:"
+        f" {data.split.by.value})",
         data,
     )
     found = run_checks(

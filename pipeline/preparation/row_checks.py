@@ -9,10 +9,11 @@ import pandas as pd
 
 from pipeline.preparation.findings import Finding
 from pipeline.schema.location import Locate
+from pipeline.tables.header import repeats_header
 
 MIN_ROWS = 3  # above the totals
 MIN_ROWS_OF_ONE_SUM = 10  # fewer may add up by chance
-MIN_NAMES = 3  # columns; fewer numbers may follow each other by chance
+SHOWN_CELLS = 3
 TOTAL = re.compile(
     r"(grand |sub|sub-)?totals?( .*)?|sum|summe|(ins)?gesamt(summe|betrag|ergebnis)?|somme|suma",
     re.IGNORECASE,
@@ -88,9 +89,8 @@ def _is_mean(above: pd.Series, value: float) -> bool:
 def header_row(table: pd.DataFrame, locate: Locate) -> Iterator[Finding]:
     """The first row of a table as it was read, if it repeats the names of the columns or
     numbers them."""
-    cells = [str(cell).removesuffix(".0") for cell in table.iloc[0]]
-    names = [str(name) for name in table.columns]
-    numbered = [[str(first + at) for at in range(len(names))] for first in (0, 1)]
-    if len(names) >= MIN_NAMES and cells in (names, *numbered):
-        shown = ", ".join(cells[:MIN_NAMES])
-        yield Finding("header_row", "", f"{locate(0)}: {shown}" + ", …" * (len(names) > MIN_NAMES))
+    cells = [str(cell) for cell in table.iloc[0]]
+    if repeats_header(cells, [str(name) for name in table.columns]):
+        shown = ", ".join(cells[:SHOWN_CELLS])
+        more = ", …" * (len(cells) > SHOWN_CELLS)
+        yield Finding("header_row", "", f"{locate(0)}: {shown}{more}")

@@ -14,6 +14,7 @@ _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 # Also with marks between groups of digits.
 _LIKE_A_NUMBER = re.compile(r"[+-]?(\d[\d.,']*|[.,]\d+)([eE][+-]?\d+)?")
 _INVENTED = re.compile(r"column_([1-9]\d*)")
+MAX_BY_CHANCE = 2  # numbers that follow each other
 # The header is looked for in so many rows.
 _MAX_TITLES = 30
 
@@ -229,7 +230,7 @@ def _has_units(
         if cell not in markers and not _starts_with_digit(cell)
     ]
     if not units or reading.units_row:
-        return bool(units)
+        return bool(units) or (reading.units_row and repeats_header(first, names))
     # Elsewhere, a numeric column may well be left out.
     wanted = [name for name in needed if name in numeric and name not in texts]
     wrong = [name for name in wanted if name in units]
@@ -242,6 +243,14 @@ def _has_units(
             " below it; if the row holds units, set data.reading.units_row=true, otherwise fix it"
         )
     return False
+
+
+def repeats_header(cells: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether the cells of a row are the names of their columns, or number the columns; of two
+    columns they may do so by chance."""
+    numbered = [[str(first + at) for at in range(len(names))] for first in (0, 1)]
+    plain = [cell.removesuffix(".0") for cell in cells]
+    return len(names) > MAX_BY_CHANCE and plain in ([*names], *numbered)
 
 
 def _only_numbers(cells: Sequence[str], markers: Collection[str]) -> bool:
