@@ -62,7 +62,11 @@ def find_codes(column: Floats) -> Codes | None:
         Its values, (rows,); NaN where one is missing.
 
     """
-    values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
+    finite = column[np.isfinite(column)]
+    # Most columns need not be sorted.
+    if not any(_may_be_code(end(finite), finite) for end in (np.min, np.max) if len(finite)):
+        return None
+    values, counts = np.unique(finite, return_counts=True)
     for lowest, highest in _ends(len(values)):
         at = np.r_[:lowest, len(values) - highest : len(values)]
         inner = slice(lowest, len(values) - highest)
@@ -79,6 +83,11 @@ def _ends(distinct: int) -> Iterator[tuple[int, int]]:
     ends = range(MAX_CODES + 1)
     pairs = [(low, high) for low in ends for high in ends if 0 < low + high < distinct]
     return iter(sorted(pairs, key=lambda pair: (-sum(pair), -pair[0])))
+
+
+def _may_be_code(value: float, column: Floats) -> bool:
+    whole = float(value).is_integer() or _is_usual(value)
+    return whole and bool(np.count_nonzero(column == value) >= MIN_COUNT)
 
 
 def _is_code(value: float, count: int, others: _Others) -> bool:

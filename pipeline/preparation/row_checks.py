@@ -1,10 +1,10 @@
 """Rows that are no observations: totals, and a second header."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.preparation.findings import Finding
@@ -38,16 +38,17 @@ def totals_row(rows: pd.DataFrame, counts: Sequence[int], locate: Locate) -> Ite
 
     """
     for start, end in pairwise(accumulate(counts, initial=0)):
-        of_file = rows.loc[start : end - 1]
-        if len(of_file) <= MIN_ROWS:
-            continue
-        evidence = _totals(of_file.iloc[:-1], of_file.iloc[-1])
+        # By column, or pandas would copy the table.
+        columns = {str(name): column.loc[start : end - 1] for name, column in rows.items()}
+        index = next(iter(columns.values())).index
+        evidence = _totals(columns) if len(index) > MIN_ROWS else ""
         if evidence:
-            yield Finding("totals_row", "", f"{locate(int(of_file.index[-1]))}: {evidence}")
+            yield Finding("totals_row", "", f"{locate(int(index[-1]))}: {evidence}")
 
 
-def _totals(above: pd.DataFrame, last: pd.Series) -> str:
-    cells: dict[str, Any] = {str(name): cell for name, cell in last.items() if pd.notna(cell)}
+def _totals(columns: Mapping[str, pd.Series]) -> str:
+    cells = {name: column.iloc[-1] for name, column in columns.items()}
+    above = {name: column.iloc[:-1] for name, column in columns.items()}
     texts = [
         (name, cell.strip(" :"))
         for name, cell in cells.items()
@@ -56,7 +57,7 @@ def _totals(above: pd.DataFrame, last: pd.Series) -> str:
     numbers = [
         name
         for name, cell in cells.items()
-        if isinstance(cell, float) and above[name].notna().any()
+        if isinstance(cell, float) and not np.isnan(cell) and above[name].notna().any()
     ]
     sums = [name for name in numbers if _is_sum(above[name], cells[name])]
     means = [name for name in numbers if _is_mean(above[name], cells[name])]
@@ -65,7 +66,7 @@ def _totals(above: pd.DataFrame, last: pd.Series) -> str:
         labels += [one for one in texts if MEAN.fullmatch(one[1])]
         sums += means if labels or len(means) > 1 else []
     words = [f"{text!r} in column {name!r}" for name, text in labels[:1]]
-    many = len(sums) > 1 or len(above) >= MIN_ROWS_OF_ONE_SUM
+    many = len(sums) > 1 or max(map(len, above.values())) >= MIN_ROWS_OF_ONE_SUM
     if labels or (sums and many and 2 * len(sums) >= len(numbers)):
         what = "mean" if sums and sums[0] in means else "sum"
         words += [
