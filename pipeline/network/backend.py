@@ -6,6 +6,7 @@ imports this one inside a function.
 
 import os
 
+from pipeline.runtime.errors import UserError
 from pipeline.runtime.imports import heavy_import, quiet_stderr
 
 # 3 keeps fatal errors; other errors are raised as Python exceptions. No setting turns off the
@@ -13,11 +14,25 @@ from pipeline.runtime.imports import heavy_import, quiet_stderr
 # absl::InitializeLog()...", "Could not find cuda drivers"), hence the redirection.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
+# What is set for other work, in ~/.keras/keras.json or in the environment, must not change results.
+os.environ["KERAS_HOME"] = os.devnull
+for name in ("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS"):
+    os.environ.pop(name, None)
 # Keras imports these for wrappers and plots that are not used here, in a third of its own
 # import time.
 with heavy_import(without=("matplotlib", "pydot", "sklearn", "torchvision")), quiet_stderr():
     import keras
     import tensorflow as tf
+# Keras may have been imported before, with other settings.
+if keras.config.backend() != "tensorflow":
+    raise UserError(
+        f"Keras runs on {keras.config.backend()}, the pipeline on TensorFlow; import the pipeline"
+        " before Keras"
+    )
+keras.config.set_floatx("float32")
+keras.config.set_dtype_policy("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
 # A warning about retracing, which is intended when a group shrinks.
 tf.get_logger().setLevel("ERROR")
 __all__ = ["keras", "tf"]
