@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import CONTRACT, ENCODING
+from pipeline.runtime.redaction import redact
 from pipeline.schema.contract import Contract
 from pipeline.tracking import moved, provenance
 from pipeline.tracking.backend import (
@@ -57,8 +58,7 @@ def log_model(
         folder.mkdir()
         for file in ("model.keras", CONTRACT, ENCODING):
             shutil.copy(model / file, folder)
-        code = Path(temporary) / CODE.name
-        shutil.copytree(CODE, code, ignore=_ignored)
+        code = _copy_code(Path(temporary))
         with _any_type_is_intended(), mlflow.start_run(run_id=run_id):
             Model.log(
                 artifact_path=None,
@@ -79,8 +79,19 @@ def log_model(
             )
 
 
-def _ignored(_folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if name == "__pycache__" or provenance.is_secret_file(name)}
+def _copy_code(folder: Path) -> Path:
+    """The package in a folder, without what looks like a secret."""
+    code = folder / CODE.name
+
+    def ignored(_folder: str, names: list[str]) -> set[str]:
+        return {name for name in names if name == "__pycache__" or provenance.is_secret_file(name)}
+
+    shutil.copytree(CODE, code, ignore=ignored)
+    for file in code.rglob("*.py"):
+        text = file.read_text("utf-8")
+        if redact(text) != text:
+            file.write_text(redact(text), "utf-8")
+    return code
 
 
 class _Pyfunc:

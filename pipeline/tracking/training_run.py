@@ -30,7 +30,7 @@ from pipeline.dataset import prepared
 from pipeline.dataset.curves import CURVES, read_history
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import COMPOSED, EVALUATION, METRICS, MODEL, PREPARED, STAGES
-from pipeline.runtime.redaction import redact
+from pipeline.runtime.redaction import redact, redact_assignments
 from pipeline.tables.files import files_of
 from pipeline.tables.reading import DIABETES
 from pipeline.tracking import fingerprint, identity, provenance
@@ -191,9 +191,13 @@ def _log_files(
         store.log_file(run_id, PREPARED / page, "data")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for path in (COMPOSED, Path("params.yaml"), Path("dvc.yaml"), Path("dvc.lock")):
+        for path in (COMPOSED, Path("dvc.lock")):
             if path.is_file():
                 (folder / path.name).write_text(redact(path.read_text("utf-8")), "utf-8")
+        for path in (Path("params.yaml"), Path("dvc.yaml")):
+            if path.is_file():  # with comments, which may say anything
+                text = redact_assignments(path.read_text("utf-8"))
+                (folder / path.name).write_text(text, "utf-8")
         (folder / "packages.txt").write_text(provenance.all_packages(), "utf-8")
         inputs = {stage: one.inputs for stage, one in fingerprints.items()}
         (folder / "inputs.json").write_text(json.dumps(inputs, indent=2) + "\n", "utf-8")
