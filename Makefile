@@ -70,6 +70,11 @@ lock: .venv/uv.stamp
 	  --no-emit-index-url --no-header --upgrade pyproject.toml --group test \
 	  -c requirements/run.txt -o requirements/test.txt
 
+# The commands are modules of the folder that they are run in, also where PYTHONSAFEPATH takes
+# that from the front of Python's path. An installed package would be that of one clone alone.
+WORKING_DIRECTORY := import os, sys; os.environ.get("PYTHONSAFEPATH") and sys.path.append("")
+SITE := import sysconfig; print(sysconfig.get_path('purelib'))
+
 check-python:
 	@test -n "$(PYTHON)" || { echo "error: needs Python 3.11, 3.12 or 3.13 on the PATH;" \
 	  "install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
@@ -86,6 +91,7 @@ check-python:
 .venv/run.stamp: .venv/uv.stamp requirements/run.txt
 	@echo "Installing the locked packages (about 2.7 GB) ..."
 	@$(UV) pip install --require-hashes --compile-bytecode -r requirements/run.txt
+	@printf '%s\n' '$(WORKING_DIRECTORY)' > "$$($(BIN)/python -c "$(SITE)")/working_directory.pth"
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp requirements/test.txt

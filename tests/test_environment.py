@@ -1,0 +1,61 @@
+"""What the machine of a user has set does not reach into the project."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_commands_are_found_where_pythonsafepath_is_set(tmp_path: Path) -> None:
+    (line,) = re.findall(
+        r"^WORKING_DIRECTORY := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+    )
+    (tmp_path / "working_directory.pth").write_text(f"{line}\n", "utf-8")
+    script = (
+        f"import site; site.addsitedir({str(tmp_path)!r}); import pipeline, sys; print(sys.path)"
+    )
+    found = {}
+    for value in ("", "1"):
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONSAFEPATH": value},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found[value] = done.stdout.count("''")
+    assert found == {"": 1, "1": 1}
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
+def test_a_clone_has_the_same_bytes_whatever_git_does_to_line_ends(
+    line_end: bytes, tmp_path: Path
+) -> None:
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    origin.mkdir()
+    files = {
+        ".gitattributes": (ROOT / ".gitattributes").read_bytes(),
+        "params.yaml": b"a: 1" + line_end,
+        "rows.csv": b"x,y" + line_end + b"1,2" + line_end,
+        "code.py": b"print()" + line_end,
+        "model.bin": b"\x00\n\r\n\r",
+    }
+    for name, content in files.items():
+        (origin / name).write_bytes(content)
+
+    def git(*arguments: str | Path) -> None:
+        identity = ["-c", "user.name=A Tester", "-c", "user.email=tester@example.org"]
+        options = [*identity, "-c", "core.autocrlf=true", "-c", "core.safecrlf=false"]
+        subprocess.run(["git", *options, *arguments], check=True, capture_output=True)
+
+    git("init", "--quiet", origin)
+    git("-C", origin, "add", "--all")
+    git("-C", origin, "commit", "--quiet", "--message", "files")
+    git("clone", "--quiet", origin, clone)
+    assert {name: (clone / name).read_bytes() for name in files} == files
