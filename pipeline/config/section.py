@@ -2,6 +2,7 @@
 
 import math
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import field, fields, is_dataclass
 from pathlib import Path
@@ -79,6 +80,15 @@ def bounded(
     return field(default=default, metadata={"bounds": given})
 
 
+def _float32(value: float) -> float:
+    """A number as the training computes with it; inf if it is too large."""
+    try:
+        (rounded,) = struct.unpack("f", struct.pack("f", value))
+    except OverflowError:
+        return math.inf
+    return float(rounded)
+
+
 def check(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yields each key whose value is invalid, and the error's text."""
     problems = list(_check_fields(config, prefix))
@@ -96,12 +106,14 @@ def _check_fields(config: Any, prefix: str) -> Iterator[tuple[str, str]]:
     for item in fields(config):
         key = f"{prefix}{item.name}"
         value = getattr(config, item.name)
-        if isinstance(value, float) and not math.isfinite(value):
-            yield key, f"{key} is {value}, but must be a finite number"
+        computed = _float32(value) if isinstance(value, float) else value
+        if isinstance(value, float) and not math.isfinite(computed):
+            yield key, f"{key} is {value}, but must be a finite float32 number"
             continue
         for name, (limit, holds) in item.metadata.get("bounds", {}).items():
-            if value is not None and not holds(value, limit):
-                yield key, f"{key} is {value}, but must be {name} {limit}"
+            if value is not None and not holds(computed, limit):
+                rounded = " after rounding to float32" if holds(value, limit) else ""
+                yield key, f"{key} is {value}, but must be {name} {limit}{rounded}"
         parts = value if isinstance(value, list) else [value]
         for index, part in enumerate(parts):
             if is_dataclass(part):

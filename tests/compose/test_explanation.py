@@ -258,7 +258,19 @@ def test_a_reference_that_gives_no_value_is_refused(reference: str, text: str) -
         ("optimizer: {learning_rate: 0}", "optimizer.learning_rate is 0.0, but must be above 0"),
         (
             "optimizer: {learning_rate: inf}",
-            "optimizer.learning_rate is inf, but must be a finite number",
+            "optimizer.learning_rate is inf, but must be a finite float32 number",
+        ),
+        (
+            "optimizer: {learning_rate: 1e300}",
+            "optimizer.learning_rate is 1e+300, but must be a finite float32 number",
+        ),
+        (
+            "optimizer: {learning_rate: 1e-300}",
+            "optimizer.learning_rate is 1e-300, but must be above 0 after rounding to float32",
+        ),
+        (
+            "optimizer: {beta_1: 0.9999999999}",
+            "optimizer.beta_1 is 0.9999999999, but must be below 1 after rounding to float32",
         ),
         (
             "conf: {schedule: exponential}\nschedule: {decay_rate: 1.5}",

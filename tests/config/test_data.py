@@ -21,7 +21,7 @@ def mistakes(section: Any) -> list[str]:
         (Split(validation=1.0), "validation is 1.0, but must be below 1"),
         (Split(test=-0.1), "test is -0.1, but must be at least 0"),
         (Split(test=1.0), "test is 1.0, but must be below 1"),
-        (Split(test=float("nan")), "test is nan, but must be a finite number"),
+        (Split(test=float("nan")), "test is nan, but must be a finite float32 number"),
         (Split(seed=-1), "seed is -1, but must be at least 0"),
         (
             Data(path="a", target="b", min_category_count=0),
