@@ -18,6 +18,7 @@ USUAL = {*("77", "88", "97", "98", "777", "888", "998", "7777", "8888", "9998", 
 USUAL |= {"32767", "32768", "65535", "2147483647", "2147483648"}
 HUGE = 1e30  # as climate models write them
 MIN_NEGATIVE_DISTANCE = 10  # of the only negative value
+SAMPLE = 1000
 # There is no year 0.
 YEARS = (1000, 2200)
 
@@ -40,6 +41,12 @@ class _Others(NamedTuple):
     @property
     def span(self) -> float:
         return float(self.values[-1] - self.values[0])
+
+    @property
+    def are_prices(self) -> bool:
+        """Whether most end in 9, as 4.99 and 49 do."""
+        texts = (f"{value:.2f}".removesuffix(".00") for value in self.values[:SAMPLE])
+        return sum(text.endswith("9") for text in texts) > min(len(self.values), SAMPLE) / 2
 
     @property
     def low_decile(self) -> float:
@@ -91,7 +98,7 @@ def _may_be_code(value: float, column: Floats) -> bool:
 
 
 def _is_code(value: float, count: int, others: _Others) -> bool:
-    usual = _is_usual(value)
+    usual = _is_usual(value) and not (value > 0 and others.are_prices)
     if count < MIN_COUNT or not (usual or value.is_integer()):
         return False
     low, high = float(others.values[0]), float(others.values[-1])

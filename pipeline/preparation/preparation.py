@@ -109,7 +109,7 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
         *date_warnings(raw.table, doubtful, raw.location),
         *leading_zeros(raw.table, new, data.path),
     ]
-    odd_rows = list(header_row(raw.table, raw.location))
+    odd_rows = list(header_row(raw.table, raw.location)) if raw.header else []
     # A large table is not kept twice.
     raw = replace(raw, table=raw.table.iloc[:0].copy())
     parts = split(rows, data.split, raw.location)

@@ -15,7 +15,7 @@ MIN_ROWS = 3  # above the totals
 MIN_ROWS_OF_ONE_SUM = 10  # fewer may add up by chance
 SHOWN_CELLS = 3
 TOTAL = re.compile(
-    r"(grand |sub|sub-)?totals?( .*)?|sum|summe|(ins)?gesamt(summe|betrag|ergebnis)?|somme|suma",
+    r"(grand |overall |sub|sub-)?totals?|sum|summe|(ins)?gesamt(summe|betrag|ergebnis)?|somme|suma",
     re.IGNORECASE,
 )
 MEAN = re.compile(r"average|avg|mean|mittel(wert)?|durchschnitt|moyenne|media", re.IGNORECASE)

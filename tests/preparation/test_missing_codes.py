@@ -80,6 +80,8 @@ def test_a_repeated_value_far_from_all_others_is_a_code(
         np.ceil(RNG.lognormal(1, 2, ROWS)),
         np.repeat([1.0, 10.0, 100.0, 1000.0], 50),
         np.repeat([1.0, 999.0], 50),
+        np.repeat([*np.arange(49, 500, 50.0), 999.0], 5),
+        np.repeat([*np.arange(0.99, 30), 99.99], 5),
         np.repeat([0.0, 1.0], 50),
         np.full(50, -999.0),
         np.full(50, np.nan),

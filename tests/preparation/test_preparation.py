@@ -153,6 +153,10 @@ def test_an_unknown_column_is_named_with_its_key(key: str, changed: dict[str, An
         ),
         ({"features": ["age", "town", "age"]}, "data.features: 'age' is duplicated; remove one"),
         (
+            {"leave_out": ["y", "town"]},
+            "data.leave_out: includes the target 'y', which is never a feature; remove it",
+        ),
+        (
             {"features": ["age"], "leave_out": ["age"]},
             "t.csv: has no feature, only the target 'y'",
         ),
@@ -211,6 +215,21 @@ def test_a_column_without_a_value_is_left_out_in_any_case(lint: Lint) -> None:
         "t.csv, column 'odd': has no value in the training rows (0 of 45 rows), so it is left out"
     )
     assert prepared.warnings == ([] if lint.accept else [warning])
+
+
+def test_a_target_that_does_not_vary_in_the_training_part_is_refused() -> None:
+    rows = table().assign(part=["train", "test"] * (ROWS // 2))
+    rows["y"] = rows["y"].where(rows["part"] == "test", 5)
+    assert refusal(rows, split=Split(by=SplitBy.column, column="part")) == (
+        "t.csv, column 'y': the target is 5 in every training row; choose the training rows"
+        " otherwise with data.split (by: column)"
+    )
+
+
+def test_a_first_row_without_a_header_is_no_second_header() -> None:
+    Path("t.csv").write_text("1,2,3\n" + "".join(f"{x},{x * x % 7},{x % 5}\n" for x in range(60)))
+    prepared = prepare(Data(path="t.csv", target="column_3", lint=Lint(identifier=Policy.accept)))
+    assert not any("second header" in line for line in prepared.warnings)
 
 
 def test_a_feature_must_be_left() -> None:

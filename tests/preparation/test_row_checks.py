@@ -71,6 +71,7 @@ def test_a_row_of_means_is_found() -> None:
     [
         {"shop": "Bonn", "area": 30.0, "staff": 3.0, "y": 5.0},
         {"shop": "Totnes", "y": 5.0},
+        {"shop": "Total Wine", "y": 5.0},
         {"shop": "mean", "y": 9.0},
         {"shop": None, "y": 5.0},
     ],
