@@ -5,7 +5,13 @@ The estimate depends on the sizes alone, never on the clock, so that an experime
 in the same way on every machine. Its constants were measured on two cores.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import psutil
+
+from pipeline.runtime.errors import UserError
 
 # Seconds per step and per floating-point operation, without XLA and with it.
 STEP_SECONDS = {False: 1e-4, True: 1e-5}
@@ -14,6 +20,8 @@ COMPILE_SECONDS = 2.0
 CALL_SECONDS = 0.25
 MAX_EPOCHS_PER_CALL = 256
 MAX_ORDERS_PER_CALL = 2**24
+# The weights before, now and the best ones, and their gradient, in float32.
+BYTES_PER_PARAMETER = 4 * 4
 
 
 @dataclass(frozen=True)
@@ -68,3 +76,22 @@ class Cost:
         by_time = int(CALL_SECONDS / self.epoch_seconds(xla=xla))
         by_memory = MAX_ORDERS_PER_CALL // (self.rows * self.members)
         return max(1, min(by_time, by_memory, MAX_EPOCHS_PER_CALL, self.epochs))
+
+
+def check_memory(inputs: int, units: Sequence[int]) -> None:
+    """Raises UserError for a network that the memory of this machine cannot hold.
+
+    Parameters
+    ----------
+    inputs
+        The number of inputs of the first layer.
+    units
+        Those of each layer.
+    """
+    parameters = sum((before + 1) * after for before, after in pairwise((inputs, *units)))
+    needed, memory = parameters * BYTES_PER_PARAMETER, psutil.virtual_memory().total
+    if needed > memory:
+        raise UserError(
+            f"model.layers: {parameters} parameters need {needed / 1e9:.0f} GB of memory, and this"
+            f" machine has {memory / 1e9:.0f} GB; lower the units of its layers"
+        )

@@ -8,7 +8,7 @@ from pipeline.dataset.rows import Part, Stream
 from pipeline.network import dense, weights
 from pipeline.network.backend import keras
 from pipeline.runtime.errors import UserError
-from pipeline.training.cost import Cost
+from pipeline.training.cost import Cost, check_memory
 from pipeline.training.epoch import Units
 from pipeline.training.fitting import Fitted, OnEpochs, fit
 from pipeline.training.from_config import member
@@ -51,11 +51,14 @@ def train(
 
     Raises
     ------
+    UserError
+        As `check_memory` does.
     ValueError
         As `fit` does.
     """
     config, inputs = configs[0], len(encoding.names)
     layers, training, target = config.model.layers, config.training, encoding.target
+    check_memory(inputs, [layer.units for layer in layers])
     members = [
         member(
             dense.initial_weights(one.model.layers, inputs, one.training.seed),

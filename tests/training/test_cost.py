@@ -4,13 +4,21 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.runtime.errors import UserError
 from pipeline.training import cost
-from pipeline.training.cost import Cost
+from pipeline.training.cost import Cost, check_memory
 
 TINY = Cost(parameters=2, rows=7, batch_size=32, epochs=100)
 LONG = Cost(parameters=100_000, rows=100_000, batch_size=128, epochs=100)
 WIDE = replace(LONG, members=8)
 EACH = [TINY, replace(TINY, epochs=1), replace(TINY, epochs=100_000), LONG, WIDE]
+
+
+def test_a_network_that_memory_cannot_hold_is_refused() -> None:
+    check_memory(10, [1000, 1000, 1])
+    for units in ([10**12, 1], [10**7, 10**7, 1]):
+        with pytest.raises(UserError, match=r"^model\.layers: \d+ parameters need \d+ GB of mem"):
+            check_memory(1, units)
 
 
 def test_xla_does_not_pay_off_for_a_tiny_training() -> None:
