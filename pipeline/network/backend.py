@@ -18,6 +18,9 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["KERAS_HOME"] = os.devnull
 for name in ("TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS"):
     os.environ.pop(name, None)
+# Of XLA's flags, a GPU may need the one that says where CUDA is.
+flags = os.environ.get("XLA_FLAGS", "").split()
+os.environ["XLA_FLAGS"] = " ".join(flag for flag in flags if "cuda_data_dir" in flag)
 # Keras imports these for wrappers and plots that are not used here, in a third of its own
 # import time.
 with heavy_import(without=("matplotlib", "pydot", "sklearn", "torchvision")), quiet_stderr():

@@ -10,11 +10,14 @@ from pipeline.runtime.errors import warn
 from pipeline.runtime.files import whole_directory, write_text
 from pipeline.runtime.paths import PREPARED
 from pipeline.schema import schema_file
+from pipeline.tables.copies import check_copied
 from pipeline.tracking.stage_command import run_stage
 
 
 def main() -> None:
     data = read_section("data", Data)
+    for path in filter(None, (data.path, data.new_rows)):
+        check_copied(path)
     stored = schema_file.read(data.path)
     prepared = prepare(data, stored)
     for line in (*tables_outside_raw(data), *prepared.warnings):
