@@ -22,7 +22,9 @@ ROWS_AT_ONCE = 65_536
 
 def command_parser() -> CommandParser:
     parser = CommandParser("pipeline.predict", __doc__)
-    parser.add_argument("rows", help="CSV or Parquet file with the columns that the model reads")
+    parser.add_argument(
+        "rows", help="CSV, Parquet or Excel file with the columns that the model reads"
+    )
     parser.add_argument(
         "--model",
         default="data/model",

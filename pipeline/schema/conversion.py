@@ -79,7 +79,7 @@ def conform(
                 what += _details(cell, column.notation(notation))
             guessed = name in inferred and converted.isna().iloc[at]
             remedies = _remedies(name, column, values[wrong]) if guessed else ""
-            if guessed and column.kind is Kind.numeric and wrong.sum() == 1:
+            if inferred and column.kind is Kind.numeric and wrong.sum() == 1:
                 remedies = row_remedy(at, len(values)) + remedies
             raise UserError(
                 f"{locate(at)}, column {name!r}: {str(cell)!r} is {what}; fix it{remedies}"

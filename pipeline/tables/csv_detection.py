@@ -100,6 +100,11 @@ def _dialect(
         empty=header.header and whole and not others,
         warnings=header.warnings,
     )
+    if lines.encoding == "iso8859-1" and re.search("[\x80-\x9f]", "".join(sample)):
+        dialect.warnings.append(
+            f"{file}: has bytes that latin-1 has no characters for, but Windows has: set"
+            " data.reading.encoding=cp1252"
+        )
     if dialect.empty or UNDECODED.search("".join(sample)):
         check_rows(file, dialect)
     if len(dialect.names) == 1 and needed and dialect.names[0] not in needed:
@@ -154,8 +159,15 @@ def _divided(
     rows = {delimiter: _rows(sample, delimiter, whole=whole) for delimiter in DELIMITERS}
     # Of equally likely delimiters, the first is the most usual.
     best = max(DELIMITERS, key=lambda delimiter: _likelihood(rows[delimiter].cells, needed))
+    _, found, equal, fields, _ = _likelihood(rows[best].cells, needed)
+    found = found or are_invented(needed, fields)
+    if equal and (found or not needed):
+        return best, rows[best]
     aligned = _rows(sample, WHITESPACE, whole=whole)
-    if _is_aligned(aligned.cells, rows[best].cells, needed):
+    _, also_found, also_equal, fields, _ = _likelihood(aligned.cells, needed, row_names=True)
+    also_found = also_found or are_invented(needed, fields)
+    better = (also_found, not equal) > (found, False)
+    if also_equal and better and len(aligned.cells) > 1:
         return WHITESPACE, aligned
     return best, rows[best]
 
@@ -193,15 +205,6 @@ def _likelihood(
     equal = all(len(row) == fields for row in rows[start + 1 :])
     found = not set(needed).isdisjoint(top)
     return found and start == 0, found, equal and fields > 1, fields, equal
-
-
-def _is_aligned(aligned: list[list[str]], divided: list[list[str]], needed: Sequence[str]) -> bool:
-    """Whether the columns are divided by runs of blanks and tabs, rather than by a delimiter."""
-    _, found, equal, fields, _ = _likelihood(aligned, needed, row_names=True)
-    _, found_too, equal_too, fields_too, _ = _likelihood(divided, needed)
-    found = found or are_invented(needed, fields)
-    found_too = found_too or are_invented(needed, fields_too)
-    return equal and len(aligned) > 1 and (found, not equal_too) > (found_too, False)
 
 
 def _marks(rows: list[list[str]], delimiter: str, reading: Reading) -> Marks:

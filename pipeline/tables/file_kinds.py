@@ -30,6 +30,11 @@ _OTHERS = (
         rb"(?:outs|md5|frozen|deps|wdir|meta):[^\n]*\n[\s\S]*\bpath: ",
         "is a pointer of DVC, not the table; run dvc pull and leave out .dvc in data.path",
     ),
+    (rb"/annex/objects/", "is a pointer of git-annex, not the table; run git annex get"),
+    (
+        rb"(?i)\s*(?:[45]\d\d\b[^,;\t\n]*|not found|forbidden|access denied)\s*\Z",
+        "is the error message of a web server, not a table; download the file itself",
+    ),
     (
         rb"(?i)\s*<(?:!doctype|html|head|body|\?xml|!--|table|rss|svg)",
         "is a web page or other XML, not a table; download the file itself, by its raw link",

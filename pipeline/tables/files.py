@@ -17,7 +17,8 @@ from pipeline.runtime.errors import UserError
 from pipeline.tables.file_kinds import COMPRESSED, XZ, ZIP
 
 _TABLE = re.compile(
-    r"[^.].*\.((csv|tsv|parquet|pq)(\.(gz|bz2|xz|zip|zst))?|xlsx|xlsm|xlsb|xls|ods)", re.IGNORECASE
+    r"(?!~\$)[^.].*\.((csv|tsv|parquet|pq)(\.(gz|bz2|xz|zip|zst))?|xlsx|xlsm|xlsb|xls|ods)",
+    re.IGNORECASE,
 )
 _KINDS = "CSV, Parquet or Excel"
 _FETCH = "run dvc pull, or dvc checkout if it is in DVC's cache"
@@ -46,7 +47,9 @@ def files_of(path: str) -> tuple[list[Path], list[str]]:
             )
     elif re.search(r"[*?[]", path) and not location.exists():
         _check_fetched(map(Path, _matching(f"{path}.dvc")))
-        files = _tables(map(Path, _matching(path)))
+        # A suffix that the pattern names is that of a table.
+        named = re.fullmatch(r"\.\w+", location.suffix)
+        files = _tables(map(Path, _matching(path)), of_any_name=bool(named))
         if not files:
             raise UserError(f"{path}: matches no {_KINDS} file; fix the path")
     else:
@@ -60,8 +63,10 @@ def _matching(pattern: str) -> list[str]:
     return glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
 
 
-def _tables(files: Iterable[Path]) -> list[Path]:
-    return sorted(file for file in files if _TABLE.fullmatch(file.name) and not file.is_dir())
+def _tables(files: Iterable[Path], *, of_any_name: bool = False) -> list[Path]:
+    return sorted(
+        file for file in files if (of_any_name or _TABLE.fullmatch(file.name)) and not file.is_dir()
+    )
 
 
 def _is_below(file: Path, folder: Path) -> bool:
@@ -100,7 +105,9 @@ def explained(file: Path) -> Iterator[None]:
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
-        _check_fetched([Path(f"{file}.dvc")] if Path(f"{file}.dvc").exists() else [])
+        for part in (file, *file.parents):
+            if Path(f"{part}.dvc").is_file():
+                raise UserError(f"{file}: is not there, only {part}.dvc; {_FETCH}") from error
         raise UserError(f"{file}: no such file; put the table there or fix the path") from error
     except PermissionError as error:
         raise UserError(f"{file}: may not be read; change the file's permissions") from error

@@ -56,6 +56,8 @@ def tar() -> bytes:
         (TABLE.to_json(orient="values"), "is JSON, not a table; "),
         (gzip.compress(TABLE.to_json().encode()), "is JSON, not a table; "),
         (tar(), "is a tar archive; unpack it and let data.path name the table"),
+        ("404: Not Found", "is the error message of a web server, not a table; download the file"),
+        ("/annex/objects/SHA256E-s1--4d.csv\n", "is a pointer of git-annex, not the table; run"),
         (b"%PDF-1.7\n", "is a PDF document; export the table as CSV or Parquet"),
         (b"SQLite format 3\0" + bytes(90), "is an SQLite database; export"),
         (gzip.compress(b"RDX3\nX\n\0"), "is data of R, SPSS or Stata; export"),
@@ -88,6 +90,16 @@ def test_text_of_windows_is_read_as_the_error_says() -> None:
     assert refusal(data).endswith("set data.reading.encoding, perhaps to cp1252")
     Path("t.csv").write_bytes(data)
     assert list(read("t.csv", Reading(encoding="cp1252")).table) == ["preis_€", "y"]
+
+
+def test_text_of_windows_that_is_read_as_latin_1_is_warned_of() -> None:
+    Path("t.csv").write_bytes("preis_€,y\n1,2\n".encode("cp1252"))
+
+    (line,) = read("t.csv", Reading(encoding="latin-1")).warnings
+    assert line == (
+        "t.csv: has bytes that latin-1 has no characters for, but Windows has: set"
+        " data.reading.encoding=cp1252"
+    )
 
 
 @pytest.mark.parametrize(

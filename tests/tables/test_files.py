@@ -63,6 +63,20 @@ def test_a_table_of_which_only_dvc_s_file_is_there_is_fetched(path: str) -> None
     assert refusal(path) == "many/x.csv: is not there, only many/x.csv.dvc" + FETCH
 
 
+def test_a_table_in_a_folder_that_dvc_tracks_is_fetched() -> None:
+    write("raw/many.dvc")
+
+    assert refusal("raw/many/x.csv") == "raw/many/x.csv: is not there, only raw/many.dvc" + FETCH
+    assert refusal("raw/many") == "raw/many: is not there, only raw/many.dvc" + FETCH
+
+
+def test_a_pattern_may_name_another_suffix() -> None:
+    write("many/x.txt", "many/y.txt", "many/~$z.xlsx")
+
+    assert rows("many/*.txt") == 4
+    assert refusal("many/*").startswith("many/*: matches no CSV, Parquet or Excel file")
+
+
 def test_a_link_that_leads_to_itself_is_explained() -> None:
     Path("t.csv").symlink_to("t.csv")
 
