@@ -28,7 +28,7 @@ from pipeline.runtime.paths import RAW
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.contract import Contract
 from pipeline.schema.conversion import column_names, conform
-from pipeline.schema.date_warnings import date_warnings
+from pipeline.schema.date_warnings import date_warnings, missing_zones
 from pipeline.schema.dates import FORMAT, ISO, Format, as_format, as_list, is_format
 from pipeline.schema.inference import infer_schema, leading_zeros, with_observed_values
 from pipeline.schema.numbers import Notation
@@ -106,6 +106,7 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
         if name not in (data.date_formats if column.kind is Kind.date else data.kinds)
     )
     doubts = [
+        *missing_zones(raw.table, used, raw.location),
         *date_warnings(raw.table, doubtful, raw.location),
         *leading_zeros(raw.table, new, data.path),
     ]

@@ -134,7 +134,7 @@ def _problems(kind: Kind, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]
         if kind is Kind.category:
             yield key, "left out: categories have no order"
         elif kind is Kind.date and not _is_date(given[key]):
-            yield key, "a date such as '2024-03-21', without a time zone"
+            yield key, "a date such as '2024-03-21' or a time such as '16:24', without a time zone"
         elif kind is not Kind.date and not _is_number(given[key]):
             yield key, "a number"
     categories = given.get("categories", [])

@@ -10,6 +10,7 @@ from pipeline.config.data import Policy, Reading, Violations, column_name
 from pipeline.runtime.errors import UserError, read_errors
 from pipeline.schema.columns import Schema
 from pipeline.schema.conversion import conform
+from pipeline.schema.date_warnings import missing_zones
 from pipeline.schema.location import Locate
 from pipeline.schema.missing import mark_missing
 from pipeline.schema.numbers import notation
@@ -47,7 +48,8 @@ class Contract:
         table already. decimal is the decimal mark of the file. Raises UserError."""
         how = notation(decimal or self.reading.decimal, self.reading.thousands)
         rows = conform(table, self.schema, locate, notation=how)
-        return rows, check_violations(rows, self.schema, self.policies, locate)
+        zones = missing_zones(table, self.schema, locate)
+        return rows, [*zones, *check_violations(rows, self.schema, self.policies, locate)]
 
     def write(self, path: Path) -> None:
         plain = {

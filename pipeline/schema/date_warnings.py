@@ -11,14 +11,13 @@ from pipeline.config.data import Kind
 from pipeline.schema.columns import Schema
 from pipeline.schema.dates import (
     ISO,
-    SAMPLE,
     Format,
-    Layout,
     as_list,
     is_swapped,
     layouts,
     looks_like_date,
     parse_dates,
+    sample_of,
 )
 from pipeline.schema.location import Locate
 from pipeline.schema.remedy import set_formats, set_kind, set_missing
@@ -60,19 +59,27 @@ def date_warnings(table: pd.DataFrame, schema: Schema, locate: Locate) -> list[s
     return lines
 
 
+def missing_zones(table: pd.DataFrame, schema: Schema, locate: Locate) -> list[str]:
+    """A line for each column of dates in text of which only some have a time zone."""
+    lines = []
+    for name, column in schema.columns.items():
+        if column.kind is not Kind.date or table[name].dtype != "str":
+            continue
+        texts = table[name]
+        zoned, present = texts.str.contains(ZONE, na=False), texts.notna()
+        if zoned.any() and (present & ~zoned).any():
+            at = _first(present & ~zoned)
+            lines.append(
+                f"{locate(at)}, column {name!r}: {texts.iloc[at]!r} has no time zone and is read as"
+                f" universal time, but {texts[zoned].iloc[0]!r} has one; write it in all cells or"
+                " in none"
+            )
+    return lines
+
+
 def _of_dates(texts: "pd.Series[Any]", name: str, date_format: Format | None) -> Warnings:
     formats = as_list(date_format)
     written = " or ".join(formats)
-    zoned = texts.str.contains(ZONE)
-    if zoned.any() and not zoned.all():
-        other = texts[zoned].iloc[0]
-        yield (
-            _first(~zoned),
-            (
-                f"has no time zone and is read as universal time, but {other!r} has one; write it"
-                " in all cells or in none"
-            ),
-        )
     if ISO in formats:
         return
     iso = texts.str.contains(ISO_DAY)
@@ -84,8 +91,16 @@ def _of_dates(texts: "pd.Series[Any]", name: str, date_format: Format | None) ->
                 f" {set_formats(name, [*formats, ISO])}"
             ),
         )
+    # With points, or if the year comes first, one order only is usual.
+    days = {one.day for one in layouts(sample_of(texts)) if not re.search(r"^ISO|^%Y|\.", one.day)}
+    if len(days) == 1:
+        return
     dates = parse_dates(texts, formats)
-    others = [one for one in layouts(texts) if _may_be_meant(one, dates)]
+    others = [
+        one
+        for one in layouts(texts, days)
+        if one.dates.notna().all() and (one.dates != dates).any()
+    ]
     if others:
         could_be = " or ".join(" or ".join(one.formats) for one in others)
         yield (
@@ -97,15 +112,8 @@ def _of_dates(texts: "pd.Series[Any]", name: str, date_format: Format | None) ->
         )
 
 
-def _may_be_meant(other: Layout, dates: "pd.Series[Any]") -> bool:
-    """Whether another order reads all texts, and some as other days. With points, or if the year
-    comes first, one order only is usual."""
-    usual = not re.search(r"^ISO|^%Y|\.", other.day)
-    return usual and bool(other.dates.notna().all() and (other.dates != dates).any())
-
-
 def _of_categories(texts: "pd.Series[Any]", name: str, _: Format | None) -> Warnings:
-    sample = texts.iloc[:: max(1, len(texts) // SAMPLE)]
+    sample = sample_of(texts)
     keep = f"{set_kind(name, Kind.category)} to keep it"
     if sample.str.contains(DURATION).mean() >= MIN_SHARE:
         yield (
@@ -116,7 +124,11 @@ def _of_categories(texts: "pd.Series[Any]", name: str, _: Format | None) -> Warn
             ),
         )
         return
-    found = sorted(layouts(sample), key=lambda one: -one.share)
+    found = layouts(sample)
+    if any(one.share == 1 for one in found):
+        sample = texts
+        found = layouts(texts)
+    found.sort(key=lambda one: -one.share)
     formats: list[str] = []
     dates = pd.Series(pd.NaT, sample.index, dtype="datetime64[us]")
     for one in found:

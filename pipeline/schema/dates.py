@@ -8,7 +8,7 @@ be in any of the languages below.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ Format = str | list[str]
 FORMAT = "ISO8601, a strptime format such as '%d.%m.%Y', or a list of formats"
 SAMPLE = 1000  # texts of which nearly all must be dates, before all of them decide on the format
 GLANCE = 20  # texts from which most columns are known to hold no dates
-MIN_DATES = 0.9
+# The share of dates in a column of dates, and in one that is given to be one.
+MIN_DATES, MIN_GIVEN = 0.9, 0.5
 MIN_YEAR, MAX_YEAR = 1800, 2100  # of a month and a year in numbers
 # Integers that are dates, by their number of digits; and the first and the last such date.
 DIGITS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
@@ -207,36 +208,38 @@ def infer_format(texts: "pd.Series[Any]", *, given: bool = False) -> Format | No
     None if less than MIN_DATES of the texts are dates of one order; of a column that is given to
     be one of dates, if less than half of them are.
     """
-    sample = texts.iloc[:: max(1, len(texts) // SAMPLE)]
-    formats = _infer(sample, given=given)
-    if formats and len(sample) < len(texts):
-        formats = _infer(texts, given=given)
-    return as_format(formats) if formats else None
-
-
-def _infer(texts: "pd.Series[Any]", *, given: bool) -> list[str]:
-    found = [
-        one
-        for one in layouts(texts)
-        if (one.share > 1 / 2 if given else one.share >= MIN_DATES and one.certain)
-    ]
+    sample = sample_of(texts)
+    found = _accepted(layouts(sample), given=given)
+    if found and len(sample) < len(texts) and [one.day for one in found] != [ISO]:
+        found = _accepted(layouts(texts, {one.day for one in found}), given=given)
     if not found:
-        return []
+        return None
     # If the two digits of the year are taken for a day, the dates are scattered over decades.
-    best = max(found, key=lambda one: (one.share, -one.years))
-    return best.formats
+    return as_format(max(found, key=lambda one: (one.share, -one.years)).formats)
+
+
+def sample_of(texts: "pd.Series[Any]") -> "pd.Series[Any]":
+    """About a thousand of the texts."""
+    return texts.iloc[:: max(1, len(texts) // SAMPLE)]
+
+
+def _accepted(found: "list[Layout]", *, given: bool) -> "list[Layout]":
+    if given:
+        return [one for one in found if one.share > MIN_GIVEN]
+    return [one for one in found if one.share >= MIN_DATES and one.certain]
 
 
 def integer_format(numbers: "pd.Series[Any]") -> str | None:
-    """The format of integers that are all dates, such as 20240321; None if one of them is not, or
-    there are none."""
-    if numbers.empty:
-        return None
+    """The format of integers that are all dates, such as 20240321, if there are any; None if one
+    of the numbers is another."""
+    low, high = numbers.min(), numbers.max()
     for digits, date_format in DIGITS.items():
-        within = numbers.between(int(FIRST[:digits]), int(LAST[:digits])) & (numbers % 1 == 0)
-        if within.all():
-            texts = numbers.astype("int64").astype("str")
-            return date_format if _read(texts, date_format).notna().all() else None
+        if int(FIRST[:digits]) <= low and high <= int(LAST[:digits]):
+            whole = numbers.dropna().astype("int64")
+            dates = _read(whole.astype("str"), date_format)
+            return (
+                date_format if dates.notna().all() and (whole == numbers.dropna()).all() else None
+            )
     return None
 
 
@@ -283,9 +286,10 @@ class Layout:
         return bool(self.dates[self.alike].notna().all() and plausible.all())
 
 
-def layouts(texts: "pd.Series[Any]") -> list[Layout]:
-    """The orders of day, month and year in which the texts, without missing ones, may be written;
-    none if few of them look like dates."""
+def layouts(texts: "pd.Series[Any]", days: Collection[str] | None = None) -> list[Layout]:
+    """The orders of day, month and year in which the texts, without missing ones, may be written,
+    or those with the given formats of a day; none if few of the texts look like dates. ISO 8601
+    alone if it reads them all."""
     glance = texts.iloc[:: max(1, len(texts) // GLANCE)]
     if sum(map(looks_like_date, glance)) <= len(glance) / 2:
         return []
@@ -294,12 +298,15 @@ def layouts(texts: "pd.Series[Any]") -> list[Layout]:
     found: dict[str, dict[str, list[str]]] = {}
     for shape, text in zip(shapes[first], texts[first], strict=True):
         for day, date_format in _candidates(text):
-            found.setdefault(day, {}).setdefault(date_format, []).append(shape)
+            if days is None or day in days:
+                found.setdefault(day, {}).setdefault(date_format, []).append(shape)
     result = []
     for day, formats in found.items():
         dates, used = _parse(texts, list(formats))
         alike = shapes.isin([shape for group in formats.values() for shape in group])
         result.append(Layout(day, used, dates, alike))
+        if day == ISO and dates.notna().all():
+            break
     return result
 
 

@@ -123,7 +123,7 @@ def _infer(values: "pd.Series[Any]", given: Kind | None, marks: Marks) -> Column
 
 
 def _infer_numbers(values: "pd.Series[Any]", given: Kind | None, marks: Marks) -> Column:
-    date_format = integer_format(values.dropna()) if given in (None, Kind.date) else None
+    date_format = integer_format(values) if given in (None, Kind.date) else None
     kind = given or (Kind.date if date_format else _kind_of_numbers(values))
     if kind is Kind.numeric:
         return _numeric(marks.notation, marks)

@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.config.data import Data, Kind
 from pipeline.schema.conversion import conform
-from pipeline.schema.date_warnings import date_warnings
+from pipeline.schema.date_warnings import date_warnings, missing_zones
 from pipeline.schema.inference import infer_schema
 from tests.locations import locate
 from tests.schema.tables import one
@@ -80,16 +80,34 @@ def test_dates_beside_iso_8601_are_read_and_reported() -> None:
     ]
 
 
+def zones(*texts: str | None) -> list[str]:
+    table = table_of(*texts)
+    return missing_zones(table, infer_schema(table, {}), locate)
+
+
 def test_a_time_without_a_zone_beside_others_with_one_is_reported() -> None:
-    assert warnings("2024-03-21T17:30+02:00", "2024-03-21T17:30") == [
+    assert zones(None, "2024-03-21T17:30+02:00", "2024-03-21T17:30") == [
         (
-            "table.csv, row 2 below the header, column 'a': '2024-03-21T17:30' has no time zone and"
+            "table.csv, row 3 below the header, column 'a': '2024-03-21T17:30' has no time zone and"
             " is read as universal time, but '2024-03-21T17:30+02:00' has one; write it in all"
             " cells or in none"
         )
     ]
-    assert warnings("2024-03-21T17:30Z", "2024-03-21T17:30+02:00") == []
-    assert len(warnings("21.03.2024 17:30 UTC", "21.03.2024 17:30")) == 1
+    assert len(zones("21.03.2024 17:30 UTC", "21.03.2024 17:30")) == 1
+    assert len(zones("2024-03-21T17:30Z", "2024-03-21")) == 1
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("2024-03-21T17:30Z", "2024-03-21T17:30+02:00", None),
+        ("2024-03-21", "2024-03-21T17:30", "2024-03-12 05:06:07"),
+        ("21-03-2024", "22-03-2024"),
+        ("red Z", "blue"),
+    ],
+)
+def test_zones_in_all_cells_or_in_none_are_right(texts: tuple[str, ...]) -> None:
+    assert zones(*texts) == []
 
 
 MIXED = ["Jan 5, 2024", "5.1.2024", "Jan 6, 2024"]

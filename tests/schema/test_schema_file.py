@@ -121,15 +121,16 @@ KINDS = "numeric, category, boolean, date"
         (
             {"a": {"kind": "date", "max": 2024}},
             (
-                ", column 'a': max is 2024, but must be a date such as '2024-03-21', without a time"
-                " zone"
+                ", column 'a': max is 2024, but must be a date such as '2024-03-21' or a time"
+                " such as '16:24', without a time zone"
             ),
         ),
         (
             {"a": {"kind": "date", "max": "2024-03-21T00:00Z"}},
             (
                 ", column 'a': max is"
-                " '2024-03-21T00:00Z', but must be a date such as '2024-03-21', without a time zone"
+                " '2024-03-21T00:00Z', but must be a date such as '2024-03-21' or a time such as"
+                " '16:24', without a time zone"
             ),
         ),
         (
