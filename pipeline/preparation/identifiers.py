@@ -18,9 +18,9 @@ MIN_DISTINCT = 0.9
 MAX_LOG_PROBABILITY = -10.0
 IDENTIFIERS = {"id", "ids", "pid", "uid", "uuid", "guid", "sku", "ean", "isbn", "serial", "imei"}
 IDENTIFIERS |= {"vin", "ssn", "fips"}
-NUMBERS = {"nr", "no", "num", "number", "nummer", "code", "key", "kennung"}
+NUMBERS = {"nr", "no", "num", "number", "nummer", "code", "key", "kennung", "idx", "reference"}
 ENDINGS = re.compile(
-    r".+(nr|nummer|number|uuid|guid|kennung)"
+    r".+(nr|nummer|number|code|uuid|guid|kennung)"
     r"|.*(account|client|customer|device|employee|house|item|member|order|patient|person|product"
     r"|property|record|row|sample|station|store|student|subject|transaction|user|kunden?)id"
 )
@@ -90,8 +90,12 @@ def _min_distinct(name: str) -> float:
     words = _words(name) or [""]
     if words[-1] in IDENTIFIERS or words[0] == "id":
         return MIN_DISTINCT
-    # NO is nitric oxide.
-    if (words[-1] in NUMBERS and name != "NO") or ENDINGS.fullmatch(words[-1]):
+    # NO is nitric oxide; an index may be one of prices.
+    if (
+        (words[-1] in NUMBERS and name != "NO")
+        or words == ["index"]
+        or ENDINGS.fullmatch(words[-1])
+    ):
         return 1.0
     return 2.0
 

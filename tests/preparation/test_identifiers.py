@@ -66,7 +66,16 @@ SPREAD = RNG.choice(900_000, ROWS, replace=False) + 100_000.0
     "name",
     [
         *("id", "ID", "customerId", "CustomerID", "order_id", "userid", "Kundennr", "Serial No."),
-        *("phone number", "zip_code", "uuid", "Artikelnummer", "SKU", "id_person"),
+        *(
+            "phone number",
+            "zip_code",
+            "uuid",
+            "Artikelnummer",
+            "SKU",
+            "id_person",
+            "Index",
+            "barcode",
+        ),
     ],
 )
 def test_different_integers_are_an_identifier_if_their_name_says_so(name: str) -> None:
@@ -79,7 +88,7 @@ def test_different_integers_are_an_identifier_if_their_name_says_so(name: str) -
     "name",
     [
         *("price", "population", "area", "NO2", "NO", "humid", "paid", "acid", "number_of_rooms"),
-        *("codes_per_day", "keyboard", "identity", "y2"),
+        *("codes_per_day", "keyboard", "identity", "y2", "price index"),
     ],
 )
 def test_different_integers_of_another_name_are_none(name: str) -> None:
