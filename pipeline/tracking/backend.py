@@ -36,6 +36,8 @@ with heavy_import():
 # There is no variable for it.
 database_utils.MAX_RETRY_COUNT = 0
 logging.getLogger("alembic").setLevel(logging.WARNING)
+# It logs what it raises, with a traceback and with the values that it could not write.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 __all__ = [
     "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "AnyType", "ColSpec", "Dataset", "DatasetInput",
     "InputTag", "Metric", "MlflowClient", "MlflowException", "Model", "ModelSignature", "Param",

@@ -104,7 +104,9 @@ class Store:
         if self.uri.startswith("sqlite:") and not file:
             raise UserError(f"the store {self.uri} is no file; name one: sqlite:///mlflow.db")
         # Held from a look at what the store has until it has what is missing.
-        self.lock = FileLock(root / f".{DATABASE}.lock", timeout=LOCK_SECONDS)
+        # One file is one for all repositories that record in it.
+        locked = file or root / DATABASE
+        self.lock = FileLock(locked.with_name(f".{locked.name}.lock"), timeout=LOCK_SECONDS)
         with self.lock, _version_errors(self.name):
             self.client = MlflowClient(self.uri)
             found = self.client.get_experiment_by_name(experiment)

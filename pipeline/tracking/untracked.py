@@ -8,6 +8,10 @@ from pipeline.runtime.errors import UserError, warn
 ADDED = re.compile(
     r" \[SQL: | \(Background on this error| with exception HTTP| See https?://| The `mlflow migrate"
 )
+AUTOFLUSH = (
+    "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block"
+    " if this flush is occurring prematurely) "
+)
 
 
 def warn_untracked(
@@ -16,7 +20,7 @@ def warn_untracked(
     """One line with the reason, an error of that store or another reason; remedy is the command
     that records what is missing."""
     text = " ".join(str(reason).split()) or type(reason).__name__
-    text = ADDED.split(text)[0]
+    text = ADDED.split(text.removeprefix(AUTOFLUSH))[0]
     when = ""
     if isinstance(reason, UserError):
         when = " then"

@@ -3,8 +3,10 @@
 import json
 import runpy
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -209,6 +211,22 @@ def test_a_store_out_of_reach_costs_one_line_and_all_messages_are_read(
     (line,) = err.splitlines()
     assert line.startswith("warning: not tracked: ")
     assert line.endswith("`make track` records them once the store can be reached")
+
+
+def test_a_database_that_cannot_be_written_costs_one_line(
+    store: Store, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        # Permissions do not hold for everybody who runs this.
+        database.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        database.commit()
+    record([opening(), begin(), epochs()])
+    assert runs(store) == []
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("warning: not tracked: mlflow.db: ")
+    assert WHO.fingerprint not in line
 
 
 def test_the_sender_names_the_remedy(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
