@@ -107,16 +107,18 @@ def broken_reference(key: str, text: str) -> str:
     """The error for a ${ that begins no reference."""
     return (
         f"{key}: {_shown(text)} is not a reference to another key, such as ${{training.epochs}};"
-        r" write \${ for a text that contains ${"
+        r" write '\${' in single quotes for a text that contains ${"
     )
 
 
 def resolver(key: str, text: str) -> str:
     """The error for a reference to what is no key, such as a variable of the environment."""
     remedy = "write the value itself, or refer to another key, such as ${training.epochs}"
+    if key in ("tracking.uri", "sweep.storage"):
+        remedy = PASSWORD_KEYS[key]
     return (
         f"{key}: {_shown(text)} would be written to data/config.yaml as the value that it has"
-        f" now; {PASSWORD_KEYS.get(key, remedy)}"
+        f" now; {remedy}"
     )
 
 

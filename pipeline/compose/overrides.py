@@ -23,7 +23,8 @@ class _Texts(HydraOverrideVisitor):
         return ctx.getText().strip() if isinstance(value, bool | int | float) else value
 
     def visitDictKey(self, ctx: Any) -> Any:  # noqa: N802 - ANTLR's name
-        return ctx.getText().strip()
+        key = self._createPrimitive(ctx)
+        return ctx.getText().strip() if key is None else key
 
     def visitFunction(self, ctx: Any) -> Any:  # noqa: N802 - ANTLR's name
         return HydraOverrideVisitor(self.functions).visitFunction(ctx)

@@ -139,18 +139,27 @@ def _size(value: Any) -> int:
     return 1 + sum(map(_size, inner))
 
 
+# What PyYAML says about common mistakes, and what to do.
+REMEDIES = {
+    "unknown escape character": "a backslash in double quotes has a meaning; use single quotes",
+    "mapping values are not allowed": "check the indentation, and put a text that contains ': '"
+    " in quotes",
+}
+
+
 def _problem(error: yaml.MarkedYAMLError, text: str) -> str:
     """What is wrong, and what to do about it."""
+    problem, mark = str(error.problem), error.problem_mark
     if isinstance(error, _Refused):
-        return str(error.problem)
-    mark = error.problem_mark
-    if mark and "cannot start any token" in str(error.problem):
+        return problem
+    if mark and "cannot start any token" in problem:
         character = text.splitlines()[mark.line][mark.column]
         if character == "\t":
             return "is indented with a tab; use spaces"
         return f"not YAML: {character!r} cannot begin a value; put the value in quotes"
-    if "mapping values are not allowed" in str(error.problem):
-        return "not YAML: check the indentation, and put a text that contains ': ' in quotes"
-    if "unexpected end of stream" in str(error.problem) and error.context_mark:
+    if "unexpected end of stream" in problem and error.context_mark:
         return f"not YAML: the quote in line {error.context_mark.line + 1} is not closed"
-    return f"not YAML: {error.problem}; check the indentation, brackets and quotes up to here"
+    other = f"{problem}; check the indentation, brackets and quotes up to here"
+    return (
+        f"not YAML: {next((text for known, text in REMEDIES.items() if known in problem), other)}"
+    )

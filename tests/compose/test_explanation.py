@@ -230,7 +230,7 @@ def test_a_wrong_value_of_the_command_line_is_its_mistake() -> None:
             "${training.batch_size",
             (
                 ": '${training.batch_size' is not a reference to another key, such as"
-                " ${training.epochs}; write \\${ for a text that contains ${"
+                " ${training.epochs}; write '\\${' in single quotes for a text that contains ${"
             ),
         ),
         (

@@ -20,8 +20,8 @@ from pipeline.compose.overrides import read_override
         ("+conf.model=mlp", "model", "mlp"),
         ("data.leave_out=[No, 007, 1.10, '2', null]", "data.leave_out",
          ["No", "007", "1.10", "2", None]),
-        ("data.kinds={2016: date, 1.10: date, null: date}", "data.kinds",
-         {"2016": "date", "1.10": "date", "null": "date"}),
+        (r"data.kinds={2016: date, 1.10: date, null: date, a\ b: date}", "data.kinds",
+         {"2016": "date", "1.10": "date", "null": "date", "a b": "date"}),
         ("training.epochs=int(3.7)", "training.epochs", 3),
     ],
 )  # fmt: skip

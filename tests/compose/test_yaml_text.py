@@ -73,6 +73,10 @@ def test_anchors_and_merge_keys_are_what_they_stand_for() -> None:
             "line 1: not YAML: check the indentation, and put a text that contains ': ' in quotes",
         ),
         ("x: 1\na: 'b\n", "line 3: not YAML: the quote in line 2 is not closed"),
+        (
+            r'a: "C:\data"',
+            "line 1: not YAML: a backslash in double quotes has a meaning; use single quotes",
+        ),
         ("a: 1\n---\nb: 2", "line 2: a second document begins here; remove the line ---"),
         ("a: !!set {b}", "line 1: the tag !!set has no meaning here; remove it"),
         ("a: !b c", "line 1: the tag !b has no meaning here; remove it"),
