@@ -27,6 +27,7 @@ _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t\s]*', re.IGNORECASE)
 _MARK = re.compile(r"[0-9][.,]|[.,][0-9]")
 _MARKED_CELLS = 10_000
+_ALIGNED = re.compile(r"\d {2,}\S")
 _MIN_LINES, _SAMPLE_LINES, _SAMPLE_SIZE, _HEAD = 3, 100, 2**20, 2**12
 
 
@@ -68,13 +69,14 @@ def _dialect(
     skip = reading.skip_rows
     first = next((number for number, line in enumerate(sample) if line.strip()), None)
     if first is None or not any(line.strip() for line in sample[skip:]):
-        said = " below the lines that data.reading skips" if first is not None else ""
+        skips = reading.skip_rows or reading.skip_last or reading.comment
+        said = " but for the lines that data.reading skips" if skips else ""
         raise UserError(f"{file}: the file is empty{said}; it needs a header and rows")
     stated = _SEP.fullmatch(sample[skip + _blank(sample[skip:])])
     if stated:
         skip += _blank(sample[skip:]) + 1
     given = reading.delimiter or (stated and stated[1])
-    delimiter, rows = _divided(sample[skip:], given, needed, whole=whole)
+    delimiter, rows = _divided(sample[skip:], given, reading, needed, whole=whole)
     row_names = delimiter != "," or all(line.startswith('"') for line in sample[skip + 1 :])
     header = find_header(
         str(file), rows.cells, reading, needed, texts,
@@ -151,7 +153,7 @@ def _sample(file: Path, lines: Lines) -> tuple[list[str], bool]:
 
 
 def _divided(
-    sample: list[str], given: str | None, needed: Sequence[str], *, whole: bool
+    sample: list[str], given: str | None, reading: Reading, needed: Sequence[str], *, whole: bool
 ) -> tuple[str, _Rows]:
     """The delimiter, detected if it is not given, and the rows."""
     if given is not None:
@@ -160,16 +162,25 @@ def _divided(
     # Of equally likely delimiters, the first is the most usual.
     best = max(DELIMITERS, key=lambda delimiter: _likelihood(rows[delimiter].cells, needed))
     _, found, equal, fields, _ = _likelihood(rows[best].cells, needed)
-    found = found or are_invented(needed, fields)
-    if equal and (found or not needed):
+    found = found or _fits(fields, reading, needed)
+    # Of columns that blanks align, only the last may be behind a tab.
+    blanks = best == "\t" and all(any(map(_ALIGNED.search, row)) for row in rows[best].cells)
+    if equal and not blanks and (found or not needed):
         return best, rows[best]
     aligned = _rows(sample, WHITESPACE, whole=whole)
     _, also_found, also_equal, fields, _ = _likelihood(aligned.cells, needed, row_names=True)
-    also_found = also_found or are_invented(needed, fields)
-    better = (also_found, not equal) > (found, False)
+    also_found = also_found or _fits(fields, reading, needed)
+    better = (also_found, blanks or not equal) > (found, False)
     if also_equal and better and len(aligned.cells) > 1:
         return WHITESPACE, aligned
     return best, rows[best]
+
+
+def _fits(fields: int, reading: Reading, needed: Sequence[str]) -> bool:
+    """Whether a file without header may have so many columns."""
+    if reading.names is not None:
+        return fields == len(reading.names)
+    return are_invented(needed, fields)
 
 
 def _rows(sample: list[str], delimiter: str, *, whole: bool) -> _Rows:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+from pipeline.config.data import WHITESPACE
 from pipeline.runtime.errors import UserError
 from pipeline.schema.location import Location
 from pipeline.schema.remedy import quoted
@@ -69,6 +70,8 @@ def _other_width(where: str, fields: list[str], dialect: Dialect, rest: Iterable
     plural = "" if len(fields) == 1 else "s"
     first = "header" if dialect.header else "first row"
     advice = "fix the row or set data.reading.delimiter"
+    if dialect.delimiter in "\t ":
+        advice += f"={WHITESPACE} if runs of blanks divide the columns"
     last = 1 + sum(map(bool, islice(rest, _MAX_LAST)))
     sign = next((sign for sign in COMMENT_SIGNS if fields[0].lstrip().startswith(sign)), None)
     if sign:

@@ -20,6 +20,7 @@ _TABLE = re.compile(
     r"(?!~\$)[^.].*\.((csv|tsv|parquet|pq)(\.(gz|bz2|xz|zip|zst))?|xlsx|xlsm|xlsb|xls|ods)",
     re.IGNORECASE,
 )
+_OTHER_SUFFIXES = {".txt", ".dat", ".data", ".tab", ".asc"}
 _KINDS = "CSV, Parquet or Excel"
 _FETCH = "run dvc pull, or dvc checkout if it is in DVC's cache"
 _ENCRYPTED = 1  # this bit of a zip member's flags
@@ -35,11 +36,13 @@ def files_of(path: str) -> tuple[list[Path], list[str]]:
         files = _tables(location.iterdir())
         below = [file for file in _tables(location.rglob("*")) if _is_below(file, location)]
         if not files:
-            advice = f"its subfolders have: data.path={location}/** reads those"
-            raise UserError(
-                f"{path}: the folder has no {_KINDS} files; "
-                + (advice if below else "put the table there or fix the path")
-            )
+            advice = "put the table there or fix the path"
+            others = sorted(file for file in location.iterdir() if file.suffix in _OTHER_SUFFIXES)
+            if below:
+                advice = f"its subfolders have: data.path={location}/** reads those"
+            elif others:
+                advice = f"data.path={location}/*{others[0].suffix} reads such as {others[0]}"
+            raise UserError(f"{path}: the folder has no {_KINDS} files; {advice}")
         if below:
             warnings.append(
                 f"{path}: tables in subfolders are not read, such as {below[0]};"

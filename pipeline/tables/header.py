@@ -145,6 +145,8 @@ def fit_header(
         return list(header)
     width = widths.pop()
     more = width - len(header)
+    if more == -1 and header[0] == "#":  # as NumPy writes it
+        return list(header[1:])
     if more < 0:
         return list(header[:width] if not any(header[width:]) else header)
     if not any(cell for row in body for cell in row[-more:]):

@@ -73,6 +73,8 @@ def test_a_table_in_a_folder_that_dvc_tracks_is_fetched() -> None:
 def test_a_pattern_may_name_another_suffix() -> None:
     write("many/x.txt", "many/y.txt", "many/~$z.xlsx")
 
+    Path("many/~$z.xlsx").touch()
+    assert refusal("many").endswith("; data.path=many/*.txt reads such as many/x.txt")
     assert rows("many/*.txt") == 4
     assert refusal("many/*").startswith("many/*: matches no CSV, Parquet or Excel file")
 

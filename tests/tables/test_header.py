@@ -103,6 +103,14 @@ def test_rows_at_the_end_are_skipped_by_a_setting_that_the_error_names(end: str,
     assert is_plain(read_text(PLAIN + end, skip_last=last))
 
 
+@pytest.mark.parametrize("settings", [{"skip_last": 9}, {"skip_rows": 9}, {"skip_rows": 999}])
+def test_that_all_lines_are_skipped_is_said(settings: dict[str, int]) -> None:
+    assert refusal(PLAIN, **settings) == (
+        "t.csv: the file is empty but for the lines that data.reading skips; it needs a header and"
+        " rows"
+    )
+
+
 def test_comment_lines_are_skipped_by_a_setting_that_the_error_names() -> None:
     text = PLAIN + "# end\n" + PLAIN[6:]
 
@@ -162,6 +170,7 @@ def test_an_unusual_delimiter_is_read_by_the_setting_that_the_error_names(delimi
         "a    b   y\n1    2   3\n4    5   6\n7    8   9\n",
         "   a  b \t y \n   1  2   3\n   4\t5 \t6\n  7  8   9 \n",
         "a b y\n1 2 3\n4 5 6\n7 8 9\n",
+        "# a b y\n1 2 3\n4 5 6\n7 8 9\n",
         '"a" "b" "y"\n"1" 1 2 3\n"2" 4 5 6\n"3" 7 8 9\n',
         "   a  b  y\n0  1  2  3\n1  4  5  6\n2  7  8  9\n",
     ],
@@ -176,6 +185,23 @@ def test_aligned_columns_may_have_decimal_commas_or_no_header() -> None:
 
     raw = read_text("1.5   2.5  3\n4.5   5.5  6\n", needed=("column_3",))
     assert raw.table.to_numpy().tolist() == [[1.5, 2.5, 3], [4.5, 5.5, 6]]
+
+
+def test_runs_of_tabs_further_down_are_divided_by_the_setting_that_the_error_names() -> None:
+    text = "a\ty\n" + "1\t2\n" * 200 + "1\t\t2\n" * 20
+
+    assert "data.reading.delimiter=whitespace if runs of blanks" in refusal(text)
+    assert read_text(text, delimiter="whitespace").table["y"].tolist() == [2] * 220
+
+
+def test_only_the_last_of_aligned_columns_may_be_behind_a_tab() -> None:
+    text = "".join(f'{row}.0   8   {row}   ?\t"some car"\n' for row in range(3))
+
+    table = read_text(text, needed=("column_1",)).table
+    assert table["column_1"].tolist() == [0, 1, 2]
+    assert table["column_5"].tolist() == ["some car"] * 3
+    names = ["mpg", "cylinders", "weight", "year", "name"]
+    assert list(read_text(text, needed=("mpg",), names=names).table) == names
 
 
 def test_text_with_blanks_is_no_aligned_column() -> None:
