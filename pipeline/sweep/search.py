@@ -85,11 +85,14 @@ class Search:
             print("the rows are encoded block by block during training", flush=True)
         known = self.study.complete_results()
         shown: dict[str, float] = {}
+        counted = 0.0  # of the trials in training, by their epochs
         with Progress(self.sweep.trials, "trial") as progress:
             progress.advance(min(finished, self.sweep.trials))
 
-            def on_epochs(loss: float) -> None:
-                progress.advance(0, **shown, loss=loss)
+            def on_epochs(share: float, loss: float) -> None:
+                nonlocal counted
+                counted += share
+                progress.advance(share, **shown, loss=loss)
 
             while not self.out_of_time():
                 asked = self.study.ask(self.sweep.parallel_trials, self.sweep.trials)
@@ -102,7 +105,8 @@ class Search:
                 scores = [one.score for one in records if one.score is not None]
                 if scores:
                     shown["best"] = min(*scores, shown.get("best", math.inf))
-                progress.advance(len(records), **shown)
+                progress.advance(len(records) - counted, **shown)
+                counted = 0.0
 
     def _report_files(self) -> None:
         """Reports to the study and to MLflow what an interrupted sweep has only written."""
@@ -117,7 +121,7 @@ class Search:
         self,
         asked: Sequence[Trial],
         known: Mapping[str, TrialResult],
-        on_epochs: Callable[[float], None],
+        on_epochs: Callable[[float, float], None],
     ) -> list[Record]:
         """Trains a batch, writes it, and reports it. A result that is known by its fingerprint
         is not computed again."""
@@ -163,7 +167,7 @@ class Search:
         return records
 
     def _train_groups(
-        self, configs: Mapping[int, Config], on_epochs: Callable[[float], None]
+        self, configs: Mapping[int, Config], on_epochs: Callable[[float, float], None]
     ) -> dict[int, Trained]:
         """The results of experiments, by number; they fail together if their group needs more
         memory than there is."""

@@ -123,7 +123,7 @@ def train_group(
     score: Score,
     pruning: Pruning | None = None,
     out_of_time: Callable[[], bool] = lambda: False,
-    on_epochs: Callable[[float], None] = lambda _loss: None,
+    on_epochs: Callable[[float, float], None] = lambda _share, _loss: None,
 ) -> list[TrainedTrial]:
     """Trains the experiments of one group and scores them.
 
@@ -140,7 +140,8 @@ def train_group(
     out_of_time
         All trials are stopped once it returns True.
     on_epochs
-        Receives the lowest loss so far.
+        Receives the share of the training that has been done since its last call, counted in
+        trials, and the lowest loss so far.
     """
     training, layers = configs[0].training, configs[0].model.layers
     rungs = list(rung_epochs(pruning, training.epochs)) if pruning and pruning.enabled else []
@@ -153,7 +154,8 @@ def train_group(
         values = curves[monitored]
         last = first + len(values) - 1
         np.fmin(best, np.nanmin(np.vstack([best, values]), axis=0), out=best)
-        on_epochs(float(best.min()))
+        trained = np.count_nonzero(~np.isnan(values))
+        on_epochs(trained / training.epochs, float(best.min()))
         # A trial that has stopped or ended has no values.
         active = [index for index in range(len(best)) if not math.isnan(values[-1, index])]
         reasons: dict[int, str] = {}

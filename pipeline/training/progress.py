@@ -17,7 +17,7 @@ class Progress:
     def __init__(self, total: int, unit: str) -> None:
         self._total = total
         self._unit = unit
-        self._done = 0
+        self._done = 0.0
         self._last_line = time.monotonic()
         terminal = sys.stderr.isatty()
         self._bar = tqdm(total=total, unit=unit, dynamic_ncols=True) if terminal else None
@@ -34,18 +34,20 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, count: int, **values: float) -> None:
-        """Counts count more units; values are shown beside the number."""
+    def advance(self, count: float, **values: float) -> None:
+        """Counts count more units, of which whole ones are shown; values beside their number."""
         self._done += count
+        # A sum of fractions may be a little too low.
+        done = int(self._done + 1e-6)
         rounded = {name: f"{value:.4g}" for name, value in values.items()}
         if self._bar is not None:
             self._bar.set_postfix(rounded, refresh=False)
-            self._bar.update(count)
+            self._bar.update(done - self._bar.n)
         elif time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
-            done = f"{self._unit} {self._done} of {self._total}"
+            counted = f"{self._unit} {done} of {self._total}"
             pairs = (f"{name} {value}" for name, value in rounded.items())
-            print(", ".join([done, *pairs]), flush=True)
+            print(", ".join([counted, *pairs]), flush=True)
 
 
 class EpochProgress(Progress):

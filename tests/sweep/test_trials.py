@@ -250,12 +250,20 @@ def test_a_logarithm_whose_exponential_overflows_is_a_failure(score: Score) -> N
     assert near.result.state == "complete"
 
 
-def test_the_lowest_loss_so_far_is_reported(rows: Table) -> None:
+def test_the_lowest_loss_so_far_and_the_share_that_is_done_are_reported(rows: Table) -> None:
     reported: list[float] = []
-    trained = train([experiment(FASTER), experiment(SLOWER)], rows, on_epochs=reported.append)
+    shares: list[float] = []
+
+    def report(share: float, loss: float) -> None:
+        shares.append(share)
+        reported.append(loss)
+
+    trained = train([experiment(FASTER), experiment(SLOWER)], rows, on_epochs=report)
     lowest = min(one.history["validation_loss"].min() for one in trained)
     assert reported == sorted(reported, reverse=True)
     assert reported[-1] == pytest.approx(lowest)
+    assert sum(shares) == pytest.approx(2)
+    assert min(shares) > 0
 
 
 def test_experiments_of_any_structure_are_trained_in_their_order(rows: Table) -> None:

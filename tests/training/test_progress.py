@@ -61,6 +61,17 @@ def test_several_units_are_counted_at_once(
     assert capfd.readouterr().out == "trial 30 of 50\n"
 
 
+def test_units_that_are_done_in_part_are_shown_when_they_are_whole(
+    wait: Callable[[float], None], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with Progress(3, "trial") as progress:
+        for _ in range(10):
+            wait(LINE_SECONDS)
+            progress.advance(3 / 10)
+    lines = capfd.readouterr().out.splitlines()
+    assert lines == [f"trial {done} of 3" for done in (0, 0, 0, 1, 1, 1, 2, 2, 2, 3)]
+
+
 def test_a_terminal_shows_a_bar(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
