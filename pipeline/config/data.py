@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -72,6 +73,7 @@ class MissingTarget(Enum):
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 WHITESPACE = "whitespace"
 DEFAULT_FRACTION = 0.2  # of the rows, for validation and for test
+_THOUSANDS = "[.,'\u2019\u02bc\\s]"
 
 
 def column_name(text: str) -> str:
@@ -112,20 +114,26 @@ class Reading:
         return [*self.missing, *self.more_missing]
 
     def problem(self) -> str | None:
+        return next(self._problems(), None)
+
+    def _problems(self) -> Iterator[str]:
         if self.delimiter is not None and not _may_divide(self.delimiter):
-            return (
+            yield (
                 f"delimiter is {self.delimiter!r}, but must be one character, several that are"
                 f' neither letters nor digits, or {WHITESPACE}; a tab is "\\t" in double quotes'
             )
-        for name in ("decimal", "thousands"):
-            value = getattr(self, name)
-            if value is not None and len(value) != 1:
-                return f"{name} is {value!r}, but must be one character"
+        for name, allowed, words in (
+            ("decimal", "[.,]", "'.' or ','"),
+            ("thousands", _THOUSANDS, "'.', ',', an apostrophe or a blank"),
+        ):
+            mark = getattr(self, name)
+            if mark is not None and not re.fullmatch(allowed, mark):
+                yield f"{name} is {mark!r}, but must be {words}"
         if self.comment is not None and not self.comment.strip():
-            return f"comment is {self.comment!r}, but must be what comment lines begin with"
-        if self.decimal is not None and self.decimal == self.thousands:
-            return f"decimal and thousands are both {self.decimal!r}"
-        return None
+            yield f"comment is {self.comment!r}, but must be what comment lines begin with"
+        for name in ("thousands", "delimiter"):
+            if self.decimal is not None and self.decimal == getattr(self, name):
+                yield f"decimal and {name} are both {self.decimal!r}"
 
 
 def _may_divide(delimiter: str) -> bool:

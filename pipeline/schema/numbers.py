@@ -31,26 +31,28 @@ CELL = (
     rf"(?P<power>[eEdD][+-]?[0-9]+)?(?P<behind>-)? ?(?P<after>{UNIT})?(?P<close>\))?$"
 )
 # Other ways to write the same sign, apostrophe, blank, or text: ="29" is how Excel keeps it.
-SAME = {
-    r'^="(.*)"$': r"\1",
-    "[\u2212\ufe63\uff0d\u2013]": "-",
-    "[\u2019\u02bc]": "'",
-    r"[\p{Zs}\t]+": " ",
-    rf"^({CURRENCY}) ?\((.*)\)$": r"(\1\2)",
-}
+SAME = (
+    ('="', r'^="(.*)"$', r"\1"),
+    ("(", rf"^({CURRENCY}) ?\((.*)\)$", r"(\1\2)"),
+)
+SAME_SIGNS = (
+    ("[\u2212\ufe63\uff0d\u2013]", "-"),
+    ("[\u2019\u02bc]", "'"),
+    (r"\p{Zs}", " "),
+)
 KNOWN_UNIT = rf"^(?:{CURRENCY}|%|‰)?$"
 # A number in any notation.
 ANY = (
     r"^(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+|[1-9][0-9]{0,2}(?:[.,' ][0-9]{3})+(?:[.,][0-9]*)?"
     r"|(?i:inf.*))$"
 )
+SIGN, POWER = "^[+-]?", r"(?:[eEdD][+-]?[0-9]+)?$"
 # A number with one mark, and where that mark could also be between thousands.
-DECIMAL = "^[0-9]*MARK[0-9]*$"
-EITHER = "^[1-9][0-9]{0,2}MARK[0-9]{3}$"
+DECIMAL = f"{SIGN}(?:[0-9]+MARK[0-9]*|MARK[0-9]+){POWER}"
+EITHER = f"{SIGN}[1-9][0-9]{{0,2}}MARK[0-9]{{3}}$"
 PROVEN = (
-    DECIMAL,
-    "^[1-9][0-9]{0,2}(?:[OTHER' ][0-9]{3})+MARK[0-9]*$",
-    "^[1-9][0-9]{0,2}(?:OTHER[0-9]{3}){2,}$",
+    f"{DECIMAL}|{SIGN}[1-9][0-9]{{0,2}}"
+    "(?:(?:[OTHER' ][0-9]{3})+MARK[0-9]*|(?:OTHER[0-9]{3}){2,})$"
 )
 # What stands for a missing value among numbers, or for a bound.
 BLANK = (
@@ -145,9 +147,10 @@ class Cells(NamedTuple):
     negative: Any
     bracketed: Any
 
-    def where(self, mask: Any) -> "Cells":
-        """The cells of a mask."""
-        return Cells(*(part.filter(mask) for part in self))
+    @property
+    def written(self) -> Any:
+        """The numbers with their exponents."""
+        return pc.binary_join_element_wise(*self[:2], pa.scalar("", self.number.type))
 
 
 class UndecidedError(Exception):
@@ -175,58 +178,58 @@ def parse(texts: Any, how: Notation) -> Any:
     The sign may be U+2212, behind the number, or a pair of parentheses, and the exponent D. An
     integer that float64 would round is not a number.
     """
-    cells = _split(texts)
-    number = pc.if_else(pc.equal(cells.unit, how.unit or ""), cells.number, None)
-    number = pc.if_else(pc.match_substring_regex(number, _pattern(how)), number, None)
-    if how.thousands:
-        number = pc.replace_substring(number, how.thousands, "")
-    number = pc.replace_substring(number, how.decimal, POINT)
-    power = pc.replace_substring_regex(cells.power, "[dD]", "e")
-    values = pc.binary_join_element_wise(number, power, pa.scalar("", texts.type)).cast(
-        pa.float64()
-    )
-    significant = pc.utf8_rtrim(pc.utf8_ltrim(number, "0"), "0")
-    long = pc.greater(pc.utf8_length(significant), EXACT_DIGITS)
-    integer = pc.and_(pc.match_substring_regex(number, "^[0-9]+$"), pc.equal(power, ""))
-    rounded = pc.and_(pc.and_(integer, long), pc.greater_equal(values, float(MAX_EXACT_INTEGER)))
-    values = pc.if_else(rounded, None, values)
-    return pc.if_else(cells.negative, pc.negate(values), values)
+    if isinstance(texts, pa.ChunkedArray):
+        return pa.chunked_array([parse(chunk, how) for chunk in texts.chunks], pa.float64())
+    if how.unit is not None:
+        return _parse_dressed(texts, how)
+    plain = pc.match_substring_regex(texts, f"{SIGN}(?:{_pattern(how)})(?:[eE][+-]?[0-9]+)?$")
+    values = _values(pc.if_else(plain, texts, None), how)
+    others = pc.fill_null(pc.invert(plain), fill_value=False)
+    if not pc.any(others).as_py():
+        return values
+    return pc.replace_with_mask(values, others, _parse_dressed(texts.filter(others), how))
 
 
 def infer_notation(texts: Any, marks: Marks) -> Notation | None:
     """The notation of a column of text in a file with these marks, if most of its cells are
     numbers. Raises UndecidedError."""
-    if _unit(_split(_sample(texts)), marks) is None:
-        return None
-    cells = _split(texts.drop_null() if texts.null_count else texts)
+    texts = texts.drop_null() if texts.null_count else texts
+    sample = _sample(texts)
+    cells = _split(sample)
     unit = _unit(cells, marks)
     if unit is None:
         return None
-    of_unit = cells.where(pc.fill_null(pc.equal(cells.unit, unit), fill_value=False))
-    # Integers of so many digits number something.
-    if _count(of_unit.number, "^[1-9][0-9]{16,}$") > MIN_NUMBERS * len(of_unit.number):
-        return None
-    evidence = _evidence(of_unit)
+    if _count(sample, f"{SIGN}[1-9][0-9]{{16,}}$") > MIN_NUMBERS * len(sample):
+        return None  # Integers of so many digits number something.
+    # Nearly all columns of text are decided by their first cells.
+    evidence = _evidence(cells.written)
+    numbers = _bare(texts, sample)
+    if evidence.decimal is None:
+        evidence = _evidence(numbers)
     decimal = _decimal(evidence, marks)
     if decimal is None:
         mark = COMMA if evidence.either[COMMA] else POINT
-        odd = pc.match_substring_regex(cells.number, _marked(EITHER, mark))
+        odd = pc.match_substring_regex(numbers, _marked(EITHER, mark))
         raise UndecidedError(pc.index(odd, value=True).as_py())
     thousands = marks.thousands
     if thousands is None:
         counts = {
-            mark: _count(of_unit.number, f"^{_grouped(decimal, mark)}$")
+            mark: _count(numbers, f"{SIGN}{_grouped(decimal, mark)}$")
             for mark in (OTHER[decimal], "'", " ")
+            if _has(numbers, mark)
         }
-        best = max(counts, key=lambda mark: counts[mark])
-        thousands = best if counts[best] else None
+        thousands = max(counts, key=lambda mark: counts[mark], default=None)
+        thousands = thousands if thousands and counts[thousands] else None
     return notation(decimal, thousands, unit or None)
 
 
 def infer_marks(columns: Iterable[Any], marks: Marks) -> Marks:
     """The marks of a file whose decimal mark is not proven yet, by all of its columns of text."""
-    columns = [one for one in columns if _unit(_split(_sample(one)), marks) is not None]
-    found = [_evidence(_split(one)) for one in columns]
+    samples = [(one, _split(_sample(one))) for one in columns]
+    samples = [(one, cells) for one, cells in samples if _unit(cells, marks) is not None]
+    found = [_evidence(cells.written) for _, cells in samples]
+    if not any(one.decimal for one in found):
+        found = [_evidence(_bare(one, _sample(one))) for one, _ in samples]
     proven = {one.decimal for one in found} - {None}
     if len(proven) == 1:
         return replace(marks, decimal=proven.pop() or POINT, proven=True)
@@ -237,15 +240,18 @@ def infer_marks(columns: Iterable[Any], marks: Marks) -> Marks:
 
 def proven_marks(texts: Any) -> set[str]:
     """The decimal marks that at least one of these cells proves."""
-    proven = _evidence(_split(texts)).proven
-    return {mark for mark, count in proven.items() if count}
+    for numbers in (texts, _split(texts).written):
+        proven = {mark for mark, count in _evidence(numbers).proven.items() if count}
+        if proven:
+            break
+    return proven
 
 
 def are_codes(texts: Any) -> bool:
     """Whether a column of text has integers with leading zeros that are codes, such as 01001 or
     007: of one width, or many of them; but times of day, such as 0043, are none."""
-    digits = _where(texts, "^[0-9]+$")
-    zeros = _count(digits, "^0[0-9]")
+    zeros = _count(texts, "^0[0-9]+$")
+    digits = _where(texts, "^[0-9]+$") if zeros else []
     if not zeros or len(digits) <= MIN_NUMBERS * (len(texts) - texts.null_count):
         return False
     if _count(digits, CLOCK) == len(digits):
@@ -273,10 +279,51 @@ def _sample(texts: Any) -> Any:
     return present.take(pa.array(range(0, len(present), step))) if step > 1 else present
 
 
-def _split(texts: Any) -> Cells:
-    for pattern, same in SAME.items():
-        if pc.any(pc.match_substring_regex(texts, pattern)).as_py():
+def _values(numbers: Any, how: Notation) -> Any:
+    """Numbers in this notation, without another unit or sign than in front, as float64."""
+    if how.thousands:
+        numbers = pc.replace_substring(numbers, how.thousands, "")
+    if how.decimal != POINT:
+        numbers = pc.replace_substring(numbers, how.decimal, POINT)
+    values = numbers.cast(pa.float64())
+    large = pc.greater_equal(pc.abs(values), float(MAX_EXACT_INTEGER))
+    if not pc.any(large).as_py():
+        return values
+    significant = pc.utf8_rtrim(pc.utf8_ltrim(numbers, "+-0"), "0")
+    long = pc.greater(pc.utf8_length(significant), EXACT_DIGITS)
+    integer = pc.match_substring_regex(numbers, f"{SIGN}[0-9]+$")
+    return pc.if_else(pc.and_(pc.and_(integer, long), large), None, values)
+
+
+def _parse_dressed(texts: Any, how: Notation) -> Any:
+    cells = _split(texts)
+    number = pc.if_else(pc.equal(cells.unit, how.unit or ""), cells.number, None)
+    number = pc.if_else(pc.match_substring_regex(number, f"^(?:{_pattern(how)})$"), number, None)
+    power = pc.replace_substring_regex(cells.power, "[dD]", "e")
+    values = _values(cells._replace(number=number, power=power).written, how)
+    return pc.if_else(cells.negative, pc.negate(values), values)
+
+
+def _same(texts: Any) -> Any:
+    """Texts with one way to write the same sign, apostrophe and blank."""
+    if not pc.all(pc.string_is_ascii(texts)).as_py():
+        for pattern, same in SAME_SIGNS:
             texts = pc.replace_substring_regex(texts, pattern, same)
+    for part, pattern, same in SAME:
+        if _has(texts, part):
+            texts = pc.replace_substring_regex(texts, pattern, same)
+    return texts
+
+
+def _bare(texts: Any, sample: Any) -> Any:
+    """Texts without what is before and behind a number, if there is something in a sample."""
+    if _count(sample, f"{SIGN}[0-9.,]+{POWER}") == len(sample):
+        return texts
+    return pc.replace_substring_regex(_same(texts), "^[^0-9.,]+|[^0-9.,]+$", "")
+
+
+def _split(texts: Any) -> Cells:
+    texts = _same(texts)
     found = pc.extract_regex(texts, CELL)
     open_, sign, before, inner, number, power, behind, after, close = (
         pc.if_else(pc.is_valid(found), pc.struct_field(found, name), None)
@@ -329,19 +376,16 @@ def _unit(cells: Cells, marks: Marks) -> str | None:
     return word if count and count >= MIN_UNUSUAL * total else None
 
 
-def _evidence(cells: Cells) -> Evidence:
-    with_power = pc.if_else(pc.not_equal(cells.power, ""), cells.number, None)
-    either = {mark: _count(cells.number, _marked(EITHER, mark)) for mark in OTHER}
-    in_power = {mark: _count(with_power, _marked(EITHER, mark)) for mark in OTHER}
+def _evidence(numbers: Any) -> Evidence:
+    """Of numbers without their units."""
+    has = {mark: _has(numbers, mark) for mark in OTHER}
+    either = {mark: has[mark] and _count(numbers, _marked(EITHER, mark)) for mark in OTHER}
     proven = {
-        mark: sum(_count(cells.number, _marked(pattern, mark)) for pattern in PROVEN)
-        - either[mark]
-        + in_power[mark]
+        mark: any(has.values()) and _count(numbers, _marked(PROVEN, mark)) - either[mark]
         for mark in OTHER
     }
-    either = {mark: count - in_power[mark] for mark, count in either.items()}
-    short = _count(cells.number, "^[1-9][0-9]{0,2}$") > 0
-    return Evidence(proven, either, short, _count(cells.number, "^[0-9]{4,}$") > 0)
+    short = _count(numbers, f"{SIGN}[1-9][0-9]{{0,2}}$") > 0
+    return Evidence(proven, either, short, long=_count(numbers, f"{SIGN}[0-9]{{4,}}$") > 0)
 
 
 def _decimal(found: Evidence, marks: Marks) -> str | None:
@@ -366,7 +410,7 @@ def _pattern(how: Notation) -> str:
     """What number is written in a notation, without its sign, exponent and unit."""
     point = f"[{how.decimal}]"
     grouped = f"|{_grouped(how.decimal, how.thousands)}" if how.thousands else ""
-    return rf"^(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+{grouped}|(?i:inf.*))$"
+    return rf"[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+{grouped}|(?i:inf(?:inity)?)"
 
 
 def _grouped(decimal: str, thousands: str) -> str:
@@ -383,6 +427,10 @@ def _where(texts: Any, pattern: str) -> Any:
 
 def _count(texts: Any, pattern: str) -> int:
     return int(pc.sum(pc.match_substring_regex(texts, pattern)).as_py() or 0)
+
+
+def _has(texts: Any, part: str) -> bool:
+    return bool(pc.any(pc.match_substring(texts, part)).as_py())
 
 
 def _most_frequent(texts: Any) -> str:

@@ -203,22 +203,31 @@ def _text_or_numbers(column: Any, reading: Reading, marks: Marks) -> Any:
 
     def numbers_in(cells: Any) -> Any:
         """None if other cells are among them."""
-        cells = _trimmed(cells)
-        cells = cells.filter(pc.invert(pc.is_in(cells, markers)))
         numbers = parse(cells, marks.notation)
-        return None if numbers.null_count > cells.null_count else cells
+        if numbers.null_count > cells.null_count:
+            other = pc.and_(pc.is_null(numbers), pc.invert(pc.is_in(cells, markers)))
+            if pc.any(pc.and_(other, pc.is_valid(cells))).as_py():
+                return None
+        return numbers
 
-    present = None if numbers_in(column.slice(0, _HEAD)) is None else numbers_in(column)
-    if present is None or are_codes(present):
+    if numbers_in(_trimmed(column.slice(0, _HEAD))) is None:
         return column
-    if not (marks.proven or marks.given):
-        try:
-            if infer_notation(present, marks) != marks.notation:
-                return column
-        except UndecidedError:
-            return column
-    numbers = parse(_trimmed(column), marks.notation)
+    trimmed = _trimmed(column)
+    numbers = numbers_in(trimmed)
+    if numbers is None or are_codes(trimmed) or not _is_decided(trimmed, markers, marks):
+        return column
     try:
         return numbers.cast(INT)
     except pa.ArrowInvalid:
         return numbers
+
+
+def _is_decided(cells: Any, markers: Any, marks: Marks) -> bool:
+    """Whether a column of numbers has the marks of its file."""
+    if marks.proven or marks.given or not pc.any(pc.match_substring_regex(cells, "[.,]")).as_py():
+        return True
+    try:
+        present = cells.filter(pc.invert(pc.is_in(cells, markers)))
+        return infer_notation(present, marks) == marks.notation
+    except UndecidedError:
+        return False

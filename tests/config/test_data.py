@@ -61,11 +61,19 @@ NEEDS_COLUMN = "by is {}, which needs column"
         ),
         *((Split(by=by), NEEDS_COLUMN.format(by.value)) for by in SplitBy if by.value != "random"),
         *((Reading(delimiter=text), DELIMITER.format(text)) for text in ("", "tab", "\\t", "||x")),
-        (Reading(decimal=""), "decimal is '', but must be one character"),
-        (Reading(decimal=".,"), "decimal is '.,', but must be one character"),
-        (Reading(thousands=""), "thousands is '', but must be one character"),
-        (Reading(thousands="  "), "thousands is '  ', but must be one character"),
         (Reading(decimal=",", thousands=","), "decimal and thousands are both ','"),
+        (Reading(decimal=",", delimiter=","), "decimal and delimiter are both ','"),
+        *(
+            (Reading(decimal=mark), f"decimal is {mark!r}, but must be '.' or ','")
+            for mark in ("", ".,", "5", "e", '"', "-", " ", ";")
+        ),
+        *(
+            (
+                Reading(thousands=mark),
+                f"thousands is {mark!r}, but must be '.', ',', an apostrophe or a blank",
+            )
+            for mark in ("", "  ", "0", "k", '"', "-", "%")
+        ),
         (Reading(comment=" "), "comment is ' ', but must be what comment lines begin with"),
     ],
 )
