@@ -47,7 +47,9 @@ KINDS = {
     "all_missing": Description("has no value in the training rows", LEAVE_OUT),
     "missing_code": Description("a value is far from all others", MISSING),
     "rare_categories": Description("all categories are rare", LEAVE_OUT),
-    "future_date": Description("has future dates", "fix them"),
+    "future_date": Description(
+        "has future dates", "fix them, with four digits of the year if they have two"
+    ),
 }
 UNINFORMATIVE = ("identifier", "constant", "all_missing")
 

@@ -109,6 +109,9 @@ def column_names(table: pd.DataFrame, limit: int = 20) -> str:
 def _numeric(values: "pd.Series[Any]", notation: Notation) -> Converted:
     if pd.api.types.is_datetime64_any_dtype(values):
         return pd.Series(math.nan, values.index), False
+    if pd.api.types.is_timedelta64_dtype(values):
+        # As a Parquet file has it: the number of its units.
+        values = values.astype("int64").astype("float64").where(values.notna())
     numbers = values
     if values.dtype != "float64":
         if not pd.api.types.is_numeric_dtype(values):

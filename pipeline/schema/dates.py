@@ -112,7 +112,7 @@ def _parse(texts: "pd.Series[Any]", formats: list[str]) -> tuple["pd.Series[Any]
     if not any(one.startswith((ISO, "%Y")) for one in formats):
         rest = texts[dates.isna() & texts.notna()]
         if is_clock(formats):
-            rest = "1970-01-01T" + rest[rest.str.match(r"\d\d:\d\d")]
+            rest = "1970-01-01T" + rest[rest.str.match(r"\d\d?:\d\d")]
         dates = dates.fillna(_read(rest[rest.str.match(r"\d{4}-\d\d-\d\d")], ISO))
     return dates.set_axis(index), used
 

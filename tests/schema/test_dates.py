@@ -179,7 +179,8 @@ def test_rows_may_have_any_labels() -> None:
 
 
 def test_a_time_of_day_in_iso_8601_is_read_beside_any_format() -> None:
-    assert parse_dates(column("9pm", "13:08:05"), "%I%p").dt.hour.tolist() == [21, 13]
+    cells = column("9pm", "13:08:05", "8:05")
+    assert parse_dates(cells, "%I%p").dt.hour.tolist() == [21, 13, 8]
 
 
 @pytest.mark.parametrize(
