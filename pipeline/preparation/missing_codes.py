@@ -59,9 +59,9 @@ def find_codes(column: Floats) -> Codes | None:
 
     A code is repeated, whole or of nines (99.9), and far from all other values: the distance
     exceeds their range, or several ranges if it does not look like a usual code. A negative
-    one may also be the only negative value, below a distance that exceeds the spread of the
-    lowest tenth of the others. So neither zero nor the limit of a sensor is a code, nor what
-    rounding repeats.
+    one may also be the only negative value, if it looks like a usual code, or if the distance
+    exceeds the spread of the lowest tenth of the others. So neither zero nor the limit of a
+    sensor is a code, nor what rounding repeats; 0 is one among years.
 
     Parameters
     ----------
@@ -107,15 +107,15 @@ def _is_code(value: float, count: int, others: _Others) -> bool:
     if value == 0:
         years = low >= YEARS[0] and high <= YEARS[1] and (others.values % 1 == 0).all()
         return bool(many and years and distance > MIN_RANGES * others.span)
+    only_negative = value < 0 <= low and distance >= MIN_NEGATIVE_DISTANCE
     if usual and len(others.values) > 1:
         ranges = MIN_RANGES_OF_USUAL if many else MIN_RANGES
-        if distance > ranges * others.span:
+        if distance > ranges * others.span or (only_negative and value < -MIN_NEGATIVE_DISTANCE):
             return True
     if not many or count <= MIN_COUNT:
         return False
     if distance > MIN_RANGES * others.span:
         return True
-    only_negative = value < 0 <= low and distance >= MIN_NEGATIVE_DISTANCE
     return only_negative and distance > others.low_decile - low
 
 

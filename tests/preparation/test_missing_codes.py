@@ -41,6 +41,8 @@ def with_values(others: np.ndarray, **counts: int) -> np.ndarray:
         (SALES, {"v_200": 20}),
         (SALES, {"v_99": 3}),
         (ANSWERS, {"v99": 5}),
+        (np.repeat([0.0, 5.0, 100.0, 1000.0], 50), {"v_99": 2}),
+        (SALES - 290, {"v_99": 2}),
         (ANSWERS, {"v98": 3, "v99": 5}),
         (YEAR, {"v0": 90}),
         (YEAR, {"v9999": 2}),
