@@ -13,20 +13,21 @@ def mark_missing(
     """The table with the markers replaced by missing values, and text without surrounding blanks,
     in all columns or the named ones. In a column of numbers, a marker that is a number stands for
     every equal one: -99 for -99.0 too."""
+    numbers = pd.to_numeric(pd.Series(list(markers), dtype="str"), errors="coerce")
+    finite = numbers[np.isfinite(numbers)].tolist()
     columns = {
-        name: _mark(column, markers) if names is None or name in names else column
+        name: _mark(column, markers, finite) if names is None or name in names else column
         for name, column in table.items()
     }
     # Without copying the columns that have no marker.
     return pd.DataFrame(columns, index=table.index, copy=False)
 
 
-def _mark(values: "pd.Series[Any]", markers: Sequence[str]) -> "pd.Series[Any]":
+def _mark(
+    values: "pd.Series[Any]", markers: Sequence[str], numbers: Sequence[float]
+) -> "pd.Series[Any]":
     values = _trimmed(values)
-    wanted: list[Any] = list(markers)
-    if pd.api.types.is_numeric_dtype(values):
-        numbers = pd.to_numeric(pd.Series(wanted, dtype="str"), errors="coerce")
-        wanted = numbers[np.isfinite(numbers)].tolist()
+    wanted = numbers if pd.api.types.is_numeric_dtype(values) else markers
     if not wanted or pd.api.types.is_bool_dtype(values):
         return values
     found = values.isin(wanted)

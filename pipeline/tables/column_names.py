@@ -21,14 +21,15 @@ _NAME_THEM = "data.reading.header=true and data.reading.names name the columns o
 def unique_names(source: str, cells: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
     """The names in the cells of a header; what is in the cell, for each that is invented because
     the cell is empty or its name duplicated; and warnings of the latter."""
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order
     invented = {}
     warnings = []
     wanted = [column_name(cell) for cell in cells]
+    others = set(wanted)
     for number, name in enumerate(wanted, start=1):
         unique = name or f"column_{number}"
         suffix = 2
-        while unique in names or (unique != name and unique in wanted):
+        while unique in names or (unique != name and unique in others):
             unique = f"{name or f'column_{number}'}.{suffix}"
             suffix += 1
         if unique != name:
@@ -38,8 +39,8 @@ def unique_names(source: str, cells: Sequence[str]) -> tuple[list[str], dict[str
                 f"{source}: the name {name!r} is duplicated, in columns {wanted.index(name) + 1}"
                 f" and {number}; the latter is called {unique!r} ({_NAME_THEM})"
             )
-        names.append(unique)
-    return names, invented, warnings
+        names[unique] = None
+    return list(names), invented, warnings
 
 
 def check_same_names(
