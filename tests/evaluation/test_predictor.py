@@ -144,6 +144,34 @@ def test_a_column_may_have_any_type_with_the_same_values(
     assert predictions["predicted"].tolist() == pytest.approx(PREDICTED)
 
 
+def test_blanks_around_names_and_cells_are_ignored_as_in_training(predictor: Predictor) -> None:
+    padded = TABLE.astype({"smokes": "str"}).assign(a=["3 ", " 3.5", "0"])
+    padded["home town"] = " " + padded["home town"] + "\t"
+    padded = padded.rename(columns=lambda name: f" {name} ")
+    pd.testing.assert_frame_equal(predictor.predict(padded), predictor.predict(TABLE))
+
+
+def test_two_columns_of_one_name_apart_from_blanks_are_refused(predictor: Predictor) -> None:
+    table = TABLE.assign(**{"a ": 1.0})
+    with pytest.raises(UserError) as caught:
+        predictor.predict(table, "rows.csv")
+    assert str(caught.value) == (
+        "rows.csv: has the column 'a' more than once, apart from blanks; rename or remove one"
+    )
+
+
+def test_numbers_may_be_text_in_the_notation_of_their_column(copy: Path) -> None:
+    columns = dict(CONTRACT.schema.columns)
+    columns["b/c"] = replace(columns["b/c"], decimal=",", thousands=".", unit="%")
+    replace(CONTRACT, schema=Schema(columns)).write(copy / "contract.json")
+    predictor = Predictor(copy)
+    for cells in (["-20,0 %", "60%", "?"], [-20.0, 60.0, None]):
+        predicted = predictor.predict(TABLE.assign(**{"b/c": cells}))["predicted"]
+        assert predicted.tolist() == pytest.approx(PREDICTED)
+    with pytest.raises(UserError, match=r"row 2 below the header, column 'b/c': '6.0%' is not a"):
+        predictor.predict(TABLE.assign(**{"b/c": ["-20%", "6.0%", "?"]}))
+
+
 def test_columns_may_be_in_any_order_among_others(predictor: Predictor) -> None:
     table = TABLE.assign(name=["x", "y", "z"], y=None)
     table = table[["name", *TABLE.columns[::-1], "y"]]
