@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.data import Kind
 from pipeline.schema.columns import Schema
+from pipeline.schema.dates import is_clock
 
 NUMBERS = ["min", "lower_quartile", "median", "upper_quartile", "max", "mean", "std"]
 FIELDS = [
@@ -96,7 +97,8 @@ def profile(table: pd.DataFrame, schema: Schema, target: str) -> pd.DataFrame:
             "missing_percent": 100 * missing / len(column) if missing else 0.0,
             "correlation": None if name == target else _correlation(values, y),
         }
-        rows.append(general | _figures(values, column))
+        clock = is_clock(schema.columns[str(name)].format)
+        rows.append(general | _figures(values, column, clock=clock))
     return pd.DataFrame(rows, columns=FIELDS)
 
 
@@ -107,7 +109,7 @@ def rows_with_both(x: Vector, y: Vector) -> tuple[Vector, Vector] | None:
     return (x, y) if len(x) and x.min() < x.max() and y.min() < y.max() else None
 
 
-def _figures(values: Values, column: "pd.Series[Any]") -> dict[str, Any]:
+def _figures(values: Values, column: "pd.Series[Any]", *, clock: bool) -> dict[str, Any]:
     x = values.x[np.isfinite(values.x)]
     if not len(x):
         return {"distinct": 0}
@@ -121,13 +123,16 @@ def _figures(values: Values, column: "pd.Series[Any]") -> dict[str, Any]:
         }
     distinct = len(np.unique(x))
     if values.kind is Kind.date:
-        return {"distinct": distinct, "min": _iso(column.min()), "max": _iso(column.max())}
+        ends = [_iso(moment, clock=clock) for moment in (column.min(), column.max())]
+        return {"distinct": distinct, "min": ends[0], "max": ends[1]}
     five = np.quantile(x, [0, 0.25, 0.5, 0.75, 1])
     numbers = [float(value) for value in (*five, x.mean(), x.std())]
     return {"distinct": distinct, **dict(zip(NUMBERS, numbers, strict=True))}
 
 
-def _iso(moment: pd.Timestamp) -> str:
+def _iso(moment: pd.Timestamp, *, clock: bool) -> str:
+    if clock:
+        return moment.time().isoformat()
     return moment.isoformat().removesuffix("T00:00:00")
 
 

@@ -163,4 +163,8 @@ def _scaled(values: Vector, over: Vector, size: float) -> Vector:
 
 
 def _text(kind: Kind, value: float) -> str:
-    return str(np.datetime64(int(value), "D")) if kind is Kind.date else number(value)
+    if kind is not Kind.date:
+        return number(value)
+    if 0 < value < 1:  # a time of day
+        return str(np.datetime64(int(value * 1440), "m"))[-5:]
+    return str(np.datetime64(int(value), "D"))

@@ -60,7 +60,8 @@ _TIME = re.compile(
 )
 _ISO_LIKE = re.compile(r"\d{4}[-/. ]\d{1,2}(\D|$)|\d{8}([T ]\d|$)")
 # How a day is written: Y is a number of four digits, n one of two or less, D one of DIGITS, B the
-# name of a month, Q and W these letters; and its fields in strptime's codes, the likeliest first.
+# name of a month, and Q, W and M these letters; and its fields in strptime's codes, the likeliest
+# first.
 _FIELDS = {
     "Ynn": ["Ymd"],
     "nnY": ["dmY", "mdY"],
@@ -79,6 +80,7 @@ _FIELDS = {
     "YWn": ["GWV"],
     "YWnn": ["GWVu"],
     "WnY": ["WVG"],
+    "YMn": ["YMm"],
     "D": ["D"],
 }
 # What separates the fields of those that could be something else than a day.
@@ -89,7 +91,7 @@ _SEPARATORS = {
     "Bn": ["-", "/", "'", " '", "-'"],
     "nY": "-/",
 }
-_LITERAL = re.compile(r"([\s,.:/_'\0-]|%a|de|of|T(?=\0))*", re.IGNORECASE)
+_LITERAL = re.compile(r"([\s,.:/_'\0-]|%a|de|of|Uhr|T(?=\0))*", re.IGNORECASE)
 
 
 def parse_dates(texts: "pd.Series[Any]", date_format: Format) -> "pd.Series[Any]":
@@ -325,11 +327,11 @@ def _candidates(text: str) -> Iterator[tuple[str, str]]:
         yield from ((day, day) for day in _days(text))
         return
     rest = f"{text[: time.start()]}\0{text[time.end() :]}"
-    if rest != "\0":
+    if rest not in ("\0", "\0 Uhr"):
         for day in _days(rest):
             yield re.sub(r"[ ,:T_]*\0", "", day), day.replace("\0", _clock(time))
     elif not time["zone"]:
-        yield "", _clock(time)
+        yield "", rest.replace("\0", _clock(time))
 
 
 def _clock(time: "re.Match[str]") -> str:
@@ -389,14 +391,14 @@ def _written(token: str) -> str | None:
     if token.isdigit():
         return {4: "Y", 2: "n", 1: "n"}.get(len(token), "D" if len(token) in DIGITS else None)
     word = _without_accents(token).lower()
-    return "B" if word in _ENGLISH else {"q": "Q", "w": "W"}.get(word)
+    return "B" if word in _ENGLISH else {"q": "Q", "w": "W", "m": "M"}.get(word)
 
 
 def _code(code: str, token: str) -> str:
     """The format of a field."""
     if code == "b":
         return "%b" if len(token) == ABBREVIATED else "%B"
-    return DIGITS[len(token)] if code == "D" else token.upper() if code in "QW" else f"%{code}"
+    return DIGITS[len(token)] if code == "D" else token.upper() if code in "QWM" else f"%{code}"
 
 
 def with_format_of(date_format: Format | None, text: str) -> list[str] | None:

@@ -72,3 +72,11 @@ def test_of_a_boolean_the_correlation_ratio_would_be_pearsons_size(
     schema = Schema({name: Column(kind) for name, kind in kinds.items()})
     found = by_column(table, schema, "y")["correlation"].astype(float)
     assert found["text"] == pytest.approx(abs(found["flag"]), abs=1e-9, nan_ok=True)
+
+
+def test_times_of_day_are_shown_without_a_date() -> None:
+    times = pd.to_datetime(pd.Series(["1970-01-01 13:08", "1970-01-01 09:05"]))
+    table = pd.DataFrame({"when": times, "y": [1.0, 2.0]})
+    schema = Schema({"when": Column(Kind.date, format="%H:%M"), "y": Column(Kind.numeric)})
+    figures = profile(table, schema, "y").set_index("column").loc["when"]
+    assert (figures["min"], figures["max"]) == ("09:05:00", "13:08:00")
