@@ -10,14 +10,14 @@ from pipeline.runtime.errors import warn
 from pipeline.runtime.files import whole_directory, write_text
 from pipeline.runtime.paths import PREPARED
 from pipeline.schema import schema_file
-from pipeline.tables.copies import check_copied
+from pipeline.tables.copies import check_copied, schema_warning
 from pipeline.tracking.stage_command import run_stage
 
 
 def main() -> None:
     data = read_section("data", Data)
-    for path in filter(None, (data.path, data.new_rows)):
-        check_copied(path)
+    for table in filter(None, (data.path, data.new_rows)):
+        check_copied(table)
     stored = schema_file.read(data.path)
     prepared = prepare(data, stored)
     for line in (*tables_outside_raw(data), *prepared.warnings):
@@ -26,7 +26,10 @@ def main() -> None:
         write(prepared, data, folder)
     if stored is None:
         schema = schema_file.to_yaml(prepared.schema, data.path)
-        write_text(schema_file.path_of(data.path), schema)
+        path = schema_file.path_of(data.path)
+        if line := schema_warning(path, schema):
+            warn(line)
+        write_text(path, schema)
     print(summary(prepared, data))
 
 

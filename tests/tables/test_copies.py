@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.runtime.errors import UserError
-from pipeline.tables.copies import check_copied
+from pipeline.tables.copies import check_copied, schema_warning
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +41,16 @@ def test_the_repository_itself_is_no_copy(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.delenv("DVC_ROOT")
     monkeypatch.chdir(tmp_path / "copy")
     check_copied("data/raw/b.csv")
+    assert schema_warning(Path("data/raw/b.csv"), "another") is None
+
+
+def test_a_schema_that_git_does_not_know_is_named_where_it_differs(tmp_path: Path) -> None:
+    path = Path("data/schema/b.csv.yaml")
+    assert schema_warning(path, "inferred") is None
+    (tmp_path / "root/data/schema").mkdir()
+    (tmp_path / "root" / path).write_text("edited", "utf-8")
+    assert schema_warning(path, "edited") is None
+    assert schema_warning(path, "inferred") == (
+        f"{path}: is inferred anew, because Git does not know the one that you have; to use that,"
+        f" git add {path}, or run it with --copy-paths {path}"
+    )
