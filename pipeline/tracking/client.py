@@ -8,6 +8,7 @@ ends first, or hangs, this process warns and continues.
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from pipeline.tracking.untracked import warn_untracked
 NICENESS = 5
 # After as many seconds in which it has used no processor time, the recorder is not waited for.
 PATIENCE = 60
+POLL_SECONDS, STOP_SECONDS = 0.1, 5
 # What is kept for a recorder that does not read, in bytes: the curves of a million epochs.
 MAX_UNSENT = 2**28
 PIPE_BYTES = 2**16
@@ -147,7 +149,10 @@ class Recorder:
         assert self._process is not None
         self._process.kill()
         self._input.close()
-        return self._process.wait()
+        # One that waits for a disk that does not answer cannot be killed.
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(STOP_SECONDS)
+        return -signal.SIGKILL
 
     def _lose(self, reason: str) -> None:
         """The work continues without the recorder. The next one ends the run that it leaves."""
@@ -161,14 +166,6 @@ class Recorder:
         """Waits for the recorder as long as it is at work."""
         used, since = -1.0, time.monotonic()
         while self._process is not None:
-            if not self._unsent:
-                self._input.close()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(0.1)
-                status = self._stop()
-                if status:
-                    self._lose(_ending(status))
-                return
             before, used = used, _processor_seconds(self._process.pid)
             if used != before:
                 since = time.monotonic()
@@ -176,7 +173,16 @@ class Recorder:
                 self._stop()
                 self._lose(f"the store has not answered for {PATIENCE} s")
                 return
-            self._write()
+            if self._unsent:
+                select.select([], [self._input], [], POLL_SECONDS)
+                self._write()
+                continue
+            self._input.close()
+            with suppress(subprocess.TimeoutExpired):
+                status = self._process.wait(POLL_SECONDS)
+                if status:
+                    self._lose(_ending(status))
+                return
 
 
 def _processor_seconds(pid: int) -> float:
