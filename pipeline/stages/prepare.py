@@ -27,8 +27,8 @@ def main() -> None:
     if stored is None:
         schema = schema_file.to_yaml(prepared.schema, data.path)
         path = schema_file.path_of(data.path)
-        if line := schema_warning(path, schema):
-            warn(line)
+        if other := schema_warning(path, schema):
+            warn(other)
         write_text(path, schema)
     print(summary(prepared, data))
 
