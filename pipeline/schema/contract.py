@@ -29,7 +29,8 @@ class Contract:
 
     def clean(self, table: pd.DataFrame, source: str) -> pd.DataFrame:
         """The table as the files of a table are read: names and cells without surrounding blanks,
-        missing values marked. Raises UserError for two columns of one name."""
+        missing values marked. Raises UserError for two columns of one name, and for numbers that
+        pandas read by other marks."""
         known = self.schema.columns
         names = [name if name in known else column_name(str(name)) for name in table.columns]
         repeated = [name for name in known if names.count(name) > 1]
@@ -39,7 +40,26 @@ class Contract:
                 " rename or remove one"
             )
         table = table.set_axis(names, axis="columns")
+        self._check_decimal_commas(table, source)
         return mark_missing(table, self.reading.markers, known)
+
+    def _check_decimal_commas(self, table: pd.DataFrame, source: str) -> None:
+        """Raises UserError if some columns still have their decimal commas, but in others a point
+        between thousands became a decimal point."""
+        columns = self.schema.columns.items()
+        commas = [name for name, column in columns if column.decimal == "," and name in table]
+        texts = [name for name in commas if not pd.api.types.is_numeric_dtype(table[name])]
+        fractions = [
+            name
+            for name in commas
+            if pd.api.types.is_float_dtype(table[name]) and (table[name].dropna() % 1 != 0).any()
+        ]
+        if texts and fractions:
+            raise UserError(
+                f"{source}: column {texts[0]!r} is text with decimal commas, but {fractions[0]!r}"
+                " was read with decimal points; read them in one way, such as"
+                " pandas.read_csv(..., decimal=',', thousands='.')"
+            )
 
     def validate(
         self, table: pd.DataFrame, locate: Locate, decimal: str | None = None

@@ -165,7 +165,8 @@ def test_numbers_may_be_text_in_the_notation_of_their_column(copy: Path) -> None
     columns["b/c"] = replace(columns["b/c"], decimal=",", thousands=".", unit="%")
     replace(CONTRACT, schema=Schema(columns)).write(copy / "contract.json")
     predictor = Predictor(copy)
-    for cells in (["-20,0 %", "60%", "?"], [-20.0, 60.0, None]):
+    written: list[Any] = [["-20,0 %", "60%", "?"], [-20.0, 60.0, None]]
+    for cells in written:
         predicted = predictor.predict(TABLE.assign(**{"b/c": cells}))["predicted"]
         assert predicted.tolist() == pytest.approx(PREDICTED)
     with pytest.raises(UserError, match=r"row 2 below the header, column 'b/c': '6.0%' is not a"):

@@ -113,7 +113,7 @@ def test_three_decimals_behind_a_point_stay_decimals(sep: str) -> None:
 @pytest.mark.parametrize("column", ["x", "y"])
 def test_one_odd_cell_is_named_whatever_the_decimal_mark(column: str, *, commas: bool) -> None:
     table = {"x": [german(x) if commas else str(x) for x in VALUES]}
-    table["y"] = COMMAS if commas else [str(y) for y in TARGET]
+    table["y"] = [*COMMAS] if commas else [str(y) for y in TARGET]
     table[column][30] = "k.A."
     message = refusal(table["x"], table["y"])
     where = f"t.csv, row 31 below the header, column {column!r}: 'k.A.' is not a finite float32"
@@ -211,3 +211,19 @@ def test_names_that_differ_in_blanks_only_are_refused() -> None:
     table = pd.DataFrame({"x": ["1"], " x": ["2"]})
     with pytest.raises(UserError, match=r"the column 'x' more than once, apart from blanks"):
         contract.clean(table[[" x", "x"]].rename(columns={"x": "x "}), "the table")
+
+
+def test_points_between_thousands_that_pandas_took_for_decimal_points_are_refused() -> None:
+    whole = [german(round(value), 0) for value in VALUES]
+    lines = ["x;z;y", *map(";".join, zip(whole, COMMAS[::-1], COMMAS, strict=True))]
+    Path("t.csv").write_text("\n".join(lines))
+    prepared = prepare(Data(path="t.csv", target="y", split=Split(validation=0.2, test=0.2)))
+    with pytest.raises(UserError) as caught:
+        prepared.contract.clean(pd.read_csv("t.csv", sep=";"), "the table")
+    assert str(caught.value) == (
+        "the table: column 'z' is text with decimal commas, but 'x' was read with decimal points;"
+        " read them in one way, such as pandas.read_csv(..., decimal=',', thousands='.')"
+    )
+    read_well = pd.read_csv("t.csv", sep=";", decimal=",", thousands=".")
+    rows, _ = prepared.contract.validate(read_well, by_position)
+    assert rows["x"].tolist() == [round(value) for value in VALUES]
