@@ -28,6 +28,8 @@ _SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t\s]*', re.IGNORECASE)
 _MARK = re.compile(r"[0-9][.,]|[.,][0-9]")
 _MARKED_CELLS = 10_000
 _ALIGNED = re.compile(r"\d {2,}\S")
+_COMMENT = "comment to what comment lines begin with"
+_SKIP_ROWS = "skip_rows to the number of lines above the header"
 _MIN_LINES, _SAMPLE_LINES, _SAMPLE_SIZE, _HEAD = 3, 100, 2**20, 2**12
 
 
@@ -66,15 +68,10 @@ def _dialect(
     with explained(file), uncompressed(file) as stream:
         check_is_text(file, stream.read(_HEAD), lines.encoding)
     sample, whole = _sample(file, lines)
-    skip = reading.skip_rows
-    first = next((number for number, line in enumerate(sample) if line.strip()), None)
-    if first is None or not any(line.strip() for line in sample[skip:]):
-        skips = reading.skip_rows or reading.skip_last or reading.comment
-        said = " but for the lines that data.reading skips" if skips else ""
-        raise UserError(f"{file}: the file is empty{said}; it needs a header and rows")
-    stated = _SEP.fullmatch(sample[skip + _blank(sample[skip:])])
+    skip = _first_line(file, sample, reading.skip_rows, reading)
+    stated = _SEP.fullmatch(sample[skip])
     if stated:
-        skip += _blank(sample[skip:]) + 1
+        skip = _first_line(file, sample, skip + 1, reading)
     given = reading.delimiter or (stated and stated[1])
     delimiter, rows = _divided(sample[skip:], given, reading, needed, whole=whole)
     row_names = delimiter != "," or all(line.startswith('"') for line in sample[skip + 1 :])
@@ -129,13 +126,14 @@ def _around(needed: Sequence[str], line: str) -> str:
     return ""
 
 
-_COMMENT = "comment to what comment lines begin with"
-_SKIP_ROWS = "skip_rows to the number of lines above the header"
-
-
-def _blank(lines: Sequence[str]) -> int:
-    """The number of blank lines before the first other one."""
-    return next(number for number, line in enumerate(lines) if line.strip())
+def _first_line(file: Path, sample: Sequence[str], skip: int, reading: Reading) -> int:
+    """The number of lines before the first one that is not blank, of those that are not skipped."""
+    for number, line in enumerate(sample[skip:], start=skip):
+        if line.strip():
+            return number
+    skips = reading.skip_rows or reading.skip_last or reading.comment
+    said = " but for the lines that data.reading skips" if skips else ""
+    raise UserError(f"{file}: the file is empty{said}; it needs a header and rows")
 
 
 def _sample(file: Path, lines: Lines) -> tuple[list[str], bool]:
@@ -190,8 +188,7 @@ def _rows(sample: list[str], delimiter: str, *, whole: bool) -> _Rows:
         rows = [row for row in _read(sample, delimiter) if row[0]]
     except csv.Error:
         # A field of megabytes, for lack of a closing quote: Arrow fails on it again.
-        at = _blank(sample)
-        return _Rows([sample[at].strip().split(delimiter)], [at], [at + 1])
+        return _Rows([sample[0].strip().split(delimiter)], [0], [1])
     # The sample may end within a row.
     rows = rows if whole or len(rows) == 1 else rows[:-1]
     cells, starts, ends = zip(*rows, strict=True)

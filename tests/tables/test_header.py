@@ -136,6 +136,19 @@ def test_a_first_line_may_state_the_delimiter(first: str, delimiter: str) -> Non
     assert is_plain(read_text(f"{first}\n{PLAIN.replace(',', delimiter)}"))
 
 
+@pytest.mark.parametrize("text", ["sep=;", "sep=;\n", "sep=;\n\n \n"])
+def test_a_stated_delimiter_alone_is_no_table(text: str) -> None:
+    assert refusal(text) == "t.csv: the file is empty; it needs a header and rows"
+
+
+@pytest.mark.parametrize("blank", ["\n", "  \n", "\t\n\n"])
+def test_blank_lines_above_the_header_are_no_rows(blank: str) -> None:
+    for text in (blank + PLAIN, blank + "sep=,\n" + blank + PLAIN):
+        raw = read_text(text)
+        assert is_plain(raw)
+        assert raw.warnings == []
+
+
 def test_names_replace_those_of_the_header() -> None:
     raw = read_text("x,x,\n1,2,3\n4,5,6\n7,8,9\n", header=True, names=["a", "b", "y"])
 
