@@ -16,21 +16,15 @@ def test_the_commands_are_found_where_pythonsafepath_is_set(tmp_path: Path) -> N
         r"^WORKING_DIRECTORY := (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
     )
     (tmp_path / "working_directory.pth").write_text(f"{line}\n", "utf-8")
-    script = (
-        f"import site; site.addsitedir({str(tmp_path)!r}); import pipeline, sys; print(sys.path)"
-    )
-    found = {}
+    # Without the site-packages, where an installation has put that file already.
+    script = f"import site; site.addsitedir({str(tmp_path)!r}); import pipeline"
     for value in ("", "1"):
-        done = subprocess.run(
-            [sys.executable, "-c", script],
+        subprocess.run(
+            [sys.executable, "-S", "-c", script],
             cwd=ROOT,
             env=os.environ | {"PYTHONSAFEPATH": value},
-            capture_output=True,
-            text=True,
             check=True,
         )
-        found[value] = done.stdout.count("''")
-    assert found == {"": 1, "1": 1}
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"])
