@@ -74,7 +74,7 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
     if isinstance(value, str) and "${" in value:
         _check_reference(value, key)
         return value
-    if value == MISSING or (value is None and NoneType in types):
+    if kind is Any or value == MISSING or (value is None and NoneType in types):
         return value
     container = dict if is_dataclass(kind) else get_origin(kind)
     if value is None and container:

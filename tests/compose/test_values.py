@@ -25,6 +25,8 @@ from pipeline.runtime.errors import UserError
         ("training.loss", "mae", "mae"),
         ("optimizer.momentum", "0.9", 0.9),
         ("data.kinds.2016", "category", "category"),
+        ("data.date_formats.when", "%d.%m.%Y", "%d.%m.%Y"),
+        ("data.date_formats", {"when": ["%Y", "%H"]}, {"when": ["%Y", "%H"]}),
         ("sweep.minutes", None, None),
         ("training.epochs", "${training.batch_size}", "${training.batch_size}"),
         ("data.target", "???", "???"),
