@@ -228,7 +228,8 @@ def infer_marks(columns: Iterable[Any], marks: Marks) -> Marks:
     samples = [(one, _split(_sample(one))) for one in columns]
     samples = [(one, cells) for one, cells in samples if _unit(cells, marks) is not None]
     found = [_evidence(cells.written) for _, cells in samples]
-    if not any(one.decimal for one in found):
+    commas = any(_has(one, COMMA) for one, _ in samples)
+    if commas and not any(one.decimal for one in found):
         found = [_evidence(_bare(one, _sample(one))) for one, _ in samples]
     proven = {one.decimal for one in found} - {None}
     if len(proven) == 1:

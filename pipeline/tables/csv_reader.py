@@ -13,6 +13,7 @@ import pyarrow.csv as arrow_csv
 from pipeline.config.data import Reading
 from pipeline.schema.numbers import (
     MAX_EXACT_INTEGER,
+    POINT,
     Marks,
     UndecidedError,
     are_codes,
@@ -214,7 +215,7 @@ def _text_or_numbers(column: Any, reading: Reading, marks: Marks) -> Any:
         return column
     trimmed = _trimmed(column)
     numbers = numbers_in(trimmed)
-    if numbers is None or are_codes(trimmed) or not _is_decided(trimmed, markers, marks):
+    if numbers is None or are_codes(trimmed) or not _is_decided(trimmed, numbers, marks):
         return column
     try:
         return numbers.cast(INT)
@@ -222,12 +223,17 @@ def _text_or_numbers(column: Any, reading: Reading, marks: Marks) -> Any:
         return numbers
 
 
-def _is_decided(cells: Any, markers: Any, marks: Marks) -> bool:
+def _is_decided(cells: Any, numbers: Any, marks: Marks) -> bool:
     """Whether a column of numbers has the marks of its file."""
-    if marks.proven or marks.given or not pc.any(pc.match_substring_regex(cells, "[.,]")).as_py():
+    if marks.proven or marks.given:
+        return True
+    whole = cells.filter(pc.equal(numbers, pc.floor(numbers)))
+    # A point is between decimals but, perhaps, beside integers of one to three digits.
+    if marks.decimal == POINT and not _any(
+        pc.match_substring_regex, whole, "^[+-]?[1-9][0-9]{0,2}$"
+    ):
         return True
     try:
-        present = cells.filter(pc.invert(pc.is_in(cells, markers)))
-        return infer_notation(present, marks) == marks.notation
+        return infer_notation(cells.filter(pc.is_valid(numbers)), marks) == marks.notation
     except UndecidedError:
         return False
