@@ -132,7 +132,9 @@ def _of_categories(texts: "pd.Series[Any]", name: str, _: Format | None) -> Warn
     formats: list[str] = []
     dates = pd.Series(pd.NaT, sample.index, dtype="datetime64[us]")
     for one in found:
-        if one.dates[dates.isna()].notna().any():
+        # Times of day are not read beside dates.
+        alike = bool(one.day) == bool(found[0].day)
+        if alike and one.dates[dates.isna()].notna().any():
             dates = dates.fillna(one.dates)
             # Cells that are dates in both orders would be read in the first.
             formats += [each for each in one.formats if not is_swapped(each, formats)]

@@ -403,11 +403,12 @@ def _code(code: str, token: str) -> str:
 
 def with_format_of(date_format: Format | None, text: str) -> list[str] | None:
     """The formats of a column, and one that a text is written in which they do not read; None if
-    it looks like no date, or like one of these formats with day and month swapped."""
+    it looks like no date, like a time of day beside dates, or like one of these formats with
+    day and month swapped."""
     formats = as_list(date_format)
     for _, one in _candidates(text):
         read = parse_dates(pd.Series([text], dtype="str"), one).notna().all()
-        if read and not is_swapped(one, formats):
+        if read and is_clock(one) == is_clock(formats) and not is_swapped(one, formats):
             return [*formats, one]
     return None
 

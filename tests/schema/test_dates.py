@@ -210,6 +210,7 @@ def test_a_format_without_a_date_is_one_of_times_of_day() -> None:
     [
         ("03.04.2024", ["%d/%m/%Y", "%d.%m.%Y"]),
         ("03/14/2024", None),
+        ("11:34", None),
         ("soon", None),
     ],
 )
