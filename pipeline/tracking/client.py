@@ -107,7 +107,7 @@ class Recorder:
     ) -> Iterator[None]:
         """The run of a sweep for the length of the block, which ends as one of a training."""
         tags = run_tags() | {"fingerprint": inputs_hash}
-        if "git.unknown" in tags:
+        if self._process is not None and "git.unknown" in tags:
             warn_unknown(tags["git.unknown"])
         with self._ending():
             self.send("sweep", study=study, name=name, params=dict(params), tags=tags)

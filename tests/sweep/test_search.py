@@ -133,7 +133,7 @@ other seeds, mean of 2: train rmse {number}; selection bias \(optimism\) on trai
 starting point: train rmse {number}
 linear least squares: train rmse 0
 model of the winner: data/sweeps/four/model
-to write its values to params.yaml: python -m pipeline.sweep promote
+the starting point is at least as good, so params.yaml can stay as it is
 tables and figures: data/sweeps/four/results/"""
     assert re.fullmatch(expected, four), four
     folder = Path("data/sweeps/four")
@@ -183,7 +183,7 @@ def test_the_stages_reproduce_the_winner_that_is_promoted(
         best = json.loads(Path("data/sweeps/four/winner.json").read_text("utf-8"))
         rate = dict(one.split("=") for one in best["overrides"])["optimizer.learning_rate"]
         assert capsys.readouterr().out == (
-            f"params.yaml now has the values of trial {best['trial']}:\n"
+            f"params.yaml now has the values of trial {best['trial']} of the sweep four:\n"
             f"  training.epochs: 20\n  optimizer.learning_rate: {rate}\n"
             "to train and evaluate it: dvc repro\n"
         )
