@@ -21,7 +21,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
-from pipeline.compose.schema import GROUPS, PASSWORD_KEYS, VARIANTS
+from pipeline.compose.schema import GROUPS, PASSWORD_KEYS, VARIANTS, Config
 from pipeline.compose.sources import COMMAND_LINE, CONF, PARAMS, Sources, circular_option
 
 # Keys of earlier versions.
@@ -51,7 +51,11 @@ MAX_WHOLE = 2**63
 
 def wrong_value(key: str, kind: Any, value: Any) -> str:
     """The error for a value that the type of its key does not allow."""
-    return f"{key} must be {_expected(kind)}, not {_shown(value)}{_hint(kind, value)}"
+    if key in GROUPS and isinstance(value, str) and value.isidentifier():
+        hint = f"; an option is chosen by conf: {{{key}: {_short(value)}}}"
+    else:
+        hint = _hint(kind, value)
+    return f"{key} must be {_expected(kind)}, not {_shown(value)}{hint}"
 
 
 def _expected(kind: Any) -> str:
@@ -134,10 +138,8 @@ def unknown_key(section: str, name: str, known: Sequence[str]) -> str:
 
 def _remedy(key: str, name: str, known: Sequence[str]) -> str:
     """What to write instead of an unknown key."""
-    if key in RENAMED:
-        return f"renamed to {RENAMED[key]}"
-    if key in FOREIGN:
-        return FOREIGN[key]
+    if key in RENAMED or key in FOREIGN:
+        return FOREIGN.get(key) or f"renamed to {RENAMED[key]}"
     first, _, rest = name.partition(".")
     if rest and first in known:
         return f"write {first}: {{{rest.replace('.', ': {')}: ...{'}' * (rest.count('.') + 1)}"
@@ -151,7 +153,22 @@ def _remedy(key: str, name: str, known: Sequence[str]) -> str:
     ]
     if options:
         return f"it is one of conf.{group}={' or '.join(options)}"
+    sections = [] if group else _sections_with(name)
+    if sections:
+        return " or ".join(f"write {section}: {{{name}: ...}}" for section in sections)
     return suggest(name, known)
+
+
+def _sections_with(name: str) -> list[str]:
+    """The sections that have a key of that name."""
+    schemas: dict[str, list[Any]] = {
+        item.name: [*VARIANTS.get(item.name, {}).values(), item.type] for item in fields(Config)
+    }
+    return [
+        section
+        for section, found in schemas.items()
+        if any(name in {item.name for item in fields(schema)} for schema in found)
+    ]
 
 
 def _odd_letter(key: str) -> str:

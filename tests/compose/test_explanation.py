@@ -52,6 +52,8 @@ from tests.compose.folder import OPTIONS, composed, mistake, write_conf, write_p
         ),
         ("hydra: {}", "hydra; settings of Hydra itself have no effect; remove it"),
         ("defaults: []", "defaults; options are chosen under conf"),
+        ("epochs: 5", "epochs; write training: {epochs: ...}"),
+        ("learning_rate: 0.1", "learning_rate; write optimizer: {learning_rate: ...}"),
     ],
 )
 def test_an_unknown_key_is_named_with_a_suggestion(params: str, text: str) -> None:
@@ -632,3 +634,10 @@ def test_a_missing_file_is_named(name: str) -> None:
 
 def test_a_group_set_to_a_number_is_refused_in_one_line() -> None:
     assert mistake("{}", "training=3").startswith("command line: ")
+
+
+def test_an_option_that_stands_for_its_section_is_chosen_under_conf() -> None:
+    assert mistake("model: mlp_large") == (
+        "params.yaml: model must be a mapping of keys to values, not 'mlp_large'; an option is"
+        " chosen by conf: {model: mlp_large}"
+    )
