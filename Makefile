@@ -41,7 +41,7 @@ test: .venv/test.stamp
 	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-fast: .venv/test.stamp
-	@$(RUN) pytest --fast -n 2 --dist loadfile -m "not long"
+	@$(RUN) pytest --fast -n 2 --dist loadfile -m "not long" --hypothesis-profile quick
 
 test-long: .venv/test.stamp
 	@$(RUN) pytest -m long
