@@ -171,10 +171,8 @@ def test_the_tracked_model_predicts_what_the_evaluation_did(clone: Clone, run: R
     assert [f"{value:.6f}" for value in predicted] == PREDICTED
 
 
-def test_the_readmes_predict_command_gives_the_notebooks_predictions(
-    clone: Clone,
-) -> None:
-    command = commands("python -m pipeline.predict")[0]
+def test_the_documented_predict_command_gives_the_notebooks_predictions(clone: Clone) -> None:
+    command = commands("python -m pipeline.predict", "docs/predict.md")[0]
     with clone.inside():
         run_command(predict.main, predict.command_parser(), command[3:])
     table = pd.read_csv(clone.root / "predictions.csv")

@@ -19,3 +19,7 @@ def test_the_example_prints_what_the_readme_shows(clone: Clone) -> None:
     (clone.root / "params.yaml").write_text(blocks("yaml")[0], "utf-8")
     printed = clone.run("dvc", "repro").stdout
     assert [line for line in shape(shown) if line not in shape(printed)] == []
+    (predict,) = commands("python -m pipeline.predict")
+    assert "predicted 178 rows" in clone.run(*predict).stdout
+    (clone.root / "params.yaml").write_text(blocks("yaml")[1], "utf-8")
+    assert "trained " in clone.run("dvc", "repro").stdout
