@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from pipeline.evaluation.metrics import Vector, metrics
 
@@ -33,6 +32,9 @@ def test_metrics_of_three_rows_by_hand() -> None:
     )
 )
 def test_metrics_are_those_of_scikit_learn(pair: tuple[Vector, Vector]) -> None:
+    # Seconds that only this test needs to take.
+    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
     true, predicted = pair
     values = metrics(true, predicted)
     # 1e-12, because rounding errors count as 0.
