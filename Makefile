@@ -89,7 +89,7 @@ check-python:
 	@touch $@
 
 .venv/run.stamp: .venv/uv.stamp requirements/run.txt
-	@echo "Installing the locked packages (about 2.7 GB) ..."
+	@echo "Installing the locked packages (about 3 GB) ..."
 	@$(UV) pip install --require-hashes --compile-bytecode -r requirements/run.txt
 	@printf '%s\n' '$(WORKING_DIRECTORY)' > "$$($(BIN)/python -c "$(SITE)")/working_directory.pth"
 	@touch $@
