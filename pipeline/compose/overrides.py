@@ -18,7 +18,7 @@ from pipeline.runtime.errors import UserError
 class _Texts(HydraOverrideVisitor):
     """Leaves numbers, true and false as they are written: the schema knows their types."""
 
-    def _createPrimitive(self, ctx: Any) -> Any:  # noqa: N802 - ANTLR's name
+    def _createPrimitive(self, ctx: Any) -> Any:  # noqa: N802 - the name of Hydra's own method
         value = super()._createPrimitive(ctx)
         return ctx.getText().strip() if isinstance(value, bool | int | float) else value
 

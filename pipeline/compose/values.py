@@ -95,8 +95,8 @@ def _typed(value: Any, hint: Any, key: str) -> Any:
 
 def _within(kind: Any, name: str, key: str) -> Any:
     """The type of a name in a section, a mapping or a list. Raises ValueError if it has none."""
-    types = _types_of(kind) if is_dataclass(kind) else None  # type: ignore[arg-type]
-    if types is not None:
+    if isinstance(kind, type) and is_dataclass(kind):
+        types = _types_of(kind)
         if name not in types:
             raise ValueError(unknown_key(key, name, list(types)))
         return types[name]

@@ -49,7 +49,7 @@ def run(
     commands.
     """
     open_streams()
-    status: object = None
+    status: str | int | None = None
     try:
         parsed = vars(parser.parse_args(arguments))
         signal.signal(signal.SIGTERM, _terminate)
@@ -69,7 +69,7 @@ def run(
         status = _explained(error, "standard output") or 1
         discard(1)
     if status is not None:
-        sys.exit(status)  # type: ignore[arg-type] # what SystemExit had
+        sys.exit(status)
 
 
 def open_streams() -> None:

@@ -122,7 +122,7 @@ def explained(file: Path) -> Iterator[None]:
     except (
         OSError,
         EOFError,
-        NotImplementedError,
+        NotImplementedError,  # zipfile, for a compression that it does not know
         zlib.error,
         lzma.LZMAError,
         zipfile.BadZipFile,

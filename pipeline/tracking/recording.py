@@ -73,17 +73,10 @@ class Recording:
         assert self._sweep is not None
         self._sweep.log_batch(Path(path))
 
-    def log_results(
-        self,
-        metrics: dict[str, float],
-        tags: dict[str, str],
-        folder: str,
-        models: dict[str, str],
-        example: Message,
-    ) -> None:
-        """Adds the results of a sweep to its run."""
+    def log_results(self, folder: str, **results: Any) -> None:
+        """Adds the results of a sweep to its run, as SweepRun.log_results takes them."""
         assert self._sweep is not None
-        self._sweep.log_results(metrics, tags, Path(folder), models, example)
+        self._sweep.log_results(folder=Path(folder), **results)
 
     def end(self, status: str, reason: str | None = None) -> None:
         """Ends the run that is open, if one is."""
