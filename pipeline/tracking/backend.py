@@ -41,5 +41,11 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 __all__ = [
     "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "AnyType", "ColSpec", "Dataset", "DatasetInput",
     "InputTag", "Metric", "MlflowClient", "MlflowException", "Model", "ModelSignature", "Param",
-    "Run", "RunTag", "Schema", "SqlAlchemyStore", "SqlModelVersion", "mlflow", "tables",
+    "Run", "RunTag", "Schema", "SqlAlchemyStore", "SqlModelVersion", "mlflow", "store_of",
+    "tables",
 ]  # fmt: skip
+
+
+def store_of(client: MlflowClient) -> object:
+    """The store behind a client: MLflow's own class for a database, another one for a server."""
+    return client._tracking_client.store  # noqa: SLF001 - no public way to it

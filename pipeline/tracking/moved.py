@@ -13,7 +13,13 @@ from sqlalchemy import func, literal, or_, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from pipeline.runtime.errors import warn
-from pipeline.tracking.backend import MlflowClient, SqlAlchemyStore, SqlModelVersion, tables
+from pipeline.tracking.backend import (
+    MlflowClient,
+    SqlAlchemyStore,
+    SqlModelVersion,
+    store_of,
+    tables,
+)
 from pipeline.tracking.location import ARTIFACTS
 
 OF_EXPERIMENTS = [tables.SqlExperiment.artifact_location]
@@ -28,7 +34,7 @@ OF_RUNS = [
 def follow(database: Path, client: MlflowClient, location: str) -> None:
     """Changes the paths in a database if it was moved or copied since an experiment with
     artifacts at location was created; one line says so."""
-    store = client._tracking_client.store  # noqa: SLF001 - no public way to it
+    store = store_of(client)
     assert isinstance(store, SqlAlchemyStore)
     before, now = Path(unquote(location.removeprefix("file://"))), database.parent / ARTIFACTS
     if before.name != ARTIFACTS or before.resolve() == now.resolve():

@@ -16,6 +16,7 @@ from pipeline.tracking.backend import (
     Metric,
     Param,
     SqlAlchemyStore,
+    store_of,
     tables,
 )
 from pipeline.tracking.store import BATCH_METRICS, Store, chunks, param_name, points, recorded
@@ -48,7 +49,7 @@ class TrialRun:
 
 def log_trial_runs(store: Store, parent: str, runs: Sequence[TrialRun]) -> None:
     """Adds runs below the run parent."""
-    database = store.client._tracking_client.store  # noqa: SLF001 - no public way to it
+    database = store_of(store.client)
     if not isinstance(database, SqlAlchemyStore):  # a server
         for run in runs:
             log_by_client(store, parent, run)
