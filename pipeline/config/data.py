@@ -147,12 +147,16 @@ def _may_divide(delimiter: str) -> bool:
 class Split:
     """The fractions of the rows for validation and test, and how these rows are chosen; the
     rest are for training. by group, time, hash and column use the column. A fraction that is
-    None is a fifth or, by column, what the column says."""
+    None is a fifth or, by column, what the column says. With folds, the rows that are not for
+    test are divided into so many folds, repeats times, instead of training and validation; None
+    is chosen by their number."""
 
     by: SplitBy = SplitBy.random
     column: str | None = None
     validation: float | None = bounded(0.0, at_least=0, below=1)
     test: float | None = bounded(0.0, at_least=0, below=1)
+    folds: int | None = bounded(0, at_least=0)
+    repeats: int = bounded(1, at_least=1)
     seed: int = bounded(0, at_least=0)
 
     def __post_init__(self) -> None:

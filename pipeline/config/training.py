@@ -212,6 +212,15 @@ class EarlyStopping:
     min_delta: float = bounded(0.0, at_least=0)
 
 
+class Final(Enum):
+    """What is saved after cross-validation: the mean of the folds' networks, or one network that
+    is trained on all of their rows; auto is bag, but refit where folds follow time."""
+
+    auto = "auto"
+    bag = "bag"
+    refit = "refit"
+
+
 @dataclass
 class Training:
     """How the network is fitted."""
@@ -224,6 +233,7 @@ class Training:
     xla: When = When.auto
     streaming: When = When.auto
     early_stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    final: Final = Final.auto
 
 
 @dataclass

@@ -108,13 +108,17 @@ class Encoding:
     def read(path: Path) -> "Encoding":
         """What `write` wrote. Raises UserError for anything else."""
         with read_errors(path):
-            plain = json.loads(path.read_text("utf-8"))
-            kinds = {"numbers": Number, "categories": Category, "dates": Date}
-            sides: dict[str, Any] = {
-                side: {name: kind(**values) for name, values in plain[side].items()}
-                for side, kind in kinds.items()
-            }
-            return Encoding(**sides, target=Target(**plain["target"]))
+            return Encoding.from_plain(json.loads(path.read_text("utf-8")))
+
+    @staticmethod
+    def from_plain(plain: dict[str, Any]) -> "Encoding":
+        """From the mappings that dataclasses.asdict returns."""
+        kinds = {"numbers": Number, "categories": Category, "dates": Date}
+        sides: dict[str, Any] = {
+            side: {name: kind(**values) for name, values in plain[side].items()}
+            for side, kind in kinds.items()
+        }
+        return Encoding(**sides, target=Target(**plain["target"]))
 
 
 def date_parts(date: Date) -> list[str]:
