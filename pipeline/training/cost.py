@@ -5,9 +5,10 @@ The estimate depends on the sizes alone, never on the clock, so that an experime
 in the same way on every machine. Its constants were measured on two cores.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import psutil
 
@@ -79,7 +80,7 @@ class Cost:
 
 
 def check_memory(inputs: int, units: Sequence[int]) -> None:
-    """Raises UserError for a network that the memory of this machine cannot hold.
+    """Raises UserError for a network that the memory of this machine or container cannot hold.
 
     Parameters
     ----------
@@ -89,9 +90,26 @@ def check_memory(inputs: int, units: Sequence[int]) -> None:
         Those of each layer.
     """
     parameters = sum((before + 1) * after for before, after in pairwise((inputs, *units)))
-    needed, memory = parameters * BYTES_PER_PARAMETER, psutil.virtual_memory().total
+    needed = parameters * BYTES_PER_PARAMETER
+    memory = min([psutil.virtual_memory().total, *memory_limits()])
     if needed > memory:
         raise UserError(
-            f"model.layers: {parameters} parameters need {needed / 1e9:.0f} GB of memory, and this"
-            f" machine has {memory / 1e9:.0f} GB; lower the units of its layers"
+            f"model.layers: {parameters} parameters need {needed / 1e9:.1f} GB of memory, and this"
+            f" machine or container has {memory / 1e9:.1f} GB; lower the units of its layers"
         )
+
+
+def memory_limits(root: Path = Path("/")) -> Iterator[int]:
+    """The limits in bytes of the control groups that this process is in, of both versions, as
+    Linux shows them below root."""
+    listed = root / "proc/self/cgroup"
+    for line in listed.read_text("utf-8").splitlines() if listed.is_file() else ():
+        _, controllers, path = line.split(":", 2)
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        top = root / "sys/fs/cgroup" / controllers
+        group = top / path.strip("/")
+        # In a container, its own group may be the top one, and the path that of the machine.
+        for folder in [group, *(one for one in group.parents if one.is_relative_to(top))]:
+            limit = folder / name
+            if limit.is_file() and (text := limit.read_text("utf-8").strip()).isdecimal():
+                yield int(text)

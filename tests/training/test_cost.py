@@ -1,12 +1,13 @@
 """Decisions about XLA and calls follow from the sizes of a training alone."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pipeline.runtime.errors import UserError
 from pipeline.training import cost
-from pipeline.training.cost import Cost, check_memory
+from pipeline.training.cost import Cost, check_memory, memory_limits
 
 TINY = Cost(parameters=2, rows=7, batch_size=32, epochs=100)
 LONG = Cost(parameters=100_000, rows=100_000, batch_size=128, epochs=100)
@@ -17,8 +18,43 @@ EACH = [TINY, replace(TINY, epochs=1), replace(TINY, epochs=100_000), LONG, WIDE
 def test_a_network_that_memory_cannot_hold_is_refused() -> None:
     check_memory(10, [1000, 1000, 1])
     for units in ([10**12, 1], [10**7, 10**7, 1]):
-        with pytest.raises(UserError, match=r"^model\.layers: \d+ parameters need \d+ GB of mem"):
+        with pytest.raises(UserError, match=r"^model\.layers: \d+ parameters need \d+\.\d GB of"):
             check_memory(1, units)
+
+
+@pytest.mark.parametrize(
+    ("groups", "file"),
+    [
+        ("0::/a/b", "memory.max"),
+        ("0::/a/b", "a/memory.max"),
+        ("0::/a/b", "a/b/memory.max"),
+        ("3:cpu:/\n2:memory:/a\n0::/", "memory/memory.limit_in_bytes"),
+        ("2:memory:/a", "memory/a/memory.limit_in_bytes"),
+    ],
+)
+def test_the_memory_limit_of_a_container_is_found(groups: str, file: str, tmp_path: Path) -> None:
+    for name, text in (("proc/self/cgroup", groups), (f"sys/fs/cgroup/{file}", "1000000\n")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert list(memory_limits(tmp_path)) == [1_000_000]
+
+
+def test_without_a_memory_limit_there_is_only_the_memory_of_the_machine(tmp_path: Path) -> None:
+    assert not list(memory_limits(tmp_path))
+    for name, text in (("proc/self/cgroup", "0::/"), ("sys/fs/cgroup/memory.max", "max\n")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert not list(memory_limits(tmp_path))
+
+
+def test_a_network_that_the_memory_of_a_container_cannot_hold_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cost, "memory_limits", lambda: [1_000_000_000])
+
+    with pytest.raises(UserError, match=r"or container has 1\.0 GB; lower the units"):
+        check_memory(10, [10_000, 10_000, 1])
 
 
 def test_xla_does_not_pay_off_for_a_tiny_training() -> None:
