@@ -17,10 +17,15 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.compose.explanation import circular, explain, no_such_item, wrong_option
+from pipeline.compose.explanation import (
+    circular,
+    explain,
+    no_such_item,
+    wrong_option,
+)
 from pipeline.compose.files import MAIN, Files
 from pipeline.compose.overrides import read_override
-from pipeline.compose.schema import GROUPS, VARIANTS, Choices, Config, check_passwords
+from pipeline.compose.schema import GROUPS, VARIANTS, Config, check_passwords, plain_sections
 from pipeline.compose.sources import (
     COMMAND_LINE,
     CONF,
@@ -31,16 +36,18 @@ from pipeline.compose.sources import (
     read_option,
 )
 from pipeline.compose.values import typed
-from pipeline.config.section import check
+from pipeline.config import section
+from pipeline.config.section import SchemaError
 from pipeline.runtime.errors import UserError
 
 _store = ConfigStore.instance()
-_store.store(name="schema", node=Config)
 # Hydra looks for the file to begin with before it knows where the files are.
 _store.store(name="experiment", node={"defaults": [MAIN, "_self_"]})
+_store.store(name="schema", node={})  # the values get their types when all are known
+# Which variant an option is of.
 for _group, _variants in VARIANTS.items():
-    for _name, _schema in _variants.items():
-        _store.store(group=_group, name=f"{_name}_schema", node=_schema)
+    for _name in _variants:
+        _store.store(group=_group, name=f"{_name}_schema", node={"name": _name})
 
 # Groups of Hydra's own configuration that only its command line reads; a quarter of the time.
 UNUSED = ("hydra_logging", "job_logging", "launcher", "sweeper", "output", "help", "hydra_help",
@@ -80,27 +87,17 @@ def compose(root: Path, overrides: Sequence[str] = ()) -> Composed:
     try:
         sections, choices = _merge(root, options, values)
         sources = replace(sources, choices=choices)
-        resolved: Any = OmegaConf.to_container(sections, resolve=True, enum_to_str=True)
-        for group in VARIANTS:
-            if resolved[group]["name"] != getattr(
-                OmegaConf.get_type(sections[group]), "name", None
-            ):
-                source = sources.of(f"{group}.name")
-                raise UserError(
-                    f"{source}: {group}.name cannot be set; choose conf.{group} instead"
-                )
-        plain = {"conf": choices, **{group: resolved[group] for group in GROUPS}}
-        objects: Any = {group: OmegaConf.to_object(sections[group]) for group in GROUPS}
-        config = Config(conf=Choices(**choices), **objects)
-    except (HydraException, OmegaConfBaseException) as error:
+        resolved: Any = OmegaConf.to_container(sections, resolve=True)
+        config = section.typed(Config, {"conf": choices, **resolved})
+    except (SchemaError, HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error, sources)) from error
     except RecursionError as error:
         raise UserError(circular(root)) from error
-    found = (*check(config), *check_passwords(config))
+    found = (*section.check(config), *check_passwords(config))
     problems = [f"{sources.of(key)}: {text}" for key, text in found]
     if problems:
         raise UserError("\n".join(problems))
-    return Composed(plain, config)
+    return Composed(plain_sections(config), config)
 
 
 def _options_and_values(
@@ -145,7 +142,6 @@ def _merge(
             return_hydra_config=True,
         )
     sections = OmegaConf.masked_copy(composed, list(GROUPS))
-    # The types forbid other keys where there are none, and allow them in mappings.
     OmegaConf.set_struct(sections, None)
     for key, value in values:
         _check_items(sections, key)

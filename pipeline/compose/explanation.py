@@ -12,17 +12,17 @@ from typing import Any, get_args, get_origin
 
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf.errors import (
-    ConfigAttributeError,
-    ConfigKeyError,
     InterpolationKeyError,
     InterpolationResolutionError,
-    MissingMandatoryValue,
     OmegaConfBaseException,
-    ValidationError,
 )
 
 from pipeline.compose.schema import GROUPS, PASSWORD_KEYS, VARIANTS, Config
 from pipeline.compose.sources import COMMAND_LINE, CONF, PARAMS, Sources, circular_option
+from pipeline.config.section import (
+    MAX_WHOLE,
+    SchemaError,
+)
 
 # Keys of earlier versions.
 RENAMED = {
@@ -35,22 +35,36 @@ RENAMED = {
 }
 
 
-# Keys of Hydra that have no effect in params.yaml.
+# Keys that are not set, and what to do instead.
 FOREIGN = {
     "hydra": "settings of Hydra itself have no effect; remove it",
     "defaults": "options are chosen under conf",
+    **{f"{group}.name": f"choose conf.{group}" for group in VARIANTS},
 }
 KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 MAX_SHOWN = 60
-# Whole numbers become numbers of 64 bits.
-MAX_WHOLE = 2**63
 
 
 # A value
 
 
-def wrong_value(key: str, kind: Any, value: Any) -> str:
-    """The error for a value that the type of its key does not allow."""
+def explain_value(error: ValueError) -> str:
+    """What is wrong with a value or a key that the schema does not allow."""
+    if not isinstance(error, SchemaError):
+        return str(error)
+    if error.name is not None:
+        return _unknown_key(error.key, error.name, error.known)
+    if error.kind is not None:
+        return _wrong_value(error.key, error.kind, error.value)
+    section, _, name = error.key.partition(".")
+    if name == "name":
+        return (
+            f"its defaults must contain {' or '.join(f'{one}_schema' for one in VARIANTS[section])}"
+        )
+    return f"{error.key} has no value; set it there or in {PARAMS}"
+
+
+def _wrong_value(key: str, kind: Any, value: Any) -> str:
     if key in GROUPS and isinstance(value, str) and value.isidentifier():
         hint = f"; an option is chosen by conf: {{{key}: {_short(value)}}}"
     else:
@@ -129,9 +143,7 @@ def resolver(key: str, text: str) -> str:
 # A key
 
 
-def unknown_key(section: str, name: str, known: Sequence[str]) -> str:
-    """The error for a name that a section does not have."""
-    key = f"{section}.{name}" if section else name
+def _unknown_key(key: str, name: str, known: Sequence[str]) -> str:
     shown = key if key.isprintable() else repr(key)
     return f"unknown key {_short(shown)}; {_remedy(key, name, known)}{_odd_letter(key)}"
 
@@ -237,7 +249,9 @@ def no_such_item(key: str, items: str, count: int) -> str:
 
 
 def explain(error: Exception, sources: Sources) -> str:
-    """The cause of an exception that Hydra or OmegaConf raised while composing."""
+    """The cause of an exception that was raised while composing."""
+    if isinstance(error, SchemaError):
+        return f"{sources.of(error.key)}: {explain_value(error)}"
     if isinstance(error, MissingConfigException):
         return f"{_file_of(error)}: there is no {CONF}/{error.missing_cfg_file}.yaml"
     cause = _omegaconf_error(error)
@@ -258,17 +272,9 @@ def circular(root: Path) -> str:
 
 
 def _problem(cause: OmegaConfBaseException, key: str) -> str:
-    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-        owner = cause.object_type
-        known = [item.name for item in fields(owner)] if is_dataclass(owner) else []
-        section, _, name = key.rpartition(".")
-        return unknown_key(section, name, known)
-    if isinstance(cause, MissingMandatoryValue):
-        return f"{key} has no value; set it there or in {PARAMS}"
-    # The types of values are known to be right, unless they are references.
     if isinstance(cause, InterpolationKeyError):
         return f"{key} refers to a key that does not exist; write its value instead"
-    if isinstance(cause, InterpolationResolutionError | ValidationError):
+    if isinstance(cause, InterpolationResolutionError):
         return f"{key} refers to a key whose value it cannot have; write its value instead"
     return f"{key}: {str(cause).splitlines()[0]}"
 

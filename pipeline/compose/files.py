@@ -13,8 +13,7 @@ from pipeline.compose.values import typed
 from pipeline.runtime.errors import UserError
 
 MAIN = "config"
-# The schema gives the types, and params.yaml would be ignored without its line.
-NEEDED = {"schema", "/params@_global_"}
+PARAMS_LINE = "/params@_global_"
 
 
 class Files(FileConfigSource):
@@ -41,8 +40,8 @@ class Files(FileConfigSource):
         defaults = [] if name == PARAMS else content.pop("defaults", None) or []
         if not isinstance(defaults, list) or not all(map(_names_an_option, defaults)):
             raise UserError(f"{name}: defaults must be a list of options, such as [default]")
-        if config_path == MAIN and not set(map(str, defaults)) >= NEEDED:
-            raise UserError(f"{name}: defaults must contain {' and '.join(sorted(NEEDED))}")
+        if config_path == MAIN and PARAMS_LINE not in defaults:
+            raise UserError(f"{name}: {PARAMS} has no effect; add {PARAMS_LINE} to defaults")
         values = typed(content, section.replace("_global_", ""), name)
         return ConfigResult(
             config=OmegaConf.create({"defaults": defaults, **values}),

@@ -126,11 +126,16 @@ def read_config(path: Path = COMPOSED) -> Config:
         return typed(Config, read_composed(path))
 
 
+def plain_sections(config: Config) -> dict[str, Any]:
+    """The configuration as mappings, lists, texts and numbers: the choices, then each group."""
+    sections = asdict(config, dict_factory=_plain)
+    return {name: sections[name] for name in ("conf", *GROUPS)}
+
+
 def experiment_parameters(config: Config) -> dict[str, Any]:
     """All values that define the experiment, by dotted key: neither how it is tracked nor how
     a sweep searches."""
-    # OmegaConf would take a hundred times as long, for each trial of a sweep.
-    sections = asdict(config, dict_factory=_plain)
+    sections = plain_sections(config)
     for section in ("tracking", "sweep"):
         del sections[section], sections["conf"][section]
     return flatten(sections)

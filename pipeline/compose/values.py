@@ -1,29 +1,16 @@
 """The values of an experiment: from what is written to the types of the schema."""
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import fields, is_dataclass
-from functools import cache
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+import re
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_origin
 
 from omegaconf.errors import GrammarParseError
-from omegaconf.grammar.gen.OmegaConfGrammarParser import OmegaConfGrammarParser
 from omegaconf.grammar_parser import parse
 
-from pipeline.compose.explanation import (
-    MAX_WHOLE,
-    broken_reference,
-    resolver,
-    unknown_key,
-    wrong_value,
-)
+from pipeline.compose.explanation import broken_reference, explain_value, resolver
 from pipeline.compose.schema import Config
+from pipeline.config.section import SchemaError, convert, join, types_of
 from pipeline.runtime.errors import UserError
-
-MISSING = "???"
-TRUTH = dict.fromkeys(("true", "yes", "on", "y", "1"), True)
-TRUTH |= dict.fromkeys(("false", "no", "off", "n", "0"), False)
 
 
 def typed(value: Any, key: str, source: str) -> Any:
@@ -32,8 +19,7 @@ def typed(value: Any, key: str, source: str) -> Any:
     Parameters
     ----------
     value
-        Mappings and lists of texts and None; numbers are texts too. None for a section, a mapping
-        or a list is an empty one: YAML reads a key with nothing below it so.
+        Mappings and lists of texts and None; numbers are texts too.
     key
         Its dotted key; "" for the whole configuration.
     source
@@ -42,115 +28,53 @@ def typed(value: Any, key: str, source: str) -> Any:
     Raises
     ------
     UserError
-        For an unknown key, and for a value that the type of its key does not allow.
+        For an unknown key, for a value that the type of its key does not allow, and for a ${...}
+        that is not a reference to another key.
     """
     try:
-        return _typed(value, _known_type(key), key)
+        _check_references(value, key)
+        return convert(value, _known_type(key), key)
     except ValueError as error:
-        raise UserError(f"{source}: {error}") from error
+        raise UserError(f"{source}: {explain_value(error)}") from error
 
 
 def type_of(key: str) -> Any:
     """The type of a dotted key in the schema, None for an unknown key."""
     try:
         return _known_type(key)
-    except ValueError:
+    except SchemaError:
         return None
 
 
 def _known_type(key: str) -> Any:
-    kind, owner = Config, ""
+    kind: Any = Config
+    owner = ""
     for name in key.split(".") if key else ():
-        kind, owner = _within(kind, name, owner), _join(owner, name)
+        origin = get_origin(kind)
+        if origin is dict or (origin is list and name.isdecimal()):
+            kind = get_args(kind)[-1]
+        else:
+            known = types_of(kind) if isinstance(kind, type) and is_dataclass(kind) else {}
+            if name not in known:
+                raise SchemaError(join(owner, name), name=name, known=list(known))
+            kind = known[name]
+        owner = join(owner, name)
     return kind
 
 
-def _typed(value: Any, hint: Any, key: str) -> Any:
-    types = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    kind = next(one for one in types if one is not NoneType)
-    if isinstance(value, bool | int | float):
-        # A cast of Hydra's grammar, such as int(3.7).
-        value = str(value)
-    if isinstance(value, str) and "${" in value:
-        _check_reference(value, key)
-        return value
-    if kind is Any or value == MISSING or (value is None and NoneType in types):
-        return value
-    container = dict if is_dataclass(kind) else get_origin(kind)
-    if value is None and container:
-        return container()
-    if container is dict and isinstance(value, dict):
-        return {
-            name: _typed(item, _within(kind, name, key), _join(key, name))
-            for name, item in value.items()
-        }
-    if container is list and isinstance(value, list):
-        (inner,) = get_args(kind)
-        return [_typed(item, inner, f"{key}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, str) and not container:
-        with suppress(KeyError, ValueError):
-            return READ[kind](value) if kind in READ else kind[value].name
-    raise ValueError(wrong_value(key, kind, value))
-
-
-def _within(kind: Any, name: str, key: str) -> Any:
-    """The type of a name in a section, a mapping or a list. Raises ValueError if it has none."""
-    if isinstance(kind, type) and is_dataclass(kind):
-        types = _types_of(kind)
-        if name not in types:
-            raise ValueError(unknown_key(key, name, list(types)))
-        return types[name]
-    origin, inner = get_origin(kind), get_args(kind)
-    if origin is dict or (origin is list and name.isdecimal()):
-        return inner[-1]
-    raise ValueError(unknown_key(key, name, []))
-
-
-@cache
-def _types_of(section: Any) -> dict[str, Any]:
-    """The types of a section's keys; if it has variants, of the keys of all of them."""
-    types: dict[str, Any] = {}
-    for schema in (section, *getattr(section, "variants", {}).values()):
-        hints = get_type_hints(schema)
-        types |= {item.name: hints[item.name] for item in fields(schema)}
-    return types
-
-
-def _join(key: str, name: str) -> str:
-    return f"{key}.{name}" if key else name
-
-
-def _whole(text: str) -> int:
-    # With base 0, 010 is an error: YAML 1.1 takes it for 8, YAML 1.2 for 10.
-    value = int(text, 0)
-    if abs(value) >= MAX_WHOLE:
-        raise ValueError(text)
-    return value
-
-
-def _number(text: str) -> float:
-    # -0.0 becomes 0.0.
-    return float(text) + 0.0
-
-
-def _truth(text: str) -> bool:
-    return TRUTH[text.lower()]
-
-
-READ: dict[Any, Callable[[str], Any]] = {str: str, int: _whole, float: _number, bool: _truth}
-
-
-def _check_reference(text: str, key: str) -> None:
+def _check_references(value: Any, key: str) -> None:
     """Raises ValueError for a ${...} that is not a reference to another key."""
-    try:
-        tree = parse(text)
-    except GrammarParseError as error:
-        raise ValueError(broken_reference(key, text)) from error
-    if _calls_resolver(tree):
-        raise ValueError(resolver(key, text))
-
-
-def _calls_resolver(tree: Any) -> bool:
-    return isinstance(tree, OmegaConfGrammarParser.InterpolationResolverContext) or any(
-        map(_calls_resolver, getattr(tree, "children", None) or ())
-    )
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_references(item, join(key, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_references(item, f"{key}[{index}]")
+    elif isinstance(value, str) and "${" in value:
+        try:
+            parse(value)
+        except GrammarParseError as error:
+            raise ValueError(broken_reference(key, value)) from error
+        # A resolver's name ends with a colon.
+        if re.search(r"(?<!\\)(\\\\)*\$\{[^}]*:", value):
+            raise ValueError(resolver(key, value))

@@ -1,20 +1,27 @@
 """Sections of the configuration: how they are read, typed and checked."""
 
 import math
-import re
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import field, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import yaml
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING
 
 from pipeline.runtime.errors import read_errors
 from pipeline.runtime.paths import COMPOSED
 
 T = TypeVar("T")
+# Whole numbers become numbers of 64 bits.
+MAX_WHOLE = 2**63
+TRUTH = dict.fromkeys(("true", "yes", "on", "y", "1"), True)
+TRUTH |= dict.fromkeys(("false", "no", "off", "n", "0"), False)
 
 
 def read_section(name: str, schema: type[T], path: Path = COMPOSED) -> T:
@@ -35,30 +42,115 @@ def read_composed(path: Path = COMPOSED) -> dict[str, Any]:
             raise ValueError(str(error)) from error
 
 
+@dataclass(eq=False)
+class SchemaError(ValueError):
+    """What the schema does not allow at a key: its value, which is None where it has none, or its
+    name, where the section has the known ones."""
+
+    key: str
+    kind: Any = None
+    value: Any = None
+    name: str | None = None
+    known: Sequence[str] = ()
+
+
 def typed(schema: type[T], plain: Mapping[str, Any]) -> T:
     """A schema's dataclass with the resolved values. Of a schema with `variants`, the one
-    with plain["name"] is used."""
-    structured = OmegaConf.structured(_variant(schema, plain))
-    for item in fields(cast("Any", schema)):
-        if hasattr(item.type, "variants"):
-            structured[item.name] = _variant(item.type, plain[item.name])
-    merged = OmegaConf.merge(structured, OmegaConf.create(_escaped(dict(plain))))
-    return cast("T", OmegaConf.to_object(merged))
+    with plain["name"] is used. Raises SchemaError."""
+    return cast("T", convert(plain, schema, whole=True))
 
 
-def _escaped(value: Any) -> Any:
-    """A resolved value in which OmegaConf sees no references."""
-    if isinstance(value, dict):
-        return {key: _escaped(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_escaped(item) for item in value]
-    if isinstance(value, str):
-        return re.sub(r"(\\*)\$\{", r"\1\1\\${", value)
+def convert(value: Any, hint: Any, key: str = "", *, whole: bool = False) -> Any:
+    """A value with the type that the schema has for its key.
+
+    Numbers may be texts. None for a section, a mapping or a list is an empty one: YAML reads a key
+    with nothing below it so. If whole, sections become dataclasses; otherwise they stay mappings,
+    may lack keys, and their values may be references.
+    """
+    types = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kind = next(one for one in types if one is not NoneType)
+    container = dict if is_dataclass(kind) else get_origin(kind)
+    if whole and value == MISSING:
+        raise SchemaError(key)
+    later = not whole and isinstance(value, str) and (value == MISSING or "${" in value)
+    if later or kind is Any or (value is None and NoneType in types):
+        return value
+    if value is None and container:
+        value = container()
+    if is_dataclass(kind) and isinstance(value, dict):
+        return _section(kind, value, key, whole=whole)
+    if container is dict and isinstance(value, dict):
+        (_, inner) = get_args(kind)
+        return {
+            name: convert(item, inner, join(key, name), whole=whole) for name, item in value.items()
+        }
+    if container is list and isinstance(value, list):
+        (inner,) = get_args(kind)
+        items = enumerate(value)
+        return [convert(item, inner, f"{key}[{index}]", whole=whole) for index, item in items]
+    if not container and isinstance(value, str | bool | int | float):
+        with suppress(KeyError, ValueError):
+            one = READ[kind](str(value)) if kind in READ else kind[value]
+            return one.name if isinstance(one, Enum) and not whole else one
+    raise SchemaError(key, kind, value)
+
+
+def _section(schema: Any, given: Mapping[str, Any], key: str, *, whole: bool) -> Any:
+    if whole and "variants" in vars(schema):
+        if given.get("name") not in schema.variants:
+            raise SchemaError(join(key, "name"))
+        schema = schema.variants[given["name"]]
+    types = types_of(schema)
+    for name in given:
+        if name not in types:
+            raise SchemaError(join(key, name), name=name, known=list(types))
+    values = {
+        name: convert(item, types[name], join(key, name), whole=whole)
+        for name, item in given.items()
+    }
+    if not whole:
+        return values
+    for item in fields(schema):
+        if item.name not in values and is_dataclass(types[item.name]):
+            values[item.name] = convert({}, types[item.name], join(key, item.name), whole=True)
+        elif item.name not in values and item.default == MISSING:
+            raise SchemaError(join(key, item.name))
+    return schema(**values)
+
+
+@cache
+def types_of(section: Any) -> dict[str, Any]:
+    """The types of a section's keys. If it has variants, those of the keys of all of them, but
+    for the name: it is that of the chosen one."""
+    variants = vars(section).get("variants", {})
+    types: dict[str, Any] = {}
+    for schema in (section, *variants.values()):
+        hints = get_type_hints(schema)
+        types |= {item.name: hints[item.name] for item in fields(schema)}
+    if variants:
+        del types["name"]
+    return types
+
+
+def join(key: str, name: str) -> str:
+    """The dotted key of a name below another key."""
+    return f"{key}.{name}" if key else name
+
+
+def _whole_number(text: str) -> int:
+    # With base 0, 010 is an error: YAML 1.1 takes it for 8, YAML 1.2 for 10.
+    value = int(text, 0)
+    if abs(value) >= MAX_WHOLE:
+        raise ValueError(text)
     return value
 
 
-def _variant(schema: Any, plain: Mapping[str, Any]) -> Any:
-    return schema.variants[plain["name"]] if hasattr(schema, "variants") else schema
+READ: dict[Any, Callable[[str], Any]] = {
+    str: str,
+    int: _whole_number,
+    float: lambda text: float(text) + 0.0,  # -0.0 becomes 0.0
+    bool: lambda text: TRUTH[text.lower()],
+}
 
 
 def bounded(

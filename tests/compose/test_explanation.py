@@ -35,7 +35,7 @@ from tests.compose.folder import OPTIONS, composed, mistake, write_conf, write_p
         ),
         (
             "conf: {schedule: exponential}\nschedule: {least: 0.1}",
-            "schedule.least; known are name, decay_rate, decay_epochs, final_fraction",
+            "schedule.least; known are decay_rate, decay_epochs, final_fraction",
         ),
         (
             "conf: {optimizer: sgd}\noptimizer: {beta_1: 0.9}",
@@ -104,7 +104,7 @@ def test_a_missing_option_is_named_beside_those_there_are(
 )
 def test_a_kind_is_chosen_by_its_option_and_not_by_its_name(section: str, name: str) -> None:
     params = "conf: {optimizer: sgd, schedule: constant}\n"
-    text = f"{section}.name cannot be set; choose conf.{section} instead"
+    text = f"unknown key {section}.name; choose conf.{section}"
     assert mistake(f"{params}{section}: {{name: {name}}}") == f"params.yaml: {text}"
     assert mistake(params, f"{section}.name={name}") == f"command line: {text}"
 
@@ -223,7 +223,7 @@ def test_a_wrong_value_of_the_command_line_is_its_mistake() -> None:
     ("reference", "text"),
     [
         ("${training.epoch}", "refers to a key that does not exist; write its value instead"),
-        ("${data.target}", "refers to a key whose value it cannot have; write its value instead"),
+        ("${data.target}", "must be a whole number, not 'own'"),
         (
             "${training.epochs}",
             "refers to a key whose value it cannot have; write its value instead",

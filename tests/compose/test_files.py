@@ -33,11 +33,20 @@ def test_options_that_are_built_on_each_other_are_named() -> None:
     )
 
 
-@pytest.mark.parametrize("line", ["  - schema\n", "  - /params@_global_\n"])
-def test_the_main_file_without_the_schema_or_params_is_refused(line: str) -> None:
+def test_the_main_file_without_params_is_refused() -> None:
     text = (ROOT / "conf/config.yaml").read_text("utf-8")
-    write_conf("config.yaml", text.replace(line, ""))
-    assert mistake("{}") == ("conf/config.yaml: defaults must contain /params@_global_ and schema")
+    write_conf("config.yaml", text.replace("  - /params@_global_\n", ""))
+    assert mistake("{}") == (
+        "conf/config.yaml: params.yaml has no effect; add /params@_global_ to defaults"
+    )
+
+
+def test_an_option_without_a_schema_is_told_which_there_are() -> None:
+    write_conf("schedule/constant.yaml", "")
+    assert mistake("conf: {schedule: constant}") == (
+        "conf/schedule/constant.yaml: its defaults must contain constant_schema or"
+        " exponential_schema or cosine_schema"
+    )
 
 
 def test_an_option_may_set_another_group_by_its_header() -> None:

@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-from omegaconf.errors import ValidationError
 
 from pipeline.config.data import Data, Kind, Lint, Policy, Reading, Split, SplitBy, Violations
-from pipeline.config.section import check, typed
+from pipeline.config.section import SchemaError, check, typed
 
 
 def mistakes(section: Any) -> list[str]:
@@ -119,7 +118,7 @@ def test_each_finding_and_each_violation_has_a_policy(schema: type[Any]) -> None
     for name in vars(schema()).keys() - {"accept"}:
         for policy in Policy:
             assert getattr(typed(schema, {name: policy.value}), name) is policy
-        with pytest.raises(ValidationError):
+        with pytest.raises(SchemaError):
             typed(schema, {name: "ignore"})
 
 
