@@ -1,16 +1,38 @@
-"""The Arrow types that the columns of a table are read as."""
+"""The Arrow types that the columns of a table are read as, and the table in one file."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline.runtime.errors import UserError
 from pipeline.tables.column_names import check_same_names
 
 TEXT, INT, FLOAT, BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 TIME = pa.timestamp("us")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one file. The other attributes are those of `reading.Raw`."""
+
+    table: pa.Table
+    rows: NDArray[np.int64] | None = None
+    dropped: list[str] = field(default_factory=list)
+    invented: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def whole(numbers: Any) -> Any:
+    """A column of float64, as integers if its numbers are."""
+    try:
+        return numbers.cast(INT)
+    except pa.ArrowInvalid:
+        return numbers
 
 
 def common_type(kinds: set[Any]) -> Any:

@@ -2,10 +2,11 @@
 
 import csv
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -14,15 +15,13 @@ from pipeline.runtime.errors import UserError
 from pipeline.schema.numbers import COMMA, OTHER, POINT, Marks, proven_marks
 from pipeline.schema.remedy import quoted
 from pipeline.tables.column_names import check_same_names
-from pipeline.tables.csv_dialect import Dialect, encoding_of
+from pipeline.tables.csv_dialect import SEPARATOR, Dialect, Lines, encoding_of, separate
 from pipeline.tables.csv_errors import UNDECODED, check_rows
-from pipeline.tables.csv_lines import SEPARATOR, Lines, separate
 from pipeline.tables.file_kinds import check_is_text
 from pipeline.tables.files import explained, uncompressed
 from pipeline.tables.header import COMMENT_SIGNS, are_invented, find_header, fit_header, title_rows
 
 DELIMITERS = ",;\t|"
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 # A first line that names the delimiter for Excel.
 _SEP = re.compile(r'"?sep=([^\w\s"]|\t)"?[,;\t\s]*', re.IGNORECASE)
 _MARK = re.compile(r"[0-9][.,]|[.,][0-9]")
@@ -33,14 +32,12 @@ _SKIP_ROWS = "skip_rows to the number of lines above the header"
 _MIN_LINES, _SAMPLE_LINES, _SAMPLE_SIZE, _HEAD = 3, 100, 2**20, 2**12
 
 
-@dataclass(frozen=True)
-class _Rows:
+class _Rows(NamedTuple):
     """Rows of a file that are not blank, blanks around cells removed; and the number of lines
-    before and after each."""
+    before each, and before what follows them."""
 
     cells: list[list[str]]
     starts: list[int]
-    ends: list[int]
 
 
 def detect_dialects(
@@ -50,14 +47,12 @@ def detect_dialects(
     if that cannot be detected, or if the files have different columns."""
     first = _dialect(files[0], reading, needed, texts)
     delimiter = first.lines.delimiter or first.delimiter
-    given = replace(reading, delimiter=delimiter, header=first.header)
+    given = replace(reading, delimiter=delimiter, header=first.header.exists)
     found = [first, *(_dialect(file, given, needed, texts) for file in files[1:])]
     for file, dialect in zip(files, found, strict=True):
         check_same_names(file, dialect.names, files[0], first.names)
     proven = {dialect.marks.decimal for dialect in found if dialect.marks.proven}
-    decided = len(proven) == 1
-    decimal = next(iter(proven)) if decided else first.marks.decimal
-    marks = replace(first.marks, decimal=decimal, proven=decided)
+    marks = _decided(first.marks, proven)
     return [replace(dialect, marks=marks) for dialect in found]
 
 
@@ -68,10 +63,14 @@ def _dialect(
     with explained(file), uncompressed(file) as stream:
         check_is_text(file, stream.read(_HEAD), lines.encoding)
     sample, whole = _sample(file, lines)
-    skip = _first_line(file, sample, reading.skip_rows, reading)
-    stated = _SEP.fullmatch(sample[skip])
-    if stated:
-        skip = _first_line(file, sample, skip + 1, reading)
+    filled = [at for at, line in enumerate(sample) if at >= reading.skip_rows and line.strip()]
+    stated = _SEP.fullmatch(sample[filled[0]]) if filled else None
+    filled = filled[1:] if stated else filled
+    if not filled:
+        skips = reading.skip_rows or reading.skip_last or reading.comment
+        said = " but for the lines that data.reading skips" if skips else ""
+        raise UserError(f"{file}: the file is empty{said}; it needs a header and rows")
+    skip = filled[0]
     given = reading.delimiter or (stated and stated[1])
     delimiter, rows = _divided(sample[skip:], given, reading, needed, whole=whole)
     row_names = delimiter != "," or all(line.startswith('"') for line in sample[skip + 1 :])
@@ -79,28 +78,20 @@ def _dialect(
         str(file), rows.cells, reading, needed, texts,
         lines=[skip + start for start in rows.starts], row_names=row_names,
     )  # fmt: skip
-    top = int(header.header)
-    if header.units:
-        # Arrow counts the blank lines that it skips.
-        top += 1 + rows.starts[header.start + 1] - rows.ends[header.start]
-    others = rows.cells[header.start + header.header + header.units :]
+    others = rows.cells[header.start + header.rows :]
     foreign = len(delimiter) > 1 or not delimiter.isascii()
     dialect = Dialect(
         lines=replace(lines, delimiter=delimiter) if foreign else lines,
         delimiter=SEPARATOR if foreign else delimiter,
-        header=header.header,
-        units=header.units,
-        names=header.names,
-        invented=header.invented,
+        header=header,
         marks=_marks(others, delimiter, reading),
         skip=skip + rows.starts[header.start],
-        top=top,
+        start=skip + rows.starts[header.start + header.rows],
         width=max(map(len, sample)),
-        empty=header.header and whole and not others,
-        warnings=header.warnings,
+        empty=header.exists and whole and not others,
     )
     if lines.encoding == "iso8859-1" and re.search("[\x80-\x9f]", "".join(sample)):
-        dialect.warnings.append(
+        header.warnings.append(
             f"{file}: has bytes that latin-1 has no characters for, but Windows has: set"
             " data.reading.encoding=cp1252"
         )
@@ -124,16 +115,6 @@ def _around(needed: Sequence[str], line: str) -> str:
         if beside and (beside[1] or beside[2]):
             return f"={quoted(beside[1] or beside[2])}"
     return ""
-
-
-def _first_line(file: Path, sample: Sequence[str], skip: int, reading: Reading) -> int:
-    """The number of lines before the first one that is not blank, of those that are not skipped."""
-    for number, line in enumerate(sample[skip:], start=skip):
-        if line.strip():
-            return number
-    skips = reading.skip_rows or reading.skip_last or reading.comment
-    said = " but for the lines that data.reading skips" if skips else ""
-    raise UserError(f"{file}: the file is empty{said}; it needs a header and rows")
 
 
 def _sample(file: Path, lines: Lines) -> tuple[list[str], bool]:
@@ -184,23 +165,20 @@ def _fits(fields: int, reading: Reading, needed: Sequence[str]) -> bool:
 def _rows(sample: list[str], delimiter: str, *, whole: bool) -> _Rows:
     if len(delimiter) > 1 or not delimiter.isascii():
         sample, delimiter = list(map(separate(delimiter), sample)), SEPARATOR
+    reader = csv.reader(sample, delimiter=delimiter)
+    cells, starts = [], [0]
     try:
-        rows = [row for row in _read(sample, delimiter) if row[0]]
+        for row in reader:
+            if row:
+                cells.append([cell.strip() for cell in row])
+                starts.append(reader.line_num)
+            else:
+                starts[-1] = reader.line_num
     except csv.Error:
         # A field of megabytes, for lack of a closing quote: Arrow fails on it again.
-        return _Rows([sample[0].strip().split(delimiter)], [0], [1])
+        return _Rows([sample[0].strip().split(delimiter)], [0, 1])
     # The sample may end within a row.
-    rows = rows if whole or len(rows) == 1 else rows[:-1]
-    cells, starts, ends = zip(*rows, strict=True)
-    return _Rows([[cell.strip() for cell in row] for row in cells], list(starts), list(ends))
-
-
-def _read(sample: list[str], delimiter: str) -> Iterator[tuple[list[str], int, int]]:
-    reader = csv.reader(sample, delimiter=delimiter)
-    start = 0
-    for row in reader:
-        yield row, start, reader.line_num
-        start = reader.line_num
+    return _Rows(cells if whole or len(cells) == 1 else cells[:-1], starts)
 
 
 def _likelihood(
@@ -225,6 +203,10 @@ def _marks(rows: list[list[str]], delimiter: str, reading: Reading) -> Marks:
     proven = proven_marks(pa.array(cells, pa.string()))
     # Between commas, cells such as "1,5" may also be lists.
     proven = {POINT} if delimiter == COMMA and POINT in proven else proven
+    return _decided(Marks(POINT, reading.thousands, delimiter=delimiter), proven)
+
+
+def _decided(marks: Marks, proven: Collection[str]) -> Marks:
+    """Marks with the decimal mark that is proven, if there is one and no other."""
     decided = len(proven) == 1
-    decimal = next(iter(proven)) if decided else POINT
-    return Marks(decimal, reading.thousands, proven=decided, delimiter=delimiter)
+    return replace(marks, decimal=next(iter(proven)) if decided else marks.decimal, proven=decided)

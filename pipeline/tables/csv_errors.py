@@ -15,16 +15,14 @@ from pipeline.tables.header import COMMENT_SIGNS
 
 # NUL, or bytes that are not of the encoding (surrogateescape).
 UNDECODED = re.compile("[\udc80-\udcff\0]")
-
-
 _MAX_LAST = 10  # so many rows at the end may be notes or totals
 
 
 def check_rows(file: Path, dialect: Dialect) -> None:
     """Raises UserError for the first row that is not like the others, if there is one. Slow,
     so for a file that Arrow failed on: it does not report the row."""
-    row = 0 if dialect.header else 1
-    where = f"{file}, the header" if dialect.header else str(Location(str(file), 1))
+    row = 1 - dialect.header.exists
+    where = f"{file}, the header" if dialect.header.exists else str(Location(str(file), 1))
     with dialect.lines.text(file) as lines:
         kept = islice(lines, dialect.skip, None)
         rows = csv.reader(kept, delimiter=dialect.delimiter, strict=True)
@@ -32,10 +30,10 @@ def check_rows(file: Path, dialect: Dialect) -> None:
             for fields in rows:
                 if fields:
                     _check_text(where, dialect.delimiter.join(fields), dialect.lines.encoding)
-                    if row > dialect.units and len(fields) != len(dialect.names):
+                    if row > dialect.header.units and len(fields) != len(dialect.names):
                         raise UserError(_other_width(where, fields, dialect, rows))
                     row += 1
-                    where = str(Location(str(file), row, below_header=dialect.header))
+                    where = str(Location(str(file), row, below_header=dialect.header.exists))
         except csv.Error as error:
             what = "a quote opens there and does not close"
             if "field limit" in str(error):
@@ -68,7 +66,7 @@ def _check_text(where: str, text: str, encoding: str) -> None:
 def _other_width(where: str, fields: list[str], dialect: Dialect, rest: Iterable[list[str]]) -> str:
     """What is wrong with a row that has more or fewer fields than the others."""
     plural = "" if len(fields) == 1 else "s"
-    first = "header" if dialect.header else "first row"
+    first = "header" if dialect.header.exists else "first row"
     advice = "fix the row or set data.reading.delimiter"
     if dialect.delimiter in "\t ":
         advice += f"={WHITESPACE} if runs of blanks divide the columns"

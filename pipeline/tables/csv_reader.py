@@ -21,7 +21,7 @@ from pipeline.schema.numbers import (
     infer_notation,
     parse,
 )
-from pipeline.tables.arrow_types import FLOAT, INT, TEXT, common_type
+from pipeline.tables.arrow_types import FLOAT, INT, TEXT, common_type, whole
 from pipeline.tables.csv_dialect import Dialect
 from pipeline.tables.csv_errors import check_rows
 from pipeline.tables.files import explained
@@ -99,10 +99,13 @@ def _first_types(
     for file, dialect in pairs:
         if dialect.empty:
             continue
-        with _errors_named(file, dialect), _open(file, dialect, reading, {}) as parser:
+        with _open(file, dialect, reading, {}) as parser:
             schemas.append(parser.schema)
         integers = [name for name in dialect.names if schemas[-1].field(name).type == INT]
-        codes.update(_codes(file, dialect, reading, integers))
+        with _open(file, dialect, reading, dict.fromkeys(integers, TEXT)) as parser:
+            block = parser.read_next_batch()
+        # Those that have leading zeros are codes.
+        codes.update(x for x in integers if are_codes(pc.utf8_trim_whitespace(block[x])))
     common = {
         name: common_type({s.field(name).type for s in schemas}) for name in pairs[0][1].names
     }
@@ -114,23 +117,14 @@ def _first_types(
     }
 
 
-def _codes(file: Path, dialect: Dialect, reading: Reading, names: Collection[str]) -> Iterator[str]:
-    """Those of some columns of integers that have leading zeros in the first block."""
-    types = dict.fromkeys(names, TEXT)
-    with _errors_named(file, dialect), _open(file, dialect, reading, types) as parser:
-        block = parser.read_next_batch()
-    yield from (name for name in names if are_codes(pc.utf8_trim_whitespace(block[name])))
-
-
 @contextmanager
 def _open(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]) -> Iterator[Any]:
-    with dialect.lines.bytes(file) as (stream, encoding):
+    with _errors_named(file, dialect), dialect.lines.bytes(file) as (stream, encoding):
         yield arrow_csv.open_csv(
             stream,
             arrow_csv.ReadOptions(
                 column_names=dialect.names,
-                skip_rows=dialect.skip,
-                skip_rows_after_names=dialect.top,
+                skip_rows=dialect.start,
                 encoding=encoding,
                 # A wide table needs several rows in a block, or the cost per block dominates.
                 block_size=max(_BLOCK, 64 * dialect.width),
@@ -150,7 +144,7 @@ def _parse(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]
     if dialect.empty:  # Arrow refuses a header without a line end.
         return pa.table({name: pa.array([], types[name]) for name in dialect.names})
     merged, batches, size = [], [], 0
-    with _errors_named(file, dialect), _open(file, dialect, reading, types) as parser:
+    with _open(file, dialect, reading, types) as parser:
         for batch in parser:
             batches.append(batch)
             size += batch.nbytes
@@ -217,20 +211,17 @@ def _text_or_numbers(column: Any, reading: Reading, marks: Marks) -> Any:
     numbers = numbers_in(trimmed)
     if numbers is None or are_codes(trimmed) or not _is_decided(trimmed, numbers, marks):
         return column
-    try:
-        return numbers.cast(INT)
-    except pa.ArrowInvalid:
-        return numbers
+    return whole(numbers)
 
 
 def _is_decided(cells: Any, numbers: Any, marks: Marks) -> bool:
     """Whether a column of numbers has the marks of its file."""
     if marks.proven or marks.given:
         return True
-    whole = cells.filter(pc.equal(numbers, pc.floor(numbers)))
+    integers = cells.filter(pc.equal(numbers, pc.floor(numbers)))
     # A point is between decimals but, perhaps, beside integers of one to three digits.
     if marks.decimal == POINT and not _any(
-        pc.match_substring_regex, whole, "^[+-]?[1-9][0-9]{0,2}$"
+        pc.match_substring_regex, integers, "^[+-]?[1-9][0-9]{0,2}$"
     ):
         return True
     try:

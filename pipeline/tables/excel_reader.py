@@ -2,36 +2,23 @@
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from pipeline.config.data import Reading
 from pipeline.runtime.errors import UserError
 from pipeline.schema.remedy import quoted
-from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME
+from pipeline.tables.arrow_types import BOOL, FLOAT, TEXT, TIME, Part, whole
 from pipeline.tables.files import explained
 from pipeline.tables.header import find_header
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """The table in a sheet; rows are the numbers that Excel shows beside its rows."""
-
-    table: pa.Table
-    rows: NDArray[np.int64]
-    invented: dict[str, str]
-    warnings: list[str]
-
-
-def read_excel(
-    file: Path, reading: Reading, needed: Sequence[str], texts: Collection[str]
-) -> Sheet:
-    """The table in a sheet of an Excel or OpenDocument file; the columns in texts are text.
+def read_excel(file: Path, reading: Reading, needed: Sequence[str], texts: Collection[str]) -> Part:
+    """The table in a sheet of an Excel or OpenDocument file, with the numbers that Excel shows
+    beside its rows; the columns in texts are text.
 
     Of formulas, the values that Excel saved are read, and errors such as #N/A are missing.
     Raises UserError.
@@ -51,9 +38,9 @@ def read_excel(
     lines = [number - 1 for number, _ in numbered]
     header = find_header(where, sample, reading, needed, texts, lines=lines)
     warnings += header.warnings
-    if header.header and reading.names is None:
+    if header.exists and reading.names is None:
         _check_header_is_not_merged(where, numbered[header.start][0], merged)
-    body = numbered[header.start + header.header + header.units :]
+    body = numbered[header.start + header.rows :]
     if body and any(first >= body[0][0] for first, _ in merged):
         warnings.append(f"{where}: of merged cells, only the first has a value")
     markers = {marker.strip() for marker in reading.markers}
@@ -62,7 +49,8 @@ def read_excel(
         for at, name in enumerate(header.names)
     ]
     rows = np.array([number for number, _ in body], dtype="int64")
-    return Sheet(pa.table(columns, header.names), rows, header.invented, warnings)
+    table = pa.table(columns, header.names)
+    return Part(table, rows, invented=header.invented, warnings=warnings)
 
 
 def _sheet(
@@ -128,29 +116,19 @@ def _column(cells: list[Any], markers: Collection[str], *, as_text: bool) -> pa.
     """The cells as one of the types in `arrow_types`."""
     present = [None if to_text(cell).strip() in markers else cell for cell in cells]
     kinds = {type(cell) for cell in present if cell is not None}
-    if as_text or not kinds:
-        return _texts(present, TEXT if as_text else FLOAT)
+    if as_text:
+        kinds = {str}
+    if kinds <= {int, float}:
+        return whole(pa.array(present, FLOAT))
     if kinds == {bool} and None not in present:
         return pa.array(present, BOOL)
-    if kinds <= {int, float}:
-        whole = all(cell is None or (cell % 1 == 0 and abs(cell) < 2**53) for cell in present)
-        values = [cell if cell is None or not whole else int(cell) for cell in present]
-        return pa.array(values, INT if whole else FLOAT)
     if kinds <= {dt.date, dt.datetime}:
-        moments = [
-            dt.datetime.combine(cell, dt.time()) if type(cell) is dt.date else cell
-            for cell in present
-        ]
-        return pa.array(moments, TIME)
+        return pa.array(np.array(present, "datetime64[us]"), TIME)
     if kinds == {dt.timedelta}:
         # Excel stores a duration as a number of days.
-        days = [None if cell is None else cell / dt.timedelta(days=1) for cell in present]
-        return pa.array(days, FLOAT)
-    return _texts(present, TEXT)
-
-
-def _texts(cells: list[Any], kind: Any) -> pa.Array:
-    return pa.array([None if cell is None else to_text(cell) for cell in cells], kind)
+        days = np.array(present, "timedelta64[us]") / np.timedelta64(1, "D")
+        return pa.array(days, FLOAT, from_pandas=True)
+    return pa.array([None if cell is None else to_text(cell) for cell in present], TEXT)
 
 
 def to_text(cell: Any) -> str:

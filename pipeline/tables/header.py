@@ -27,7 +27,7 @@ class Header:
     ----------
     start
         The position of the header among the rows, or of the first row where there is none.
-    header
+    exists
         Whether there is a header.
     units
         Whether the row below the header contains units.
@@ -41,11 +41,16 @@ class Header:
     """
 
     start: int
-    header: bool
+    exists: bool
     units: bool
     names: list[str]
     invented: dict[str, str]
     warnings: list[str]
+
+    @property
+    def rows(self) -> int:
+        """The number of rows above the first one with values: the header, units."""
+        return self.exists + self.units
 
 
 def find_header(
@@ -112,7 +117,7 @@ def title_rows(rows: Sequence[Sequence[str]], needed: Sequence[str]) -> int:
         found = [number for number, cell in enumerate(row) if cell in wanted]
         if not found or any(map(_NUMBER.fullmatch, row)):
             continue
-        below = [other[number] for other in rows[at + 1 : at + 3] for number in found[: len(other)]]
+        below = [other[n] for other in rows[at + 1 : at + 3] for n in found if n < len(other)]
         if len(found) == len(wanted) > 1 or any(map(_LIKE_A_NUMBER.fullmatch, below)):
             return at
     return 0

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.runtime.errors import UserError
-from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME
+from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME, Part
 from pipeline.tables.column_names import unique_names
 from pipeline.tables.files import explained
-
-
-@dataclass(frozen=True)
-class Part:
-    """The rows of a file, the columns of it that are left out, and warnings."""
-
-    table: pa.Table
-    dropped: list[str]
-    warnings: list[str]
 
 
 def read_parquet(file: Path, needed: Collection[str], texts: Collection[str]) -> Part:
@@ -45,7 +35,7 @@ def read_parquet(file: Path, needed: Collection[str], texts: Collection[str]) ->
                 raise UserError(f"{what}; write its parts as columns")
             dropped.append(name)
             warnings.append(f"{what}; it is left out")
-    return Part(pa.table(columns), dropped, warnings)
+    return Part(pa.table(columns), dropped=dropped, warnings=warnings)
 
 
 def _plain(column: Any, *, as_text: bool) -> Any:

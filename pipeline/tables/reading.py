@@ -15,7 +15,7 @@ from pipeline.runtime.errors import UserError
 from pipeline.schema.location import Location
 from pipeline.schema.missing import mark_missing
 from pipeline.schema.numbers import MAX_EXACT_INTEGER, Marks
-from pipeline.tables.arrow_types import INT, TEXT, joined
+from pipeline.tables.arrow_types import INT, TEXT, Part, joined
 from pipeline.tables.column_names import without_index
 from pipeline.tables.csv_detection import detect_dialects
 from pipeline.tables.csv_reader import read_csv
@@ -146,9 +146,10 @@ def _read_files(path: str, reading: Reading, needed: Sequence[str], texts: Colle
         case FileKind.CSV:
             raw = _read_csv(path, files, reading, needed, texts)
         case FileKind.PARQUET:
-            raw = _read_parquet(path, files, needed, texts)
+            raw = _joined(path, files, [read_parquet(file, needed, texts) for file in files])
         case FileKind.EXCEL:
-            raw = _read_excel(path, files, reading, needed, texts)
+            parts = [read_excel(file, reading, needed, texts) for file in files]
+            raw = _joined(path, files, parts)
     return replace(raw, warnings=[*warnings, *raw.warnings])
 
 
@@ -159,47 +160,31 @@ def _read_csv(
     table, counts, marks = read_csv(files, dialects, reading, texts)
     first = dialects[0]
     numbers = None
-    if any(dialect.units for dialect in dialects):
-        numbers = np.concatenate([
-            np.arange(1, count + 1) + dialect.units
-            for dialect, count in zip(dialects, counts, strict=True)
-        ])  # fmt: skip
+    if any(dialect.header.units for dialect in dialects):
+        pairs = zip(dialects, counts, strict=True)
+        numbers = np.concatenate([np.arange(n) + 1 + one.header.units for one, n in pairs])
     return Raw(
         _frame(path, table),
         _counted(files, counts),
         first.delimiter,
-        first.header,
+        first.header.exists,
         marks,
         rows=numbers,
-        invented=first.invented,
-        warnings=[line for dialect in dialects for line in dialect.warnings],
+        invented=first.header.invented,
+        warnings=[line for dialect in dialects for line in dialect.header.warnings],
     )
 
 
-def _read_parquet(
-    path: str, files: list[Path], needed: Collection[str], texts: Collection[str]
-) -> Raw:
-    parts = [read_parquet(file, needed, texts) for file in files]
+def _joined(path: str, files: list[Path], parts: list[Part]) -> Raw:
     table = joined(files, [part.table for part in parts])
+    rows = [part.rows for part in parts if part.rows is not None]
     return Raw(
         _frame(path, table),
         _counted(files, [part.table.num_rows for part in parts]),
+        rows=np.concatenate(rows) if rows else None,
         dropped=frozenset(name for part in parts for name in part.dropped),
+        invented=parts[0].invented,
         warnings=[line for part in parts for line in part.warnings],
-    )
-
-
-def _read_excel(
-    path: str, files: list[Path], reading: Reading, needed: Sequence[str], texts: Collection[str]
-) -> Raw:
-    sheets = [read_excel(file, reading, needed, texts) for file in files]
-    table = joined(files, [sheet.table for sheet in sheets])
-    return Raw(
-        _frame(path, table),
-        _counted(files, [sheet.table.num_rows for sheet in sheets]),
-        rows=np.concatenate([sheet.rows for sheet in sheets]),
-        invented=sheets[0].invented,
-        warnings=[line for sheet in sheets for line in sheet.warnings],
     )
 
 
