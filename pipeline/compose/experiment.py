@@ -20,7 +20,6 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.compose.explanation import (
     circular,
     explain,
-    no_such_item,
     wrong_option,
 )
 from pipeline.compose.files import MAIN, Files
@@ -155,7 +154,10 @@ def _check_items(sections: DictConfig, key: str) -> None:
     for index in re.finditer(r"\.(\d+)(?=\.|$)", key):
         items = OmegaConf.select(sections, key[: index.start()])
         if isinstance(items, ListConfig) and int(index[1]) >= len(items):
-            raise UserError(no_such_item(key, key[: index.start()], len(items)))
+            raise UserError(
+                f"{COMMAND_LINE}: unknown key {key}; {key[: index.start()]} has {len(items)} items,"
+                " counted from 0"
+            )
 
 
 def _quoted(text: str) -> str:

@@ -10,19 +10,12 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from hydra.errors import HydraException, MissingConfigException
-from omegaconf.errors import (
-    InterpolationKeyError,
-    InterpolationResolutionError,
-    OmegaConfBaseException,
-)
+from hydra.errors import MissingConfigException
+from omegaconf.errors import InterpolationKeyError, OmegaConfBaseException
 
 from pipeline.compose.schema import GROUPS, PASSWORD_KEYS, VARIANTS, Config
 from pipeline.compose.sources import COMMAND_LINE, CONF, PARAMS, Sources, circular_option
-from pipeline.config.section import (
-    MAX_WHOLE,
-    SchemaError,
-)
+from pipeline.config.section import MAX_WHOLE, SchemaError
 
 # Keys of earlier versions.
 RENAMED = {
@@ -33,8 +26,6 @@ RENAMED = {
     "data.standardize_target": "data.scale_target",
     "sweep.together": "sweep.parallel_trials",
 }
-
-
 # Keys that are not set, and what to do instead.
 FOREIGN = {
     "hydra": "settings of Hydra itself have no effect; remove it",
@@ -227,24 +218,6 @@ def not_an_override(text: str, source: str = COMMAND_LINE) -> str:
     return f"{source}: {text!r} is not a KEY=VALUE in Hydra's grammar; {remedy}"
 
 
-def removes(text: str) -> str:
-    """The error for an argument that would remove a key."""
-    return f"{COMMAND_LINE}: {text!r} would remove a key, and each one is needed; set a value"
-
-
-def several_values(text: str) -> str:
-    """The error for an argument with several values."""
-    return (
-        f"{COMMAND_LINE}: {text!r} has several values; a list is [1,2], a text with a comma"
-        " '1,2' in quotes, and only a sweep varies a key"
-    )
-
-
-def no_such_item(key: str, items: str, count: int) -> str:
-    """The error for a key of an item that a list does not have."""
-    return f"{COMMAND_LINE}: unknown key {key}; {items} has {count} items, counted from 0"
-
-
 # What Hydra and OmegaConf find
 
 
@@ -254,13 +227,13 @@ def explain(error: Exception, sources: Sources) -> str:
         return f"{sources.of(error.key)}: {explain_value(error)}"
     if isinstance(error, MissingConfigException):
         return f"{_file_of(error)}: there is no {CONF}/{error.missing_cfg_file}.yaml"
-    cause = _omegaconf_error(error)
-    if cause is None:
-        text = re.sub(r"^In '.+?': ", "", str(error).splitlines()[0])
-        return f"{_file_of(error) or CONF}: {text}"
-    key = cause.full_key or ""
-    source = (isinstance(error, HydraException) and _file_of(error)) or sources.of(key)
-    return f"{source}: {_problem(cause, key)}"
+    if isinstance(error, OmegaConfBaseException):
+        key = error.full_key or ""
+        missing = isinstance(error, InterpolationKeyError)
+        to = "does not exist" if missing else "leads to no value"
+        return f"{sources.of(key)}: {key} refers to a key that {to}; write its value instead"
+    text = re.sub(r"^In '.+?': ", "", str(error).splitlines()[0])
+    return f"{_file_of(error) or CONF}: {text}"
 
 
 def circular(root: Path) -> str:
@@ -271,24 +244,9 @@ def circular(root: Path) -> str:
     return f"{PARAMS}: a reference such as ${{training.epochs}} leads back to itself; write a value"
 
 
-def _problem(cause: OmegaConfBaseException, key: str) -> str:
-    if isinstance(cause, InterpolationKeyError):
-        return f"{key} refers to a key that does not exist; write its value instead"
-    if isinstance(cause, InterpolationResolutionError):
-        return f"{key} refers to a key whose value it cannot have; write its value instead"
-    return f"{key}: {str(cause).splitlines()[0]}"
-
-
 def _file_of(error: Exception) -> str | None:
     """The file that Hydra names at the beginning of an error."""
     found = re.match(r"In '(.+?)': ", str(error))
     if found is None:
         return None
     return PARAMS if found[1] == "params" else f"{CONF}/{found[1]}.yaml"
-
-
-def _omegaconf_error(error: BaseException | None) -> OmegaConfBaseException | None:
-    """The error of OmegaConf that is, or led to, an exception."""
-    while error is not None and not isinstance(error, OmegaConfBaseException):
-        error = error.__cause__ or error.__context__
-    return error

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
-from hydra.plugins.config_source import ConfigResult
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import OmegaConf
 
 from pipeline.compose.sources import CONF, PARAMS, read_file
@@ -16,12 +16,25 @@ MAIN = "config"
 PARAMS_LINE = "/params@_global_"
 
 
-class Files(FileConfigSource):
+class Files(ConfigSource):
     """A folder whose YAML files have the types of the schema."""
 
     @staticmethod
     def scheme() -> str:
         return "experiment"
+
+    def available(self) -> bool:
+        return True
+
+    def is_group(self, config_path: str) -> bool:
+        return Path(self.path, config_path).is_dir()
+
+    def is_config(self, config_path: str) -> bool:
+        return Path(self.path, self._normalize_file_name(config_path)).is_file()
+
+    def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        del config_path, results_filter
+        return []  # only for messages of Hydra that are not shown
 
     def load_config(self, config_path: str) -> ConfigResult:
         """The content of a file of the folder. Raises UserError, which names it."""

@@ -3,14 +3,19 @@
 import re
 from typing import Any
 
-from antlr4 import CommonTokenStream, InputStream
 from hydra.core.override_parser.overrides_parser import create_functions
 from hydra.core.override_parser.overrides_visitor import HydraErrorListener, HydraOverrideVisitor
 from hydra.errors import HydraException
-from hydra.grammar.gen.OverrideLexer import OverrideLexer
+
+# Hydra takes ANTLR's streams from there too.
+from hydra.grammar.gen.OverrideLexer import (  # type: ignore[attr-defined]
+    CommonTokenStream,
+    InputStream,
+    OverrideLexer,
+)
 from hydra.grammar.gen.OverrideParser import OverrideParser
 
-from pipeline.compose.explanation import not_an_override, removes, several_values
+from pipeline.compose.explanation import not_an_override
 from pipeline.compose.sources import COMMAND_LINE
 from pipeline.runtime.errors import UserError
 
@@ -18,12 +23,12 @@ from pipeline.runtime.errors import UserError
 class _Texts(HydraOverrideVisitor):
     """Leaves numbers, true and false as they are written: the schema knows their types."""
 
-    def _createPrimitive(self, ctx: Any) -> Any:  # noqa: N802 - the name of Hydra's own method
-        value = super()._createPrimitive(ctx)
+    def visitPrimitive(self, ctx: Any) -> Any:  # noqa: N802 - ANTLR's name
+        value = super().visitPrimitive(ctx)
         return ctx.getText().strip() if isinstance(value, bool | int | float) else value
 
     def visitDictKey(self, ctx: Any) -> Any:  # noqa: N802 - ANTLR's name
-        key = self._createPrimitive(ctx)
+        key = self.visitPrimitive(ctx)
         return ctx.getText().strip() if key is None else key
 
     def visitFunction(self, ctx: Any) -> Any:  # noqa: N802 - ANTLR's name
@@ -52,12 +57,16 @@ def read_override(text: str) -> tuple[str, Any]:
         override = _Texts(create_functions()).visit(parser.override())
     except HydraException as error:
         raise UserError(not_an_override(text)) from error
+    shown = f"{COMMAND_LINE}: {text!r}"
     if override.is_delete():
-        raise UserError(removes(text))
+        raise UserError(f"{shown} would remove a key, and each one is needed; set a value")
     if not override.key_or_group or override.package is not None:
         raise UserError(not_an_override(text))
     if override.is_sweep_override():
-        raise UserError(several_values(text))
+        raise UserError(
+            f"{shown} has several values; a list is [1,2], a text with a comma '1,2' in quotes,"
+            " and only a sweep varies a key"
+        )
     return override.key_or_group, override.value()
 
 

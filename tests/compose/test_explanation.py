@@ -226,7 +226,7 @@ def test_a_wrong_value_of_the_command_line_is_its_mistake() -> None:
         ("${data.target}", "must be a whole number, not 'own'"),
         (
             "${training.epochs}",
-            "refers to a key whose value it cannot have; write its value instead",
+            "refers to a key that leads to no value; write its value instead",
         ),
         (
             "${training.batch_size",
