@@ -20,11 +20,15 @@ from pipeline.config.training import (
     Optimizer,
     Training,
 )
+from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.rows import Part
 from pipeline.network import dense, weights
 from pipeline.network.backend import keras
 from pipeline.training import epoch, fitting, from_config
+from pipeline.training.members import AS_LEARNED
+from pipeline.training.rows import of_parts
 
+ENCODING = Encoding({}, {}, {}, AS_LEARNED)
 MLP = [
     Layer(units=UNITS, activation=Activation.relu),
     Layer(units=UNITS, activation=Activation.relu),
@@ -48,7 +52,7 @@ def fit(
         for rate in rates
     ]  # fmt: skip
     fitting.fit(
-        group, rows, None,
+        group, of_parts(rows, None, ENCODING),
         activations=[layer.activation.value for layer in layers], loss="mse",
         update=optimizer.name, epochs=epochs, batch_size=BATCH, shuffle=True,
         xla=layers is not NEURON,
@@ -186,8 +190,8 @@ def on_rows(count: int) -> None:
             training=training, rows=count,
         )  # fmt: skip
         fitting.fit(
-            [member], part, None, activations=["relu", "relu", "linear"], loss="mse",
-            update="adam", epochs=epochs, batch_size=256, shuffle=True, xla=True,
+            [member], of_parts(part, None, ENCODING), activations=["relu", "relu", "linear"],
+            loss="mse", update="adam", epochs=epochs, batch_size=256, shuffle=True, xla=True,
         )  # fmt: skip
 
     memory = grown(lambda: train(3))

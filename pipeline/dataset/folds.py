@@ -17,10 +17,11 @@ Positions = NDArray[np.int32]
 @dataclass(frozen=True)
 class Fold:
     """The positions of the rows that a network is trained on, and of those that it is validated
-    on, (rows,) each."""
+    on, (rows,) each; and the repeat of cross-validation, from 0, that the fold belongs to."""
 
     train: Positions
     validation: Positions
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,10 @@ class Folds:
 
     def rows(self, fold: int) -> Fold:
         """The rows of a fold (from 0), in the order of the training part."""
-        number = fold + 1
-        column = self.held_out[:, fold * self.repeats // self.count]
+        number, repeat = fold + 1, fold * self.repeats // self.count
+        column = self.held_out[:, repeat]
         train = column < number if self.expanding else column != number
-        return Fold(
-            *(np.flatnonzero(chosen).astype(np.int32) for chosen in (train, column == number))
-        )
+        return Fold(_positions(train), _positions(column == number), repeat)
 
     def __iter__(self) -> Iterator[Fold]:
         return map(self.rows, range(self.count))
@@ -80,6 +79,10 @@ class Folds:
             encodings = [Encoding.from_plain(one) for one in plain["encodings"]]
             held_out = np.array(plain["held_out"], np.int32).reshape(len(plain["held_out"]), -1)
             return Folds(held_out, plain["count"], plain["expanding"], encodings)
+
+
+def _positions(rows: NDArray[np.bool_]) -> Positions:
+    return np.flatnonzero(rows).astype(np.int32)
 
 
 NO_FOLDS = Folds(np.zeros((0, 0), np.int32))

@@ -1,10 +1,13 @@
 """The rows of a part as training takes them: arrays in memory, or a stream of blocks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.dataset.encoding import Encoding
+from pipeline.dataset.folds import Fold
 
 Array = NDArray[np.float32]
 # The parts that the rows of a table are split into.
@@ -37,6 +40,41 @@ class Stream:
 
     def __len__(self) -> int:
         return self.rows
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows that networks are trained and validated on.
+
+    Attributes
+    ----------
+    rows
+        In memory, the rows of all folds, those for training and those for validation. As a
+        stream, those for training.
+    folds
+        The positions in rows of each fold's, one fold without cross-validation; none for a stream.
+    encodings
+        The encoding of each fold's rows. Those with fewer inputs are followed by zeros.
+    validation
+        The rows for validation beside a stream, or None.
+    """
+
+    rows: Part | Stream
+    folds: Sequence[Fold] = ()
+    encodings: Sequence[Encoding] = ()
+    validation: Stream | None = None
+
+    @property
+    def counts(self) -> list[int]:
+        """The number of training rows of each fold."""
+        return [len(fold.train) for fold in self.folds] or [len(self.rows)]
+
+    @property
+    def validated(self) -> bool:
+        """Whether there are rows for validation."""
+        if self.folds:
+            return any(len(fold.validation) for fold in self.folds)
+        return self.validation is not None and len(self.validation) > 0
 
 
 def blocks(part: Part | Stream) -> Iterator[Part]:

@@ -27,19 +27,21 @@ def main() -> None:
         from pipeline.network import model_folder
         from pipeline.network.encoder import Encoder
         from pipeline.training.progress import EpochProgress
+        from pipeline.training.rows import of_parts
         from pipeline.training.train import check_finite, train
 
         encoder = Encoder(encoding)
         streaming = config.training.streaming.decided(useful=not fits)
-        rows, validation = (
+        parts = [
             prepared.load(path, encoder.part, streaming=streaming) for path in (TRAIN, VALIDATION)
-        )
+        ]
+        rows = of_parts(parts[0], parts[1], encoding)
         with EpochProgress(config.training.epochs, recorder.epochs) as progress:
-            (fitted,) = train(
-                [config], encoding, rows, validation, on_epochs=progress, announce=print,
+            ((fitted,),) = train(
+                [config], rows, on_epochs=progress, announce=print,
                 callbacks=[],  # your own Keras callbacks
             )  # fmt: skip
-        check_finite(fitted, config)
+        check_finite([fitted], config)
         with whole_directory(MODEL) as folder:
             model_folder.write(
                 folder, encoder, config.model.layers, config.training.seed,

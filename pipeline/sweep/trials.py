@@ -21,6 +21,7 @@ from pipeline.network.encoder import Encoder
 from pipeline.preparation.preparation import Prepared
 from pipeline.sweep.trial_result import TrialResult
 from pipeline.training.fitting import Fitted, Values
+from pipeline.training.rows import of_parts
 from pipeline.training.train import train
 
 Vector = NDArray[np.float64]
@@ -167,12 +168,10 @@ def train_group(
         stopped.update(reasons)
         return list(reasons)
 
-    fitted = train(
-        configs, rows.encoder.encoding, rows.parts["train"], rows.parts["validation"],
-        pauses=rungs, on_epochs=stop,
-    )  # fmt: skip
+    training_rows = of_parts(rows.parts["train"], rows.parts["validation"], rows.encoder.encoding)
+    fitted = train(configs, training_rows, pauses=rungs, on_epochs=stop)
     return [
-        _scored(one, layers, rows, score, stopped.get(index)) for index, one in enumerate(fitted)
+        _scored(one, layers, rows, score, stopped.get(index)) for index, (one,) in enumerate(fitted)
     ]
 
 

@@ -17,7 +17,9 @@ from pipeline.training.optimizers import RULES, clip, decay
 Tensor = Any
 Weights = list[Tensor]  # kernel (…, inputs, units) and bias (…, 1, units) of each layer in turn
 Slots = list[list[Tensor]]
-PerMember = dict[str, Any]  # see members.stack_hyperparameters
+# See members.stack_hyperparameters. Besides, of each member's rows: count (...), their number, and
+# steps (..., 1, 1), the number of batches.
+PerMember = dict[str, Any]
 # What an epoch reports of each member; the flags are 1 or 0.
 FLAGS = ("was_training", "finite", "better")
 METRICS = ("loss", "mae", "validation_loss", "validation_mae", *FLAGS)
@@ -52,18 +54,6 @@ class Rows(NamedTuple):
     counts: Tensor = None
 
 
-class Units(NamedTuple):
-    """From what the network learns, z, to the target's units: z * std + mean, or the
-    exponential of that."""
-
-    log: bool = False
-    mean: float = 0.0
-    std: float = 1.0
-
-
-AS_LEARNED = Units()
-
-
 class Group(NamedTuple):
     """What a compiled function depends on: all that the members have in common, and which
     optional computations at least one of them needs."""
@@ -77,12 +67,14 @@ class Group(NamedTuple):
     clipping: bool
     stopping: bool
     padded: bool
+    # Whether the numbers of batches differ.
+    uneven: bool
+    # Whether the logarithm of the target is learned; otherwise MAE is scaled when it is reported.
+    log: bool
     xla: bool
     # These two change the number of axes, which needs another function.
     single: bool
     order_per_member: bool
-    # For a target that is learned as its logarithm; otherwise MAE is scaled when it is reported.
-    units: Units | None = None
 
     def predict(
         self, weights: Weights, x: Tensor, per_member: PerMember, time: Tensor | None
@@ -98,12 +90,12 @@ class Group(NamedTuple):
                 )
         return x
 
-    def absolute(self, y: Tensor, predicted: Tensor) -> Tensor:
+    def absolute(self, y: Tensor, predicted: Tensor, per_member: PerMember) -> Tensor:
         """The absolute errors that MAE is the mean of."""
-        if self.units is None:
+        if not self.log:
             return tf.abs(y - predicted)
-        in_units = (tf.exp(z * self.units.std + self.units.mean) for z in (y, predicted))
-        return tf.abs(tf.subtract(*in_units))
+        mean, std = per_member["target_mean"], per_member["target_std"]
+        return tf.abs(tf.exp(y * std + mean) - tf.exp(predicted * std + mean))
 
     def penalty(self, weights: Weights, per_member: PerMember) -> Tensor:
         """The L1 and L2 penalties of the kernels, as Keras adds them to the loss."""
@@ -147,20 +139,25 @@ class Group(NamedTuple):
             for one in zip(weights, gradients, slots, strict=True)
         ]
         weights, slots = [weight for weight, _ in stepped], [kept for _, kept in stepped]
-        return weights, slots, loss, mean(self.absolute(batch.y, predicted), batch.counts)
+        absolute = self.absolute(batch.y, predicted, per_member)
+        return weights, slots, loss, mean(absolute, batch.counts)
 
     def batches(
         self, state: State, sums: Any, per_member: PerMember, rows: Rows, *,
         order: Tensor, rates: Tensor, first: Tensor, steps: Tensor,
     ) -> tuple[Weights, Slots, Any]:  # fmt: skip
         """A step for each batch of order, (steps, …, batch), with its rate. sums are those of
-        loss and MAE over the rows so far; first is the number of steps before."""
+        loss and MAE over the rows so far; first is the number of steps before, () or (…, 1, 1)."""
 
         def body(i: Tensor, weights: Weights, slots: Slots, losses: Tensor, maes: Tensor) -> Any:
-            batch, size = self.gather(rows, order[i])
+            batch, size = gather(rows, order[i], padded=self.padded)
+            before = weights, slots
             weights, slots, loss, mae = self.step(
                 weights, slots, batch, per_member, rate=expand(rates[i]), time=first + i + 1
             )
+            if self.uneven:  # a batch of padding alone is no step
+                weights = select(size > 0, weights, before[0])
+                slots = [select(size > 0, *pair) for pair in zip(slots, before[1], strict=True)]
             return i + 1, weights, slots, losses + size * loss, maes + size * mae
 
         def condition(i: Tensor, _weights: Any, _slots: Any, losses: Tensor, _maes: Any) -> Tensor:
@@ -171,42 +168,35 @@ class Group(NamedTuple):
         _, weights, slots, losses, maes = tf.while_loop(condition, body, start)
         return weights, slots, (losses, maes)
 
-    def gather(self, rows: Rows, order: Tensor) -> tuple[Rows, Tensor]:
-        """The rows at the positions of order, where -1 is padding, and their number."""
-        if not self.padded:
-            size = tf.cast(tf.shape(order)[-1], tf.float32)
-            return Rows(tf.gather(rows.x, order), tf.gather(rows.y, order)), size
-        counts = tf.cast(order >= 0, tf.float32)[..., tf.newaxis]
-        order = tf.maximum(order, 0)
-        batch = Rows(tf.gather(rows.x, order), tf.gather(rows.y, order), counts)
-        return batch, tf.reduce_sum(counts, axis=[-2, -1])
-
     def validate(
-        self, weights: Weights, chunks: Rows, per_member: PerMember
+        self, weights: Weights, rows: Rows, order: Tensor, per_member: PerMember
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Sums of loss and MAE over chunks (chunks, rows, ...), and the number of rows."""
+        """Sums of loss and MAE over the rows at the positions of order, (chunks, …, rows), where
+        -1 is padding; and the number of rows."""
 
         def body(i: Tensor, losses: Tensor, maes: Tensor) -> Any:
-            y, predicted = chunks.y[i], self.predict(weights, chunks.x[i], per_member, time=None)
+            chunk, _ = gather(rows, order[i], padded=True)
+            predicted = self.predict(weights, chunk.x, per_member, time=None)
+            errors = LOSSES[self.loss](chunk.y - predicted)
             loss, mae = (
-                tf.reduce_sum(values * chunks.counts[i], axis=[-2, -1])
-                for values in (LOSSES[self.loss](y - predicted), self.absolute(y, predicted))
+                tf.reduce_sum(values * chunk.counts, axis=[-2, -1])
+                for values in (errors, self.absolute(chunk.y, predicted, per_member))
             )
             return i + 1, losses + loss, maes + mae
 
         none = tf.zeros_like(weights[0][..., 0, 0])
         start = (tf.constant(0), none, none)
-        _, losses, maes = tf.while_loop(lambda i, *_: i < tf.shape(chunks.x)[0], body, start)
-        return losses, maes, tf.reduce_sum(chunks.counts)
+        _, losses, maes = tf.while_loop(lambda i, *_: i < tf.shape(order)[0], body, start)
+        return losses, maes, tf.reduce_sum(tf.cast(order >= 0, tf.float32), axis=[0, -1])
 
     def end_epoch(
-        self, state: State, trained: Any, per_member: PerMember, validation: Any, *, count: Tensor
+        self, state: State, trained: Any, per_member: PerMember, validation: Any
     ) -> tuple[State, Tensor]:
-        """The state after an epoch over count rows, and its metrics (METRICS, …). trained is
-        what `batches` returns for the whole epoch, validation what `validate` returns for all
-        validation rows, or None."""
+        """The state after an epoch, and its metrics (METRICS, …). trained is what `batches`
+        returns for the whole epoch, validation what `validate` returns for all validation rows,
+        or None."""
         weights, slots, sums = trained
-        loss, mae = (total / count for total in sums)
+        loss, mae = (total / per_member["count"] for total in sums)
         missing = tf.fill(tf.shape(loss), math.nan)
         validated, monitored = (missing, missing), loss
         if validation is not None:
@@ -229,24 +219,27 @@ class Group(NamedTuple):
         return State(weights, slots, best_weights, best, waited, training), metrics
 
     def epochs(
-        self, state: State, per_member: PerMember, rows: Rows, validation: Rows | None, *,
+        self, state: State, per_member: PerMember, rows: Rows, validation: Tensor | None, *,
         orders: Tensor, rates: Tensor, first: Tensor, number: Tensor,
     ) -> tuple[State, Tensor, Tensor]:  # fmt: skip
         """Trains for number epochs, or fewer if every member finishes before: the state after
         them, the metrics of each, and how many there were. orders and rates have an entry for
-        each epoch, and may have more; first is the number of steps before."""
-        steps, count = tf.shape(rates)[1], tf.cast(tf.shape(rows.x)[0], tf.float32)
+        each epoch, and may have more; first is the number of epochs before. validation is the
+        order of `validate`, or None."""
         none = tf.zeros_like(state.best)
 
         def body(epoch: Tensor, state: State, metrics: Any) -> Any:
             trained = self.batches(
                 state, (none, none), per_member, rows,
-                order=orders[epoch], rates=rates[epoch], first=first + epoch * steps, steps=steps,
+                order=orders[epoch], rates=rates[epoch],
+                first=(first + epoch) * per_member["steps"], steps=tf.shape(rates)[1],
             )  # fmt: skip
             validated = (
-                None if validation is None else self.validate(trained[0], validation, per_member)
+                None
+                if validation is None
+                else self.validate(trained[0], rows, validation, per_member)
             )
-            state, values = self.end_epoch(state, trained, per_member, validated, count=count)
+            state, values = self.end_epoch(state, trained, per_member, validated)
             return epoch + 1, state, metrics.write(epoch, values)
 
         def condition(epoch: Tensor, state: State, _metrics: Any) -> Tensor:
@@ -287,11 +280,23 @@ def compiled(group: Group) -> Compiled:
     )
 
 
+def gather(rows: Rows, order: Tensor, *, padded: bool) -> tuple[Rows, Tensor]:
+    """The rows at the positions of order, where -1 is padding, and their number."""
+    if not padded:
+        size = tf.cast(tf.shape(order)[-1], tf.float32)
+        return Rows(tf.gather(rows.x, order), tf.gather(rows.y, order)), size
+    counts = tf.cast(order >= 0, tf.float32)[..., tf.newaxis]
+    order = tf.maximum(order, 0)
+    batch = Rows(tf.gather(rows.x, order), tf.gather(rows.y, order), counts)
+    return batch, tf.reduce_sum(counts, axis=[-2, -1])
+
+
 def mean(values: Tensor, counts: Tensor | None) -> Tensor:
-    """The mean over the rows of values (…, rows, 1) that are not padding."""
+    """The mean over the rows of values (…, rows, 1) that are not padding; 0 if there are none."""
     if counts is None:
         return tf.reduce_mean(values, axis=[-2, -1])
-    return tf.reduce_sum(values * counts, axis=[-2, -1]) / tf.reduce_sum(counts, axis=[-2, -1])
+    number = tf.maximum(tf.reduce_sum(counts, axis=[-2, -1]), 1)
+    return tf.reduce_sum(values * counts, axis=[-2, -1]) / number
 
 
 def expand(values: Tensor) -> Tensor:

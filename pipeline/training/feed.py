@@ -1,6 +1,6 @@
-"""Rows as tensors for the compiled functions: all at once, in chunks, or from a stream."""
+"""Rows as tensors for the compiled functions: all at once, or from a stream."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,13 @@ def in_memory(part: Part) -> Rows:
     return Rows(tf.constant(part.x), tf.constant(part.y))
 
 
-def chunks(part: Part, max_rows: int, count: int | None = None) -> Rows:
-    """x, y and counts of shape (chunks, rows, ...), with at most max_rows rows in a chunk.
-    Only the first count rows of the part are data, the others are padding; None is all."""
-    size = min(len(part), max(1, max_rows))
-    order = in_batches(np.arange(len(part), dtype=np.int32), size)
-    counted = (order >= 0) & (order < (len(part) if count is None else count))
-    counts = counted.astype(np.float32)[..., np.newaxis]
-    return Rows(tf.constant(part.x[order]), tf.constant(part.y[order]), tf.constant(counts))
+def chunks(positions: Sequence[Order], max_rows: int) -> Order:
+    """The positions of each fold's rows in chunks of at most max_rows: (chunks, folds, rows),
+    where -1 is padding."""
+    longest = max(map(len, positions))
+    size = min(longest, max(1, max_rows))
+    count = -(-longest // size)
+    return np.stack([in_batches(one, size, count) for one in positions], axis=1)
 
 
 def pieces(
@@ -63,15 +62,17 @@ def pieces(
 
 
 def blocks_of_chunks(stream: Stream, max_rows: int) -> tf.data.Dataset:
-    """The rows in their order, block by block, each as `chunks` of at most max_rows rows; all
-    elements have the same shape. The next block is read while one is used."""
+    """The rows in their order, block by block: x, y, and their order in chunks of at most
+    max_rows rows, (chunks, rows), where -1 is padding. All elements have the same shape. The next
+    block is read while one is used."""
     size = min(stream.rows, stream.block_rows)
+    columns = min(size, max(1, max_rows))
 
-    def read() -> Iterator[Rows]:
+    def read() -> Iterator[tuple[Array, Array, Order]]:
         for part in blocks(stream):
             missing = size - len(part)
-            whole = Part(padded(part.x, missing), padded(part.y, missing))
-            yield chunks(whole, max_rows, len(part))
+            order = in_batches(np.arange(len(part), dtype=np.int32), columns, -(-size // columns))
+            yield padded(part.x, missing), padded(part.y, missing), order
 
     return tf.data.Dataset.from_generator(
         read, output_signature=tf.nest.map_structure(tf.type_spec_from_value, next(read()))

@@ -14,13 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.dataset.curves import CURVES
-from pipeline.dataset.rows import Array, Part, Stream, block_rows
+from pipeline.dataset.rows import Array, Part, Stream, TrainingRows, block_rows
 from pipeline.network.backend import keras, tf
 from pipeline.training.callbacks import Callbacks
 from pipeline.training.cost import Cost
-from pipeline.training.epoch import AS_LEARNED, FLAGS, METRICS, Group, Rows, State, Units, compiled
+from pipeline.training.epoch import FLAGS, METRICS, Group, Rows, State, compiled
 from pipeline.training.feed import blocks_of_chunks, chunks, in_memory, padded, pieces
-from pipeline.training.members import Member, stack_hyperparameters, stack_weights
+from pipeline.training.members import Member, stack, stack_hyperparameters, stack_weights
 from pipeline.training.optimizers import number_of_slots
 from pipeline.training.shuffle import Order, in_batches, order_of_rows
 
@@ -76,8 +76,7 @@ class Fitted:
 
 def fit(
     members: Sequence[Member],
-    train: Part | Stream,
-    validation: Part | Stream | None,
+    rows: TrainingRows,
     *,
     activations: Sequence[str],
     loss: str,
@@ -87,7 +86,6 @@ def fit(
     shuffle: bool,
     xla: bool = False,
     pauses: Sequence[int] = (),
-    units: Units = AS_LEARNED,
     on_epochs: OnEpochs | None = None,
     network: keras.Sequential | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -100,10 +98,8 @@ def fit(
     ----------
     members
         Networks whose weights have the same shapes.
-    train
-        x of shape (rows, features) and y of shape (rows, 1), in memory or as a stream.
-    validation
-        The same for the rows that the network is validated on after each epoch, or None.
+    rows
+        What they are trained on, and validated on after each epoch.
     activations
         Keras's name of each layer's activation.
     loss
@@ -116,8 +112,6 @@ def fit(
         Whether XLA compiles the epochs.
     pauses
         Epochs (from 1) after which on_epochs is called in any case.
-    units
-        From y to the units of the target, in which MAE is reported.
     on_epochs
         Called after every few epochs with the number of the first of them (from 1) and their
         curves by name, each of shape (epochs, members), NaN where a member was not trained.
@@ -135,23 +129,23 @@ def fit(
     Raises
     ------
     ValueError
-        If the weights of the members have different shapes; if only one of train and
-        validation is a stream; if members that would read a shuffled stream have different
-        seeds, and so different orders; if there are callbacks but several members or no network.
+        If the weights of the members have different shapes; if some folds have rows for
+        validation and others have none; if members that would read a shuffled stream have
+        different seeds, and so different orders; if there are callbacks but several members or
+        no network.
     """
     shapes = {tuple(weight.shape for weight in member.weights) for member in members}
     if len(shapes) != 1:
         raise ValueError(f"members of {len(shapes)} structures cannot be one group")
-    if isinstance(train, Stream) and shuffle and len({member.seed for member in members}) > 1:
+    seeds = {member.seed for member in members}
+    if isinstance(rows.rows, Stream) and shuffle and len(seeds) > 1:
         raise ValueError("a stream is read in one order; train members of other seeds separately")
-    if validation is not None and len(validation) == 0:
-        validation = None
-    if validation is not None and type(validation) is not type(train):
-        raise ValueError("train and validation are either both streams or both in memory")
+    if rows.validated and not all(len(fold.validation) for fold in rows.folds):
+        raise ValueError("either all folds have rows for validation or none has")
     training = _Training(
-        members, train, validation,
+        members, rows,
         activations=activations, loss=loss, update=update, epochs=epochs,
-        batch_size=batch_size, shuffle=shuffle, xla=xla, pauses=pauses, units=units,
+        batch_size=batch_size, shuffle=shuffle, xla=xla, pauses=pauses,
     )  # fmt: skip
     keras_callbacks = None
     if callbacks:
@@ -159,12 +153,12 @@ def fit(
             raise ValueError("Keras callbacks need the one network that they are for")
         keras_callbacks = Callbacks(callbacks, network, update=update, loss=loss, epochs=epochs)
     reported: list[Values] = []
+    # Of a logarithm, the absolute errors are in the target's units already.
+    stds = np.array([1.0 if one.target.log else one.target.std for one in members])
     while training.has_work():
         first = training.epoch + 1
         values = training.advance(keras_callbacks)
-        values[:, [CURVES.index("mae"), CURVES.index("validation_mae")]] *= (
-            1.0 if units.log else units.std
-        )
+        values[:, [CURVES.index("mae"), CURVES.index("validation_mae")]] *= stds
         reported.append(values)
         if on_epochs is not None:
             stopped = on_epochs(first, {name: values[:, i] for i, name in enumerate(CURVES)})
@@ -181,18 +175,19 @@ class _Training:
     are in the tensors; members that have finished are dropped from them."""
 
     def __init__(
-        self, members: Sequence[Member], train: Part | Stream, validation: Part | Stream | None, *,
+        self, members: Sequence[Member], rows: TrainingRows, *,
         activations: Sequence[str], loss: str, update: str, epochs: int,
-        batch_size: int, shuffle: bool, xla: bool, pauses: Sequence[int], units: Units,
+        batch_size: int, shuffle: bool, xla: bool, pauses: Sequence[int],
     ) -> None:  # fmt: skip
         self.members = members
         self.single = len(members) == 1
         self.active = list(range(len(members)))
-        self.train = train
-        self.rows = len(train)
+        self.rows = rows
+        # Of the training rows of each member: their number, and that of their batches.
+        counts = np.array([rows.counts[member.fold] for member in members])
+        self.batch_size = min(batch_size, int(counts.max()))
+        self.steps = -(-counts // self.batch_size)
         self.block_rows = block_rows(members[0].weights[0].shape[0])
-        self.batch_size = min(batch_size, self.rows)
-        self.steps = -(-self.rows // self.batch_size)
         self.shuffle = shuffle
         self.epochs = epochs
         self.pauses = sorted({*pauses, epochs})
@@ -202,7 +197,7 @@ class _Training:
         self.weights: list[list[Array]] = [[] for _ in members]
 
         parameters = sum(weight.size for weight in members[0].weights)
-        self.cost = Cost(parameters, self.rows, self.batch_size, epochs, len(members))
+        self.cost = Cost(parameters, int(counts.max()), self.batch_size, epochs, len(members))
         self.xla = xla
         self.epochs_per_call = self.cost.epochs_per_call(xla=self.xla)
 
@@ -219,13 +214,16 @@ class _Training:
             decay=bool((stacked["weight_decay"] > 0).any()),
             clipping=bool(np.isfinite([stacked["clipnorm"], stacked["clipvalue"]]).any()),
             stopping=any(member.stopping for member in members),
-            padded=self.rows % self.batch_size > 0,
+            padded=bool((counts != self.steps.max() * self.batch_size).any()),
+            uneven=len(set(self.steps)) > 1,
+            log=members[0].target.log,
             xla=self.xla,
             single=self.single,
-            order_per_member=shuffle and len({member.seed for member in members}) > 1,
-            units=units if units.log else None,
+            order_per_member=len({self._kind_of_order(index) for index in self.active}) > 1,
         )
         self.compiled = compiled(self.group)
+        stacked["count"] = stack([np.float32(count) for count in counts])
+        stacked["steps"] = stack([np.full((1, 1), steps, np.int32) for steps in self.steps])
         # Tensors, because every call would copy NumPy arrays.
         self.per_member = tf.nest.map_structure(tf.constant, stacked)
         self.state = State(
@@ -236,16 +234,21 @@ class _Training:
             waited=tf.constant(none.astype(np.int32)),
             training=tf.constant(none == 0),
         )
-        self.in_memory = in_memory(train) if isinstance(train, Part) else None
-        self.validation: Rows | None = None
-        self.validation_blocks: Iterable[Rows] = ()
-        if validation is not None:
-            widest = max(weight.shape[-1] for weight in members[0].weights)
+        self.in_memory = in_memory(rows.rows) if isinstance(rows.rows, Part) else None
+        self.validation: Any = None
+        self.validation_per_member = False
+        self.validation_blocks: Iterable[Any] = ()
+        if rows.validated:
+            widest = max(max(weight.shape) for weight in members[0].weights)
             max_rows = MAX_ACTIVATIONS // (widest * len(members))
-            if isinstance(validation, Part):
-                self.validation = chunks(validation, max_rows)
+            if rows.validation is None:
+                folds = [member.fold for member in members]
+                self.validation_per_member = len(set(folds)) > 1
+                used = folds if self.validation_per_member else folds[:1]
+                order = chunks([rows.folds[fold].validation for fold in used], max_rows)
+                self.validation = tf.constant(order if self.validation_per_member else order[:, 0])
             else:
-                self.validation_blocks = blocks_of_chunks(validation, max_rows)
+                self.validation_blocks = blocks_of_chunks(rows.validation, max_rows)
 
     def has_work(self) -> bool:
         """Whether epochs remain, and a member to train in them."""
@@ -285,18 +288,20 @@ class _Training:
         state, metrics, done = self.compiled.epochs(
             self.state, self.per_member, self.in_memory, self.validation,
             orders=padded(orders, missing), rates=padded(rates, missing).astype(np.float32),
-            first=np.int32(self.epoch * self.steps), number=np.int32(number),
+            first=np.int32(self.epoch), number=np.int32(number),
         )  # fmt: skip
         self.state = state
         return np.asarray(metrics)[: int(done)]
 
     def _from_disk(self, rates: Values) -> Array:
-        assert isinstance(self.train, Stream)
+        stream = self.rows.rows
+        assert isinstance(stream, Stream)
         trained = self.state.weights, self.state.slots, (tf.zeros_like(self.state.best),) * 2
         done = 0
         read = pieces(
-            self.train, self.seeds[0], self.epoch, batch_size=self.batch_size, shuffle=self.shuffle
-        )
+            stream, self.members[self.active[0]].seed, self.epoch,
+            batch_size=self.batch_size, shuffle=self.shuffle,
+        )  # fmt: skip
         for x, y, order, count in read:
             weights, slots, sums = trained
             steps = int(count)
@@ -305,46 +310,48 @@ class _Training:
                 self.state._replace(weights=weights, slots=slots), sums, self.per_member,
                 Rows(x, y),
                 order=order, rates=window_rates.astype(np.float32),
-                first=np.int32(self.epoch * self.steps + done), steps=count,
+                first=np.int32(self.epoch * self.steps[0] + done), steps=count,
             )  # fmt: skip
             done += steps
         validated = None
-        for block in self.validation_blocks:
-            sums = self.compiled.validate(trained[0], block, self.per_member)
+        for x, y, order in self.validation_blocks:
+            sums = self.compiled.validate(trained[0], Rows(x, y), order, self.per_member)
             validated = (
                 sums if validated is None else tf.nest.map_structure(tf.add, validated, sums)
             )
         self.state, metrics = self.compiled.end_epoch(
-            self.state, trained, self.per_member, validated, count=np.float32(self.rows)
+            self.state, trained, self.per_member, validated
         )
         return np.asarray(metrics)[np.newaxis]
 
-    @property
-    def seeds(self) -> list[int]:
-        """A seed for each different order of the rows."""
-        seeds = sorted({self.members[index].seed for index in self.active})
-        return seeds if self.shuffle else seeds[:1]
+    def _kind_of_order(self, index: int) -> tuple[int, int]:
+        """Members of the same seed and fold have the same order of rows."""
+        member = self.members[index]
+        return member.seed if self.shuffle else 0, member.fold
 
     def _order(self, epoch: int) -> Order:
         """(steps, batch), or (steps, members, batch) where the order differs between members."""
-        orders = {
-            seed: in_batches(
-                order_of_rows(self.rows, self.block_rows, seed, epoch, shuffle=self.shuffle),
-                self.batch_size,
-            )
-            for seed in self.seeds
-        }
+        kinds = [self._kind_of_order(index) for index in self.active]
+        orders = {}
+        for seed, fold in set(kinds):
+            rows = self.rows.folds[fold].train
+            order = order_of_rows(len(rows), self.block_rows, seed, epoch, shuffle=self.shuffle)
+            orders[seed, fold] = in_batches(rows[order], self.batch_size, int(self.steps.max()))
         if not self.group.order_per_member:
-            return orders[self.seeds[0]]
-        each = [orders[self.members[index].seed] for index in self.active]
-        return np.stack(each, axis=1)
+            return orders[kinds[0]]
+        return np.stack([orders[kind] for kind in kinds], axis=1)
 
     def _rates(self, first: int, number: int) -> Values:
-        """The learning rate of each step, (epochs, steps) or (epochs, steps, members)."""
-        steps = np.arange(first * self.steps, (first + number) * self.steps)
-        each = [self.members[index].learning_rate(steps) for index in self.active]
-        rates = each[0] if self.single else np.stack(each, axis=-1)
-        return rates.reshape((number, self.steps, *rates.shape[1:]))
+        """The learning rate of each step, (epochs, steps) or (epochs, steps, members); 0 for
+        steps that a member does not have."""
+        longest = self.steps.max()
+        each = []
+        for index in self.active:
+            count = self.steps[index]
+            steps = np.arange(first * count, (first + number) * count)
+            rates = self.members[index].learning_rate(steps).reshape(number, count)
+            each.append(np.pad(rates, [(0, 0), (0, longest - count)]))
+        return each[0] if self.single else np.stack(each, axis=-1)
 
     def _record(self, first: int, metrics: Array, rates: Values) -> Values:
         """The curves of the epochs from first on; notes which members diverged, and the epoch
@@ -406,6 +413,8 @@ class _Training:
         self.state, self.per_member = tf.nest.map_structure(
             lambda array: tf.gather(array, staying), (self.state, self.per_member)
         )
+        if self.validation_per_member:
+            self.validation = tf.gather(self.validation, staying, axis=1)
 
     def _collect(self, positions: Iterable[int]) -> None:
         """Keeps the final weights of the members at these positions of the tensors."""

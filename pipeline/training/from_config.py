@@ -15,8 +15,9 @@ from pipeline.config.training import (
     Schedule,
     Training,
 )
+from pipeline.dataset.encoding import Target
 from pipeline.dataset.rows import Array
-from pipeline.training.members import Member, Rates, Stopping
+from pipeline.training.members import AS_LEARNED, Member, Rates, Stopping
 
 # Every optimizer has these; weight decay comes before the update rule.
 COMMON = {item.name for item in fields(Optimizer)} | {"weight_decay"}
@@ -58,6 +59,8 @@ def member(
     schedule: Schedule,
     training: Training,
     rows: int,
+    fold: int = 0,
+    target: Target = AS_LEARNED,
 ) -> Member:
     """A member with these initial weights (see weights.of), to be trained on that many rows."""
     stopping = training.early_stopping
@@ -74,4 +77,6 @@ def member(
         clipvalue=optimizer.clipvalue,
         weight_decay=optimizer.weight_decay if isinstance(optimizer, AdamW) else 0.0,
         stopping=Stopping(stopping.patience, stopping.min_delta) if stopping.enabled else None,
+        fold=fold,
+        target=target,
     )

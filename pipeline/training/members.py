@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dataset.encoding import Target
 from pipeline.dataset.rows import Array
 
 Rates = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 NEVER = 2**31 - 1
+AS_LEARNED = Target("")
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Member:
         Decoupled from the loss, as of AdamW.
     stopping
         Early stopping, or None to train for all epochs.
+    fold
+        The position of its rows among the folds.
+    target
+        How its target is scaled; MAE is reported in the target's units.
     """
 
     weights: Sequence[Array]
@@ -57,6 +63,8 @@ class Member:
     clipvalue: float | None = None
     weight_decay: float = 0.0
     stopping: Stopping | None = None
+    fold: int = 0
+    target: Target = AS_LEARNED
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
@@ -107,6 +115,8 @@ def stack_hyperparameters(members: Sequence[Member]) -> dict[str, Any]:
         "clipvalue": broadcastable(one.clipvalue for one in members),
         "weight_decay": broadcastable(one.weight_decay for one in members),
         "seed": stack([np.full((1, 1), one.seed, np.uint32) for one in members]),
+        "target_mean": broadcastable(one.target.mean for one in members),
+        "target_std": broadcastable(one.target.std for one in members),
         "patience": stack([np.int32(one.patience) for one in stopping]),
         "min_delta": stack([np.float32(one.min_delta) for one in stopping]),
     }

@@ -47,9 +47,9 @@ def order_of_rows(rows: int, block_rows: int, seed: int, epoch: int, *, shuffle:
     return np.random.default_rng([seed, epoch]).permutation(rows).astype(np.int32)
 
 
-def in_batches(order: Order, batch_size: int) -> Order:
-    """order as (batches, batch_size); the last batch is padded with -1."""
-    batches = -(-len(order) // batch_size)
+def in_batches(order: Order, batch_size: int, count: int | None = None) -> Order:
+    """order as (batches, batch_size), padded with -1: as many batches as it needs, or count."""
+    batches = count or -(-len(order) // batch_size)
     filled = np.full(batches * batch_size, -1, np.int32)
     filled[: len(order)] = order
     return filled.reshape(batches, batch_size)

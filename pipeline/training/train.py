@@ -1,31 +1,34 @@
 """Training networks as configured: one, or many of the same structure as a group."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from pipeline.config.training import TrainingConfig, When
-from pipeline.dataset.encoding import Encoding
-from pipeline.dataset.rows import Part, Stream
+from pipeline.dataset.rows import Array, Stream, TrainingRows
 from pipeline.network import dense, weights
 from pipeline.network.backend import keras
 from pipeline.runtime.errors import UserError
 from pipeline.training.cost import Cost, check_memory
-from pipeline.training.epoch import Units
 from pipeline.training.fitting import Fitted, OnEpochs, fit
 from pipeline.training.from_config import member
+from pipeline.training.members import Member
 
 
 def train(
     configs: Sequence[TrainingConfig],
-    encoding: Encoding,
-    rows: Part | Stream,
-    validation: Part | Stream,
+    rows: TrainingRows,
     *,
+    epochs: int | None = None,
     pauses: Sequence[int] = (),
     on_epochs: OnEpochs | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     announce: Callable[[str], None] = lambda _line: None,
-) -> list[Fitted]:
-    """Trains a network for each configuration, all in one group, each as if it were alone.
+) -> list[list[Fitted]]:
+    """Trains a network for each configuration and fold, all in one group, each as if it were
+    alone. In each repeat of cross-validation, networks have the configured seed plus the number of
+    the repeat, from 0.
 
     Parameters
     ----------
@@ -35,19 +38,20 @@ def train(
     encoding
         The one that rows and validation are encoded by.
     rows
-        The training part: x of shape (rows, inputs) and y of shape (rows, 1), in memory or as a
-        stream.
-    validation
-        The same for the validation part, which may have no rows.
+        What they are trained and validated on.
+    epochs
+        How many of the configured epochs; None is all.
     pauses, on_epochs, callbacks
-        As in `fit`.
+        As in `fit`, whose members are the folds of the first configuration, then those of the
+        next.
     announce
         Receives one line before training begins: its size, and whether XLA compiles it.
 
     Returns
     -------
-    list of Fitted
-        One for each configuration. A training that diverges does not raise; see `check_finite`.
+    list of list of Fitted
+        For each configuration, one for each fold. A training that diverges does not raise; see
+        `check_finite`.
 
     Raises
     ------
@@ -56,51 +60,72 @@ def train(
     ValueError
         As `fit` does.
     """
-    config, inputs = configs[0], len(encoding.names)
-    layers, training, target = config.model.layers, config.training, encoding.target
-    check_memory(inputs, [layer.units for layer in layers])
-    members = [
-        member(
-            dense.initial_weights(one.model.layers, inputs, one.training.seed),
-            layers=one.model.layers, optimizer=one.optimizer, schedule=one.schedule,
-            training=one.training, rows=len(rows),
-        )
-        for one in configs
-    ]  # fmt: skip
+    config = configs[0]
+    layers, training = config.model.layers, config.training
+    inputs = [len(encoding.names) for encoding in rows.encodings]
+    check_memory(max(inputs), [layer.units for layer in layers])
+    folds = range(len(rows.encodings))
+    members = [_member(one, rows, fold, max(inputs)) for one in configs for fold in folds]
     cost = Cost(
-        parameters=sum(weight.size for weight in members[0].weights), rows=len(rows),
+        parameters=sum(weight.size for weight in members[0].weights), rows=max(rows.counts),
         batch_size=training.batch_size, epochs=training.epochs, members=len(members),
     )  # fmt: skip
     xla = training.xla.decided(useful=cost.xla_pays())
-    forced, streaming = training.xla is not When.auto, isinstance(rows, Stream)
+    forced, streaming = training.xla is not When.auto, isinstance(rows.rows, Stream)
     announce(cost.summary(xla=xla, streaming=streaming, forced=forced))
     network = None
     if callbacks:
-        network = dense.build(layers, inputs, training.seed)
+        network = dense.build(layers, inputs[0], training.seed)
         weights.assign(network, members[0].weights)
-    return fit(
+    fitted = fit(
         members,
         rows,
-        validation,
         activations=[layer.activation.value for layer in layers],
         loss=training.loss.value,
         update=config.optimizer.name,
-        epochs=training.epochs,
+        epochs=epochs or training.epochs,
         batch_size=training.batch_size,
         shuffle=training.shuffle,
         xla=xla,
         pauses=pauses,
-        units=Units(target.log, target.mean, target.std),
         on_epochs=on_epochs,
         network=network,
         callbacks=callbacks,
     )
+    cut = [
+        replace(one, weights=_cut(one.weights, inputs[position % len(folds)]))
+        for position, one in enumerate(fitted)
+    ]
+    return [cut[start : start + len(folds)] for start in range(0, len(cut), len(folds))]
 
 
-def check_finite(fitted: Fitted, config: TrainingConfig) -> None:
-    """Raises UserError if the training diverged, with what to change in the configuration."""
-    if fitted.diverged:
-        raise UserError(
-            f"training diverged: {fitted.diverged}; lower optimizer.learning_rate"
-            f" (now {config.optimizer.learning_rate}) or set optimizer.clipnorm=1"
-        )
+def _member(config: TrainingConfig, rows: TrainingRows, fold: int, inputs: int) -> Member:
+    """The network of a fold; inputs that other folds have in addition are zeros, and so are its
+    weights for them, which training does not change."""
+    layers, encoding = config.model.layers, rows.encodings[fold]
+    repeat = rows.folds[fold].repeat if rows.folds else 0
+    seed = (config.training.seed + repeat) % 2**32
+    kernel, *others = dense.initial_weights(layers, len(encoding.names), seed)
+    kernel = np.pad(kernel, [(0, inputs - len(kernel)), (0, 0)])
+    return member(
+        [kernel, *others], layers=layers, optimizer=config.optimizer, schedule=config.schedule,
+        training=replace(config.training, seed=seed), rows=rows.counts[fold], fold=fold,
+        target=encoding.target,
+    )  # fmt: skip
+
+
+def _cut(arrays: Sequence[Array], inputs: int) -> list[Array]:
+    """The weights without those for further inputs."""
+    kernel, *others = arrays
+    return [kernel[:inputs], *others]
+
+
+def check_finite(fitted: Sequence[Fitted], config: TrainingConfig) -> None:
+    """Raises UserError if a training diverged, with what to change in the configuration."""
+    for number, one in enumerate(fitted, start=1):
+        if one.diverged:
+            where = f" in fold {number} of {len(fitted)}" if len(fitted) > 1 else ""
+            raise UserError(
+                f"training diverged{where}: {one.diverged}; lower optimizer.learning_rate"
+                f" (now {config.optimizer.learning_rate}) or set optimizer.clipnorm=1"
+            )

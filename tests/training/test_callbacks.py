@@ -18,12 +18,14 @@ from pipeline.config.training import (
     Optimizer,
     Training,
 )
+from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.rows import Part
 from pipeline.network import dense, weights
 from pipeline.network.backend import keras
 from pipeline.training import fitting, from_config
 from pipeline.training.fitting import Fitted
-from pipeline.training.members import Member
+from pipeline.training.members import AS_LEARNED, Member
+from pipeline.training.rows import of_parts
 
 LAYERS = [Layer(units=6, activation=Activation.tanh, dropout=0.2), Layer(units=1)]
 EPOCHS = 6
@@ -71,8 +73,7 @@ def fit_group(
 ) -> list[Fitted]:
     return fitting.fit(
         members,
-        TRAIN,
-        validation,
+        of_parts(TRAIN, validation, Encoding({}, {}, {}, AS_LEARNED)),
         activations=[layer.activation.value for layer in LAYERS],
         loss="mse",
         update=optimizer.name,

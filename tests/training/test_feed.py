@@ -21,23 +21,24 @@ def test_all_rows_are_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "max_rows", "shape"),
-    [(7, 7, (1, 7)), (7, 100, (1, 7)), (7, 3, (3, 3)), (6, 3, (2, 3)), (2, 1, (2, 1))],
+    ("counts", "max_rows", "shape"),
+    [
+        ([7], 7, (1, 1, 7)),
+        ([7], 100, (1, 1, 7)),
+        ([7], 3, (3, 1, 3)),
+        ([6, 5], 3, (2, 2, 3)),
+        ([2, 4, 1], 2, (2, 3, 2)),
+        ([3], 0, (3, 1, 1)),
+    ],
 )
-def test_chunks_have_each_row_once_and_at_most_max_rows(
-    count: int, max_rows: int, shape: tuple[int, int]
+def test_chunks_have_each_fold_s_rows_once_and_at_most_max_rows(
+    counts: list[int], max_rows: int, shape: tuple[int, ...]
 ) -> None:
-    part = numbered(count)
-    rows = chunks(part, max_rows)
-    assert rows.x.shape == (*shape, 2)
-    assert rows.y.shape == rows.counts.shape == (*shape, 1)
-    counts = np.asarray(rows.counts)[..., 0] > 0
-    np.testing.assert_array_equal(np.asarray(rows.x)[counts], part.x)
-    np.testing.assert_array_equal(np.asarray(rows.y)[counts], part.y)
-
-
-def test_a_chunk_has_at_least_one_row() -> None:
-    assert chunks(numbered(3), 0).x.shape == (3, 1, 2)
+    positions = [np.arange(count, dtype=np.int32) + 10 * count for count in counts]
+    order = chunks(positions, max_rows)
+    assert order.shape == shape
+    for fold, expected in enumerate(positions):
+        assert order[:, fold][order[:, fold] >= 0].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("batch_size", [5, 8, 30])
@@ -74,15 +75,12 @@ def test_blocks_have_each_row_once_in_order_and_one_shape(count: int, max_rows: 
     part = numbered(count)
     read = list(blocks_of_chunks(from_blocks(part, BLOCK), max_rows))
     assert len(read) == -(-count // BLOCK)
-    assert len({rows.x.shape for rows in read}) == 1
-    assert read[0].x.shape[1] <= max_rows
-    counts = [np.asarray(rows.counts)[..., 0] > 0 for rows in read]
-    for name in ("x", "y"):
-        taken = [
-            np.asarray(getattr(rows, name))[counted]
-            for rows, counted in zip(read, counts, strict=True)
-        ]
-        np.testing.assert_array_equal(np.concatenate(taken), getattr(part, name))
+    assert len({(x.shape, y.shape, order.shape) for x, y, order in read}) == 1
+    assert read[0][2].shape[1] <= max_rows
+    taken = [(x, y, np.asarray(order)[np.asarray(order) >= 0]) for x, y, order in read]
+    for index, name in enumerate(("x", "y")):
+        rows = [np.asarray(block[index])[block[2]] for block in taken]
+        np.testing.assert_array_equal(np.concatenate(rows), getattr(part, name))
 
 
 def test_an_array_is_padded_with_zeros() -> None:

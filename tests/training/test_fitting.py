@@ -29,13 +29,15 @@ from pipeline.config.training import (
     Training,
 )
 from pipeline.dataset.curves import CURVES
+from pipeline.dataset.encoding import Encoding, Target
 from pipeline.dataset.rows import Part, Stream
 from pipeline.network import dense, weights
 from pipeline.network.backend import keras, tf
 from pipeline.training import fitting, from_config
-from pipeline.training.epoch import Compiled, Group, State, Units, compiled, dropout
+from pipeline.training.epoch import Compiled, Group, State, compiled, dropout
 from pipeline.training.fitting import Fitted
-from pipeline.training.members import Member
+from pipeline.training.members import AS_LEARNED, Member
+from pipeline.training.rows import of_parts
 from pipeline.training.shuffle import order_of_rows
 from tests.peers import keras_optimizer
 from tests.rows import from_blocks, small_windows
@@ -45,6 +47,7 @@ NEURON = [
 ]  # fmt: skip
 X = np.array([[1], [3], [2], [10], [4], [7], [8]], np.float32)
 FOUR_X = Part(X, 4 * X)
+ENCODING = Encoding({}, {}, {}, AS_LEARNED)
 MLP = [Layer(units=6, activation=Activation.tanh), Layer(units=1)]
 # 23 rows in batches of 5: the last batch has 3.
 BATCH, STEPS, EPOCHS = 5, 5, 4
@@ -104,6 +107,8 @@ def fit_all(
     optimizer: Optimizer,
     train: Part | Stream = TRAIN,
     validation: Part | Stream | None = VALIDATION,
+    *,
+    target: Target = AS_LEARNED,
     **changed: Any,
 ) -> list[Fitted]:
     defaults: dict[str, Any] = {
@@ -114,7 +119,9 @@ def fit_all(
         "batch_size": BATCH,
         "shuffle": True,
     }
-    return fitting.fit(group, train, validation, **(defaults | changed))
+    group = [replace(one, target=target) for one in group]
+    rows = of_parts(train, validation, ENCODING)
+    return fitting.fit(group, rows, **(defaults | changed))
 
 
 def fit_mlp(
@@ -322,9 +329,9 @@ def test_a_member_is_trained_as_if_it_were_alone(name: str) -> None:
 def test_xla_changes_rounding_alone(name: str, members: int) -> None:
     # adamw has all that adam has, rmsprop the momentum of sgd.
     group = varied(name)[-members:]
-    units = Units(log=True, mean=2.0, std=0.7)
+    target = Target("y", log=True, mean=2.0, std=0.7)
     plain, under_xla = (
-        fit_all(group, MLP, EACH[name], units=units, xla=xla) for xla in (False, True)
+        fit_all(group, MLP, EACH[name], target=target, xla=xla) for xla in (False, True)
     )
     for one, other in zip(plain, under_xla, strict=True):
         assert_same(one, other)
@@ -449,7 +456,7 @@ def test_a_stream_beside_a_part_in_memory_is_refused(streamed: str) -> None:
     both: dict[str, Part | Stream] = {"train": TRAIN, "validation": VALIDATION}
     both[streamed] = from_blocks(TRAIN, 8)
     with pytest.raises(ValueError, match="both streams or both in memory"):
-        fit_all([member(MLP, EACH["plain"])], MLP, EACH["plain"], **both)
+        of_parts(both["train"], both["validation"], ENCODING)
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
@@ -474,7 +481,7 @@ def test_validation_in_chunks_gives_the_same_numbers(monkeypatch: pytest.MonkeyP
 def test_the_mae_is_in_the_target_s_units_and_the_loss_is_not() -> None:
     plain, scaled = (
         fit_mlp(EACH["plain"]).history,
-        fit_mlp(EACH["plain"], units=Units(mean=3.0, std=7.0)).history,
+        fit_mlp(EACH["plain"], target=Target("y", mean=3.0, std=7.0)).history,
     )
     for name in ("mae", "validation_mae"):
         np.testing.assert_allclose(scaled[name], 7 * plain[name], rtol=1e-12)
@@ -495,8 +502,8 @@ def test_the_mae_of_a_logarithm_is_that_of_the_target(members: int) -> None:
         member(MLP, SGD(learning_rate=rate), seed=seed, epochs=3)
         for rate, seed in zip(rates, (3, 4, 5), strict=False)
     ]
-    units = Units(log=True, mean=2.0, std=0.7)
-    fitted = fit_all(group, MLP, EACH["plain"], units=units, epochs=3)
+    target = Target("y", log=True, mean=2.0, std=0.7)
+    fitted = fit_all(group, MLP, EACH["plain"], target=target, epochs=3)
     learned = fit_all(group, MLP, EACH["plain"], epochs=3)
 
     def in_units(y: Any) -> Any:
@@ -514,18 +521,20 @@ def test_the_mae_of_a_logarithm_is_that_of_the_target(members: int) -> None:
         for array, other in zip(one.weights, plain.weights, strict=True):
             np.testing.assert_allclose(array, other, rtol=1e-5, atol=1e-7)
         # In one batch, the first epoch's is of the initial weights.
-        (whole,) = fit_all([group[index]], MLP, EACH["plain"], units=units, epochs=1, batch_size=23)
+        (whole,) = fit_all(
+            [group[index]], MLP, EACH["plain"], target=target, epochs=1, batch_size=23
+        )
         true, answers = in_units(TRAIN.y), in_units(predicted(group[index].weights, TRAIN.x))
         assert whole.history["mae"][0] == pytest.approx(np.abs(true - answers).mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("members", [1, 2])
 def test_the_mae_of_a_logarithm_is_the_mean_over_batches_of_any_size(members: int) -> None:
-    units = Units(log=True, mean=-1.0, std=0.5)
+    target = Target("y", log=True, mean=-1.0, std=0.5)
     # With this learning rate all batches, also the smaller last one, see the initial weights.
     still = SGD(learning_rate=1e-30)
     group = [member(MLP, still, seed=seed, epochs=2) for seed in (3, 4)[:members]]
-    fitted = fit_all(group, MLP, still, units=units, epochs=2)
+    fitted = fit_all(group, MLP, still, target=target, epochs=2)
     for one, start in zip(fitted, group, strict=True):
         for part, name in ((TRAIN, "mae"), (VALIDATION, "validation_mae")):
             true, answers = (
@@ -626,7 +635,7 @@ def test_the_curves_are_reported_during_training(monkeypatch: pytest.MonkeyPatch
     fitted = fit_mlp(
         EACH["plain"],
         on_epochs=lambda first, curves: reported.append((first, curves)),
-        units=Units(mean=3.0, std=7.0),
+        target=Target("y", mean=3.0, std=7.0),
     )
     assert [(first, curves["loss"].shape) for first, curves in reported] == [
         (1, (3, 1)),

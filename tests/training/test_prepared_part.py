@@ -12,6 +12,7 @@ from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
 from pipeline.network.encoder import Encoder
 from pipeline.training import from_config
 from pipeline.training.fitting import fit
+from pipeline.training.rows import of_parts
 from tests.rows import ROWS, small_windows, table
 
 ENCODING = Encoding(
@@ -55,8 +56,8 @@ def test_training_from_the_file_gives_the_numbers_of_training_from_memory(
     )  # fmt: skip
     memory, disk = (
         fit(
-            [member], rows, rows, activations=["linear"], loss="mse", update="adam",
-            epochs=3, batch_size=4, shuffle=True,
+            [member], of_parts(rows, rows, ENCODING), activations=["linear"], loss="mse",
+            update="adam", epochs=3, batch_size=4, shuffle=True,
         )[0].history
         for rows in (prepared.read(path, encoder.part), prepared.stream(path, encoder.part))
     )  # fmt: skip

@@ -27,8 +27,8 @@ from pipeline.network.backend import keras
 from pipeline.runtime.errors import UserError
 from pipeline.training import fitting, from_config
 from pipeline.training import train as module
-from pipeline.training.epoch import Units
 from pipeline.training.fitting import DivergedError, Fitted
+from pipeline.training.rows import of_parts
 from pipeline.training.train import check_finite, train
 from tests.rows import from_blocks
 
@@ -48,7 +48,7 @@ def config(rate: float = 0.01, **training: Any) -> TrainingConfig:
 
 def trained(one: TrainingConfig, rows: Part | Stream = ROWS, **given: Any) -> Fitted:
     validation = VALIDATION if isinstance(rows, Part) else from_blocks(VALIDATION, 2)
-    (fitted,) = train([one], ENCODING, rows, validation, **given)
+    ((fitted,),) = train([one], of_parts(rows, validation, ENCODING), **given)
     return fitted
 
 
@@ -62,21 +62,23 @@ def assert_equal(one: Fitted, other: Fitted) -> None:
 def test_a_training_is_that_of_a_member_with_the_same_settings(*, log: bool) -> None:
     target = Target("y", log=log, mean=2.0, std=0.7)
     one = config(early_stopping=EarlyStopping(enabled=True, patience=1))
-    (fitted,) = train([one], replace(ENCODING, target=target), ROWS, VALIDATION)
+    encoding = replace(ENCODING, target=target)
+    ((fitted,),) = train([one], of_parts(ROWS, VALIDATION, encoding))
     member = from_config.member(
         dense.initial_weights(LAYERS, 2, seed=3), layers=LAYERS, optimizer=one.optimizer,
-        schedule=one.schedule, training=one.training, rows=9,
+        schedule=one.schedule, training=one.training, rows=9, target=target,
     )  # fmt: skip
     (expected,) = fitting.fit(
-        [member], ROWS, VALIDATION, activations=["tanh", "linear"], loss="mse", update="adam",
-        epochs=2, batch_size=4, shuffle=True, units=Units(log, 2.0, 0.7),
+        [member], of_parts(ROWS, VALIDATION, encoding), activations=["tanh", "linear"],
+        loss="mse", update="adam", epochs=2, batch_size=4, shuffle=True,
     )  # fmt: skip
     assert_equal(fitted, expected)
 
 
 def test_several_configurations_are_trained_as_one_group() -> None:
     configs = [config(0.01), config(0.03, seed=4)]
-    for one, fitted in zip(configs, train(configs, ENCODING, ROWS, VALIDATION), strict=True):
+    rows = of_parts(ROWS, VALIDATION, ENCODING)
+    for one, (fitted,) in zip(configs, train(configs, rows), strict=True):
         alone = trained(one)
         pd.testing.assert_frame_equal(fitted.history, alone.history, rtol=1e-5)
 
@@ -115,7 +117,8 @@ def test_xla_is_decided_by_the_configuration_or_by_the_cost(
 
     monkeypatch.setattr(module, "fit", fit)
     announced: list[str] = []
-    train([config(xla=xla)], ENCODING, ROWS, VALIDATION, announce=announced.append)
+    rows = of_parts(ROWS, VALIDATION, ENCODING)
+    train([config(xla=xla)], rows, announce=announced.append)
     assert used == [compiled]
     assert announced == [f"training 13 parameters on 9 rows, {reason}"]
 
@@ -133,7 +136,7 @@ def test_a_diverged_training_is_an_error_with_a_remedy() -> None:
     fitted = trained(one)
     assert isinstance(fitted.diverged, DivergedError)
     with pytest.raises(UserError) as caught:
-        check_finite(fitted, one)
+        check_finite([fitted], one)
     assert str(caught.value) == (
         f"training diverged: {fitted.diverged}; lower optimizer.learning_rate (now 1e+20)"
         " or set optimizer.clipnorm=1"
@@ -141,7 +144,7 @@ def test_a_diverged_training_is_an_error_with_a_remedy() -> None:
 
 
 def test_a_finite_training_is_no_error() -> None:
-    check_finite(trained(config()), config())
+    check_finite([trained(config())], config())
 
 
 @pytest.mark.parametrize(

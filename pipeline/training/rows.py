@@ -1,0 +1,57 @@
+"""The rows of a training, encoded: those of two parts, or those of the folds of one."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.dataset.encoding import Encoding
+from pipeline.dataset.folds import Fold, Folds
+from pipeline.dataset.prepared import INPUT_BYTES, inputs_fit_in_memory
+from pipeline.dataset.rows import Part, Stream, TrainingRows
+from pipeline.network.encoder import Encoder
+from pipeline.runtime.errors import UserError
+from pipeline.training.shuffle import joined
+
+
+def of_parts(
+    train: Part | Stream, validation: Part | Stream | None, encoding: Encoding
+) -> TrainingRows:
+    """Rows for training, and rows for validation, of which there may be none.
+
+    Raises ValueError if only one of them is a stream.
+    """
+    if validation is not None and type(validation) is not type(train):
+        raise ValueError("train and validation are either both streams or both in memory")
+    if isinstance(train, Stream):
+        assert not isinstance(validation, Part)
+        return TrainingRows(train, encodings=[encoding], validation=validation)
+    assert not isinstance(validation, Stream)
+    rows = joined([train, validation]) if validation else train
+    positions = np.arange(len(rows), dtype=np.int32)
+    fold = Fold(positions[: len(train)], positions[len(train) :])
+    return TrainingRows(rows, [fold], [encoding])
+
+
+def of_folds(table: pd.DataFrame, folds: Folds) -> TrainingRows:
+    """The rows of all folds of a conformed table, each encoded by its fold's encoding.
+
+    Raises UserError where the memory cannot hold them.
+    """
+    inputs = max(len(encoding.names) for encoding in folds.encodings)
+    if not inputs_fit_in_memory(len(table) * folds.count, inputs):
+        needed = len(table) * folds.count * inputs * INPUT_BYTES / 1e9
+        raise UserError(
+            f"data.split.folds: {len(table)} rows of {inputs} inputs need {needed:.1f} GB of memory"
+            f" in {folds.count} folds, more than is free; lower it, or set data.split.folds=0 to"
+            " train on one part"
+        )
+    x = np.zeros((folds.count * len(table), inputs), np.float32)
+    y = np.empty((folds.count * len(table), 1), np.float32)
+    positions = []
+    for number, encoding in enumerate(folds.encodings):
+        start = number * len(table)
+        part = Encoder(encoding).part(table)
+        x[start : start + len(table), : part.x.shape[1]] = part.x
+        y[start : start + len(table)] = part.y
+        fold = folds.rows(number)
+        positions.append(Fold(fold.train + start, fold.validation + start, fold.repeat))
+    return TrainingRows(Part(x, y), positions, list(folds.encodings))
