@@ -122,8 +122,8 @@ def test_a_batch_as_large_as_the_table_has_each_fold_s_rows() -> None:
 
 
 def test_each_fold_stops_and_keeps_its_best_epoch_by_itself() -> None:
-    stopping = EarlyStopping(enabled=True, patience=1)
-    one = config(Adam(learning_rate=0.1), epochs=20, early_stopping=stopping)
+    stopping = EarlyStopping(enabled=True, patience=3)
+    one = config(SGD(learning_rate=0.05), epochs=20, early_stopping=stopping)
     (fitted,) = train([one], of_folds(TABLE, folds()))
     assert len({len(fold.history) for fold in fitted}) > 1
     assert_as_alone([one], folds())
