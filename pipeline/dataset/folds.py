@@ -77,7 +77,7 @@ class Folds:
         with read_errors(path):
             plain = json.loads(path.read_text("utf-8"))
             encodings = [Encoding.from_plain(one) for one in plain["encodings"]]
-            held_out = np.array(plain["held_out"], np.int32).reshape(len(plain["held_out"]), -1)
+            held_out = np.array(plain["held_out"], np.int32, ndmin=2)
             return Folds(held_out, plain["count"], plain["expanding"], encodings)
 
 
