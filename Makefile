@@ -30,9 +30,10 @@ track: .venv/run.stamp
 ui: .venv/run.stamp
 	@test -f mlflow.db || { echo "error: no runs yet: make repro records the first" >&2; exit 1; }
 	@echo "The runs are at http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning until Ctrl-C"
-	@$(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	@# The lifespan is that of MLflow's assistant: Ctrl-C would end it with a traceback.
+	@trap 'echo' INT; $(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	  MLFLOW_LOGGING_LEVEL=WARNING PYTHONWARNINGS=ignore mlflow server --backend-store-uri sqlite:///mlflow.db \
-	  --host 127.0.0.1 --port $(PORT) --workers 1 --uvicorn-opts "--log-level warning"
+	  --host 127.0.0.1 --port $(PORT) --workers 1 --uvicorn-opts "--log-level warning --lifespan off"
 
 test: .venv/test.stamp
 	@$(RUN) ruff format --check .

@@ -2,8 +2,13 @@
 
 import os
 import re
+import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,3 +58,27 @@ def test_a_clone_has_the_same_bytes_whatever_git_does_to_line_ends(
     git("-C", origin, "commit", "--quiet", "--message", "files")
     git("clone", "--quiet", origin, clone)
     assert {name: (clone / name).read_bytes() for name in files} == files
+
+
+@pytest.mark.long  # MLflow takes ten seconds to start
+def test_ctrl_c_ends_the_ui_quietly(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, tmp_path)
+    (tmp_path / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # Without its prerequisites, which are installed.
+    command = ["make", "ui", f"PORT={port}", "--assume-old=.venv/run.stamp"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    ) as server:  # fmt: skip
+        while server.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.1)
+        os.killpg(server.pid, signal.SIGINT)
+        printed, _ = server.communicate(timeout=60)
+    assert f"http://127.0.0.1:{port}/" in printed
+    assert "Traceback" not in printed
+    assert "Error" not in printed

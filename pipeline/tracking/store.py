@@ -103,6 +103,8 @@ class Store:
         file = database_file(self.uri)
         if self.uri.startswith("sqlite:") and not file:
             raise UserError(f"the store {self.uri} is no file; name one: sqlite:///mlflow.db")
+        # Whether other machines, which a lock does not stop, may record in it.
+        self.shared = file is None
         # Held from a look at what the store has until it has what is missing.
         # One file is one for all repositories that record in it.
         locked = file or root / DATABASE

@@ -1,6 +1,7 @@
 """A sweep in MLflow: a run for it, and below that a run for each of its trials."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from pipeline.tracking.trial_files import Record, read_batch
 from pipeline.tracking.trial_runs import TrialRun, log_trial_runs
 
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
+# Longer than it takes a machine that has found no run to make one.
+SETTLE_SECONDS = 2.0
 DESCRIPTION = """\
 | Artifact | Content |
 |---|---|
@@ -42,21 +45,26 @@ class SweepRun:
         tags: Mapping[str, str],
     ) -> None:
         """Opens the run of that study: the existing one, or a new one called name. Several
-        processes of this machine may open it at once."""
+        processes, of several machines too, may open it at once."""
         self._store = store
         self._study = study
         with store.lock:
-            found = self._search(
-                f"tags.`sweep.study` = '{study}' and tags.`sweep.role` = 'sweep'", most=1
-            )
-            if found:
+            found = self._run_ids()
+            own = None
+            if not found:
+                role = {"sweep.study": study, "sweep.role": "sweep"}
+                own = store.create_run(name, params, {**tags, **role})
+            if store.shared:
+                # Another machine that found no run either has made its own by now.
+                time.sleep(SETTLE_SECONDS)
+                found = self._run_ids()
+            self._run_id = found[0] if found else str(own)
+            if own not in (None, self._run_id):
+                store.client.delete_run(str(own))
+            if self._run_id != own:
                 store.end_abandoned()
-                self._run_id = str(found[0].info.run_id)
                 store.log_tags(self._run_id, {**tags, "process": processes.this_process()})
                 store.client.update_run(self._run_id, status="RUNNING")
-            else:
-                role = {"sweep.study": study, "sweep.role": "sweep"}
-                self._run_id = store.create_run(name, params, {**tags, **role})
         self._below = f"tags.`mlflow.parentRunId` = '{self._run_id}'"
         self._logged = self._trial_numbers()
 
@@ -94,6 +102,11 @@ class SweepRun:
     def end(self, status: str, reason: str | None = None) -> None:
         """FINISHED, FAILED for a reason, or KILLED."""
         self._store.end(self._run_id, status, reason)
+
+    def _run_ids(self) -> list[str]:
+        """The runs of the study, in an order that all machines agree on."""
+        condition = f"tags.`sweep.study` = '{self._study}' and tags.`sweep.role` = 'sweep'"
+        return sorted(str(run.info.run_id) for run in self._search(condition, most=1000))
 
     def _missing(self, records: Sequence[Record]) -> list[Record]:
         return [record for record in records if str(record.number) not in self._logged]

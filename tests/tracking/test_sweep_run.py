@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mlflow.entities import Run
 
 from pipeline.dataset.curves import CURVES as NAMES
 from pipeline.network import archive, dense, encoder
+from pipeline.tracking import sweep_run
 from pipeline.tracking.store import Store
 from pipeline.tracking.sweep_run import SweepRun
 from pipeline.tracking.trial_files import Record, write_batch
@@ -259,3 +261,29 @@ def test_workers_that_begin_at_once_share_one_run_and_each_trial_has_one(
     with ThreadPoolExecutor(len(stores)) as pool:
         list(pool.map(work, stores))
     assert set(children(store)) == {0, 1, 2, 3}
+
+
+def test_machines_that_begin_a_sweep_at_once_agree_on_one_run(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_run, "SETTLE_SECONDS", 0.5)
+    stores = [store, *(Store("trials", None, tmp_path) for _ in range(2))]
+    for one in stores:
+        # As on a server, where no lock holds for all of them.
+        monkeypatch.setattr(one, "shared", True)
+        monkeypatch.setattr(one, "lock", nullcontext())
+    none_found = threading.Barrier(len(stores))
+    create = MlflowClient.create_run
+
+    def create_late(*arguments: Any, **named: Any) -> Run:
+        none_found.wait()
+        return create(*arguments, **named)
+
+    monkeypatch.setattr(MlflowClient, "create_run", create_late)
+    with ThreadPoolExecutor(len(stores)) as pool:
+        runs = list(pool.map(lambda one: SweepRun(one, **BEGIN), stores))
+    monkeypatch.undo()
+    assert parent(store).info.status == "RUNNING"
+    for number, run in enumerate(runs):
+        run.log_batch(write_batch(tmp_path, [ALL[number]]))
+    assert set(children(store)) == {0, 1, 2}
