@@ -60,6 +60,11 @@ class Cost:
     def summary(self, *, xla: bool, streaming: bool, forced: bool) -> str:
         """One line: the sizes, whether XLA compiles the training, and why."""
         what = f"training {self.parameters} parameters on {self.rows} rows"
+        if self.members > 1:
+            what = (
+                f"training {self.members} networks of {self.parameters} parameters together, each"
+                f" on up to {self.rows} rows"
+            )
         how = "compiled by XLA" if xla else "without XLA"
         why = (
             "as set by training.xla"

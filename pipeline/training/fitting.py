@@ -74,6 +74,16 @@ class Fitted:
         return f"{line}; the weights are those of {source}"
 
 
+def summary(folds: Sequence[Fitted]) -> str:
+    """One line about the networks of all folds."""
+    epochs = [len(one.history) for one in folds]
+    monitored = [one.history.loc[one.history["kept"], "validation_loss"].mean() for one in folds]
+    return (
+        f"trained {len(folds)} networks for {min(epochs)} to {max(epochs)} epochs: mean validation"
+        f" loss {np.mean(monitored):.6g}, from {min(monitored):.6g} to {max(monitored):.6g}"
+    )
+
+
 def fit(
     members: Sequence[Member],
     rows: TrainingRows,

@@ -1,11 +1,13 @@
 """Progress of a long computation: a bar in a terminal, otherwise a line every half minute."""
 
+import math
 import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 from tqdm import tqdm
 
 LINE_SECONDS = 30.0
@@ -51,14 +53,18 @@ class Progress:
 
 
 class EpochProgress(Progress):
-    """Counts the epochs of a single network, and passes its curves to record."""
+    """Counts the epochs of a network, or of those of all folds, and passes its curves to record;
+    those of folds as their mean over the networks that were trained in an epoch."""
 
     def __init__(self, epochs: int, record: Callable[[int, dict[str, Any]], None]) -> None:
         super().__init__(epochs, "epoch")
         self._record = record
 
     def __call__(self, first: int, curves: dict[str, Any]) -> None:
-        """Curves of shape (epochs, 1) from the epoch first on; an OnEpochs of `fit`."""
-        single = {name: curve[:, 0] for name, curve in curves.items()}
+        """Curves of shape (epochs, networks) from the epoch first on; an OnEpochs of `fit`."""
+        single = {
+            name: np.ma.masked_invalid(curve).mean(axis=1).filled(math.nan)
+            for name, curve in curves.items()
+        }
         self._record(first, single)
         self.advance(len(single["loss"]), loss=single["loss"][-1])

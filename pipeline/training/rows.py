@@ -1,15 +1,40 @@
 """The rows of a training, encoded: those of two parts, or those of the folds of one."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from pipeline.config.training import When
+from pipeline.dataset import prepared
 from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.folds import Fold, Folds
-from pipeline.dataset.prepared import INPUT_BYTES, inputs_fit_in_memory
 from pipeline.dataset.rows import Part, Stream, TrainingRows
 from pipeline.network.encoder import Encoder
 from pipeline.runtime.errors import UserError
 from pipeline.training.shuffle import joined
+
+
+def read(
+    train: Path, validation: Path, encoding: Encoding, folds: Folds, streaming: When
+) -> TrainingRows:
+    """The rows of the prepared parts, those of the training part in folds if there are any.
+
+    Raises UserError for a file that is missing or damaged, and where the memory cannot hold the
+    rows of all folds, which are not streamed.
+    """
+    if folds.count:
+        if streaming is When.always:
+            raise UserError(
+                "training.streaming: always needs data.split.folds=0; the rows of all folds are"
+                " trained on at once"
+            )
+        return of_folds(prepared.read_table(train), folds)
+    encoder, paths = Encoder(encoding), [train, validation]
+    fits = prepared.fits_in_memory(paths, len(encoding.names))
+    streams = streaming.decided(useful=not fits)
+    parts = [prepared.load(path, encoder.part, streaming=streams) for path in paths]
+    return of_parts(parts[0], parts[1], encoding)
 
 
 def of_parts(
@@ -37,8 +62,8 @@ def of_folds(table: pd.DataFrame, folds: Folds) -> TrainingRows:
     Raises UserError where the memory cannot hold them.
     """
     inputs = max(len(encoding.names) for encoding in folds.encodings)
-    if not inputs_fit_in_memory(len(table) * folds.count, inputs):
-        needed = len(table) * folds.count * inputs * INPUT_BYTES / 1e9
+    if not prepared.inputs_fit_in_memory(len(table) * folds.count, inputs):
+        needed = len(table) * folds.count * inputs * prepared.INPUT_BYTES / 1e9
         raise UserError(
             f"data.split.folds: {len(table)} rows of {inputs} inputs need {needed:.1f} GB of memory"
             f" in {folds.count} folds, more than is free; lower it, or set data.split.folds=0 to"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.config.training import TrainingConfig, When
+from pipeline.config.training import EarlyStopping, TrainingConfig, When
 from pipeline.dataset.rows import Array, Stream, TrainingRows
 from pipeline.network import dense, weights
 from pipeline.network.backend import keras
@@ -97,6 +97,16 @@ def train(
         for position, one in enumerate(fitted)
     ]
     return [cut[start : start + len(folds)] for start in range(0, len(cut), len(folds))]
+
+
+def refit(config: TrainingConfig, folds: Sequence[Fitted], rows: TrainingRows) -> Fitted:
+    """A network trained on the rows of all folds, for the median of the epochs that the folds'
+    networks have kept."""
+    kept = [one.history.loc[one.history["kept"], "epoch"].iloc[0] for one in folds]
+    training = replace(config.training, early_stopping=EarlyStopping(enabled=False))
+    epochs = round(float(np.median(kept)))
+    ((fitted,),) = train([replace(config, training=training)], rows, epochs=epochs)
+    return fitted
 
 
 def _member(config: TrainingConfig, rows: TrainingRows, fold: int, inputs: int) -> Member:

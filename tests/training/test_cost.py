@@ -150,3 +150,9 @@ def test_the_summary_states_the_sizes_and_how_it_is_compiled(
     assert TINY.summary(xla=xla, streaming=streaming, forced=forced) == (
         f"training 2 parameters on 7 rows, {expected}{where}"
     )
+
+
+def test_the_summary_of_a_group_has_the_number_of_networks() -> None:
+    line = replace(TINY, members=5).summary(xla=False, streaming=False, forced=True)
+    assert line.startswith("training 5 networks of ")
+    assert " parameters together, each on up to " in line

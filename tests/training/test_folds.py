@@ -1,6 +1,7 @@
 """Folds trained as one group give the numbers of each fold trained alone."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,15 @@ from pipeline.config.training import (
     TrainingConfig,
     When,
 )
+from pipeline.dataset import prepared
 from pipeline.dataset.encoding import Category, Encoding, Number, Target
 from pipeline.dataset.folds import Folds
+from pipeline.dataset.rows import Part
 from pipeline.network.encoder import Encoder
 from pipeline.runtime.errors import UserError
-from pipeline.training.fitting import Fitted
-from pipeline.training.rows import of_folds, of_parts
-from pipeline.training.train import train
+from pipeline.training.fitting import Fitted, summary
+from pipeline.training.rows import of_folds, of_parts, read
+from pipeline.training.train import refit, train
 
 COUNT = 41
 RANDOM = np.random.default_rng(7)
@@ -171,10 +174,52 @@ def test_a_fold_that_diverges_leaves_the_others_alone() -> None:
 
 
 def test_folds_that_do_not_fit_into_memory_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.training.rows.inputs_fit_in_memory", lambda *_: False)
+    monkeypatch.setattr("pipeline.dataset.prepared.inputs_fit_in_memory", lambda *_: False)
     with pytest.raises(UserError) as caught:
         of_folds(TABLE, folds())
     assert str(caught.value) == (
         "data.split.folds: 41 rows of 5 inputs need 0.0 GB of memory in 3 folds, more than is"
         " free; lower it, or set data.split.folds=0 to train on one part"
     )
+
+
+def test_the_network_of_all_rows_is_trained_for_the_median_of_the_kept_epochs() -> None:
+    stopping = EarlyStopping(enabled=True, patience=3)
+    one = config(SGD(learning_rate=0.05), epochs=20, early_stopping=stopping)
+    (fitted,) = train([one], of_folds(TABLE, folds()))
+    kept = sorted(int(fold.history["epoch"][fold.history["kept"]].iloc[0]) for fold in fitted)
+    whole = of_parts(Encoder(encoding(3)).part(TABLE), None, encoding(3))
+    refitted = refit(one, fitted, whole)
+    assert len(refitted.history) == kept[1]
+    assert refitted.history["kept"].tolist() == [False] * (kept[1] - 1) + [True]
+    # The schedule is that of all configured epochs.
+    plain = replace(one, training=replace(one.training, early_stopping=EarlyStopping()))
+    ((longer,),) = train([plain], whole)
+    np.testing.assert_allclose(
+        refitted.history["loss"], longer.history["loss"].head(kept[1]), rtol=1e-6
+    )
+
+
+def test_the_summary_has_the_range_of_epochs_and_of_kept_losses() -> None:
+    histories = [
+        pd.DataFrame({"epoch": [1, 2], "validation_loss": [0.5, 0.25], "kept": [False, True]}),
+        pd.DataFrame({"epoch": [1], "validation_loss": [0.75], "kept": [True]}),
+    ]
+    assert summary([Fitted([], history, None) for history in histories]) == (
+        "trained 2 networks for 1 to 2 epochs: mean validation loss 0.5, from 0.25 to 0.75"
+    )
+
+
+def test_folds_are_not_streamed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^training\.streaming: always needs data\.split\.folds=0"):
+        read(tmp_path / "train", tmp_path / "validation", encoding(1), folds(), When.always)
+
+
+def test_folds_are_read_from_the_training_part(tmp_path: Path) -> None:
+    prepared.write(TABLE, tmp_path / "train.parquet", inputs=5)
+    rows = read(tmp_path / "train.parquet", tmp_path / "none", encoding(1), folds(), When.auto)
+    expected = of_folds(TABLE, folds())
+    assert isinstance(rows.rows, Part)
+    assert isinstance(expected.rows, Part)
+    np.testing.assert_array_equal(rows.rows.x, expected.rows.x)
+    assert rows.counts == [21, 28, 33]

@@ -106,3 +106,14 @@ def test_epochs_are_counted_and_their_curves_recorded(
         progress(3, {"loss": np.array([[1.0]])})
     assert recorded == [(1, [4.0, 2.0]), (3, [1.0])]
     assert capfd.readouterr().out == "epoch 3 of 5, loss 1\n"
+
+
+def test_the_curves_of_folds_are_their_mean_over_those_in_training() -> None:
+    recorded: list[list[float]] = []
+    with EpochProgress(
+        2, lambda _first, curves: recorded.append(curves["loss"].tolist())
+    ) as epochs:
+        epochs(1, {"loss": np.array([[1.0, 3.0], [0.5, np.nan]])})
+        epochs(3, {"loss": np.array([[np.nan, np.nan]])})
+    assert recorded[0] == [2.0, 0.5]
+    assert np.isnan(recorded[1]).all()
