@@ -23,11 +23,19 @@ for _name, _value in {
 with heavy_import():
     import mlflow
     from mlflow import MlflowClient
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+    from mlflow.entities import (
+        Dataset,
+        DatasetInput,
+        Experiment,
+        InputTag,
+        Metric,
+        Param,
+        Run,
+        RunTag,
+    )
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model, ModelSignature
     from mlflow.store.db import utils as database_utils
-    from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
     from mlflow.store.tracking.dbmodels import models as tables
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from mlflow.types import ColSpec, Schema
@@ -40,8 +48,8 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 __all__ = [
     "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "AnyType", "ColSpec", "Dataset", "DatasetInput",
-    "InputTag", "Metric", "MlflowClient", "MlflowException", "Model", "ModelSignature", "Param",
-    "Run", "RunTag", "Schema", "SqlAlchemyStore", "SqlModelVersion", "mlflow", "store_of",
+    "Experiment", "InputTag", "Metric", "MlflowClient", "MlflowException", "Model",
+    "ModelSignature", "Param", "Run", "RunTag", "Schema", "SqlAlchemyStore", "mlflow", "store_of",
     "tables",
 ]  # fmt: skip
 

@@ -14,17 +14,16 @@ from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.runtime.redaction import redact
 from pipeline.schema.contract import Contract
-from pipeline.tracking import moved, provenance
+from pipeline.tracking import provenance
 from pipeline.tracking.backend import (
     AnyType,
     ColSpec,
-    MlflowClient,
     Model,
     ModelSignature,
     Schema,
     mlflow,
 )
-from pipeline.tracking.location import database_file, project_root, store_uri
+from pipeline.tracking.location import project_root, store_uri
 from pipeline.tracking.store import STORE_ERRORS, Store
 
 CODE = Path(__file__).parents[1]
@@ -114,11 +113,6 @@ def load_model(uri: str) -> Any:
     store = store_uri(None, project_root())
     mlflow.set_tracking_uri(store)
     try:
-        database = database_file(store)
-        if database and database.exists():
-            client = MlflowClient(store)
-            for experiment in client.search_experiments():
-                moved.follow(database, client, experiment.artifact_location)
         with _any_type_is_intended():
             model = mlflow.pyfunc.load_model(uri)
     except STORE_ERRORS as error:

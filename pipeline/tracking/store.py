@@ -5,24 +5,27 @@ import json
 import math
 import posixpath
 import re
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from filelock import FileLock
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.runtime.errors import UserError
+from pipeline.runtime.errors import UserError, warn
 from pipeline.runtime.redaction import redact
-from pipeline.tracking import moved, processes
+from pipeline.tracking import processes
 from pipeline.tracking.backend import (
     MAX_PARAM_VAL_LENGTH,
     MAX_TAG_VAL_LENGTH,
     Dataset,
     DatasetInput,
+    Experiment,
     InputTag,
     Metric,
     MlflowClient,
@@ -112,21 +115,21 @@ class Store:
         with self.lock, _version_errors(self.name):
             self.client = MlflowClient(self.uri)
             found = self.client.get_experiment_by_name(experiment)
+            if found is not None and found.lifecycle_stage == "deleted":
+                raise UserError(
+                    f"tracking.experiment: {experiment!r} was deleted in {self.name};"
+                    " restore it there or choose another name"
+                )
+            if found is not None and file and _put_aside(self.client, found, file):
+                found = None
             if found is None:
                 # Absolute: the working directory may be one that DVC deletes.
                 artifacts = (file.parent / ARTIFACTS).as_uri() if file else None
                 # Without its kind, the UI opens with what it has for language models.
                 kind = {"mlflow.experimentKind": "custom_model_development"}
                 self.experiment_id = self.client.create_experiment(experiment, artifacts, kind)
-            elif found.lifecycle_stage == "deleted":
-                raise UserError(
-                    f"tracking.experiment: {experiment!r} was deleted in {self.name};"
-                    " restore it there or choose another name"
-                )
             else:
                 self.experiment_id = found.experiment_id
-                if file:
-                    moved.follow(file, self.client, found.artifact_location)
 
     def find(self, identity: Identity) -> Run | None:
         """The newest finished run of that identity."""
@@ -207,6 +210,27 @@ class Store:
         )
         tags = [InputTag("mlflow.data.context", part), InputTag("dvc.md5", md5)]
         self.client.log_inputs(run_id, [DatasetInput(dataset, tags)])
+
+
+def _put_aside(client: MlflowClient, experiment: Experiment, file: Path) -> bool:
+    """Renames an experiment that has its artifacts beside another database than this file, and
+    says so: the database was moved or copied, and new artifacts would be written to where it was.
+    MLflow cannot change their path. A folder of the user's choice has no database beside it."""
+    before = Path(unquote(experiment.artifact_location.removeprefix("file://")))
+    here = before.resolve() == (file.parent / ARTIFACTS).resolve()
+    if here or not before.is_absolute() or before.name != ARTIFACTS:
+        return False
+    if before.exists() and not (before.parent / file.name).exists():
+        return False
+    name = f"{experiment.name} of {before.parent} ({experiment.experiment_id})"
+    client.rename_experiment(experiment.experiment_id, name)
+    folders = [shlex.quote(str(folder)) for folder in (file.parent, before.parent)]
+    warn(
+        f"{file.name} was moved or copied from {before.parent}: its runs are now those of the"
+        f" experiment {name!r}, and their artifacts are looked for in {before}"
+        + ("" if before.exists() else f", where `ln -s {' '.join(folders)}` shows them")
+    )
+    return True
 
 
 @contextmanager
