@@ -7,6 +7,7 @@ import sys
 import termios
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
