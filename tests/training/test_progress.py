@@ -7,7 +7,6 @@ import sys
 import termios
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
