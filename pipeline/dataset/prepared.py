@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.rows import Part, Stream, block_rows
-from pipeline.runtime.errors import read_errors
+from pipeline.runtime.errors import UserError, made_again, read_errors
+from pipeline.runtime.paths import ENCODING
 
 Encode = Callable[[pd.DataFrame], Part]
 # A cell is a float64 in the table. An input is a float32 in two arrays, and temporarily in a
@@ -76,6 +79,29 @@ def batches(path: Path) -> Iterator[pd.DataFrame]:
             yield file.read().to_pandas()
         for batch in file.iter_batches(BATCH_ROWS):
             yield batch.to_pandas()
+
+
+def check_encoding(encoding: Encoding, path: Path) -> None:
+    """Raises UserError if a part lacks a column of its encoding, or has it in another type: one of
+    the files was edited, or is of another version."""
+    with read_errors(path):
+        schema = pq.read_schema(path)
+    kinds = {field.name: _kind(field.type) for field in schema}
+    needed = dict.fromkeys([*encoding.numbers, encoding.target.name], "numbers")
+    needed |= dict.fromkeys(encoding.categories, "texts") | dict.fromkeys(encoding.dates, "dates")
+    for name, kind in needed.items():
+        if kinds.get(name) != kind:
+            what = f"has {kinds[name]}" if name in kinds else "is missing"
+            raise UserError(
+                f"{path.with_name(ENCODING)}: expects {kind} in column {name!r}, which {what} in"
+                f" {path.name}{made_again(path)}"
+            )
+
+
+def _kind(column: pa.DataType) -> str:
+    if pa.types.is_timestamp(column):
+        return "dates"
+    return "texts" if pa.types.is_large_string(column) or pa.types.is_string(column) else "numbers"
 
 
 def fits_in_memory(paths: Iterable[Path], inputs: int) -> bool:

@@ -21,6 +21,8 @@ def main() -> None:
     with read_errors(PREPARED / CONTRACT):
         contract = (PREPARED / CONTRACT).read_text("utf-8")
         json.loads(contract)
+    for path in (TRAIN, VALIDATION):
+        prepared.check_encoding(encoding, path)
     fits = prepared.fits_in_memory([TRAIN, VALIDATION], len(encoding.names))
     with record_training() as recorder:
         # Importing Keras takes seconds, in which the recorder starts.
@@ -30,7 +32,8 @@ def main() -> None:
         from pipeline.training.rows import of_parts
         from pipeline.training.train import check_finite, train
 
-        encoder = Encoder(encoding)
+        with read_errors(PREPARED / ENCODING):
+            encoder = Encoder(encoding)
         streaming = config.training.streaming.decided(useful=not fits)
         parts = [
             prepared.load(path, encoder.part, streaming=streaming) for path in (TRAIN, VALIDATION)
