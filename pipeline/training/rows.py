@@ -24,12 +24,7 @@ def read(
     rows of all folds, which are not streamed.
     """
     if folds.count:
-        if streaming is When.always:
-            raise UserError(
-                "training.streaming: always needs data.split.folds=0; the rows of all folds are"
-                " trained on at once"
-            )
-        return of_folds(prepared.read_table(train), folds)
+        return of_folds(prepared.read_table(train), folds, streaming)
     encoder, paths = Encoder(encoding), [train, validation]
     fits = prepared.fits_in_memory(paths, len(encoding.names))
     streams = streaming.decided(useful=not fits)
@@ -56,11 +51,16 @@ def of_parts(
     return TrainingRows(rows, [fold], [encoding])
 
 
-def of_folds(table: pd.DataFrame, folds: Folds) -> TrainingRows:
+def of_folds(table: pd.DataFrame, folds: Folds, streaming: When = When.auto) -> TrainingRows:
     """The rows of all folds of a conformed table, each encoded by its fold's encoding.
 
-    Raises UserError where the memory cannot hold them.
+    Raises UserError where the memory cannot hold them, and if they are to be streamed.
     """
+    if streaming is When.always:
+        raise UserError(
+            "training.streaming: always needs data.split.folds=0; the rows of all folds are"
+            " trained on at once"
+        )
     inputs = max(len(encoding.names) for encoding in folds.encodings)
     if not prepared.inputs_fit_in_memory(len(table) * folds.count, inputs):
         needed = len(table) * folds.count * inputs * prepared.INPUT_BYTES / 1e9
