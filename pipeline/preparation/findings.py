@@ -20,9 +20,7 @@ class Description(NamedTuple):
 
 
 KINDS = {
-    "totals_row": Description(
-        "the last row sums up the rows above it", "leave it out with data.reading.skip_last=1"
-    ),
+    "totals_row": Description("a row sums up others", "leave it out with {setting}"),
     "header_row": Description(
         "the first row is a second header", "leave it out with data.reading.units_row=true"
     ),
@@ -67,7 +65,7 @@ class Finding:
     evidence
         In numbers.
     detail
-        The texts that the remedy lists: values or names of columns.
+        The texts that the remedy lists: values or names of columns; or a setting.
 
     """
 
@@ -91,7 +89,8 @@ class Finding:
         where = f"{source}, column {self.column!r}" if self.column else source
         what, remedy = KINDS[self.kind]
         listed = f"[{','.join(map(quoted, self.detail))}]"
-        remedy = remedy.format(name=quoted(self.column), detail=listed)
+        setting = "".join(self.detail)
+        remedy = remedy.format(name=quoted(self.column), detail=listed, setting=setting)
         accept = f"data.lint.accept=[{quoted(self.accept)}]"
         if left_out:
             keep = "" if self.kind == "all_missing" else f"; keep it with {accept}"

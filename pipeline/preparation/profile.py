@@ -123,14 +123,15 @@ def _figures(values: Values, column: "pd.Series[Any]", *, clock: bool) -> dict[s
         }
     distinct = len(np.unique(x))
     if values.kind is Kind.date:
-        ends = [_iso(moment, clock=clock) for moment in (column.min(), column.max())]
+        ends = [iso(moment, clock=clock) for moment in (column.min(), column.max())]
         return {"distinct": distinct, "min": ends[0], "max": ends[1]}
     five = np.quantile(x, [0, 0.25, 0.5, 0.75, 1])
     numbers = [float(value) for value in (*five, x.mean(), x.std())]
     return {"distinct": distinct, **dict(zip(NUMBERS, numbers, strict=True))}
 
 
-def _iso(moment: pd.Timestamp, *, clock: bool) -> str:
+def iso(moment: pd.Timestamp, *, clock: bool) -> str:
+    """A date as text; a clock has only its time of day."""
     if clock:
         return moment.time().isoformat()
     return moment.isoformat().removesuffix("T00:00:00")

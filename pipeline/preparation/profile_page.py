@@ -8,9 +8,10 @@ import jinja2
 import pandas as pd
 
 from pipeline.config.data import Kind
-from pipeline.preparation.profile import NUMBERS, values_of
+from pipeline.preparation.profile import NUMBERS, iso, values_of
 from pipeline.preparation.profile_drawings import LINE, WIDTH, draw, number, shorten
-from pipeline.schema.columns import Schema
+from pipeline.schema.columns import Column, Schema
+from pipeline.schema.dates import is_clock
 
 MAX_DRAWN = 200  # columns; the drawings of one may take 20 kB
 LABELS = {"lower_quartile": "25 %", "upper_quartile": "75 %"}
@@ -58,6 +59,9 @@ def render(
         raise ValueError("parts: is empty; the first must be the training part")
     part, train = next(iter(parts.items()))
     y = values_of(train[target], schema.columns[target].kind).x
+    # It may be in any part, but not among new rows, which have no target.
+    tops = [rows.loc[rows.index == rows.index.min()] for rows in parts.values() if target in rows]
+    first = min(filter(len, tops), key=lambda top: top.index[0], default=train)
     columns: list[dict[str, Any]] = []
     for row in profile.to_dict("records"):
         name = str(row["column"])
@@ -70,7 +74,7 @@ def render(
                 "name": name,
                 "kind": row["kind"],
                 "missing": _missing(name, parts),
-                "figures": _figures(row),
+                "figures": _figures(row) | _in_first_row(first, name, schema.columns[name]),
                 "correlation": _correlation(row),
                 "distribution": distribution,
                 "relation": relation,
@@ -122,6 +126,22 @@ def _figures(row: Mapping[Any, Any]) -> dict[str, str]:
             if pd.notna(value := row[field])
         }
     return figures | {"distinct": f"{row['distinct']:,}"}
+
+
+def _in_first_row(rows: pd.DataFrame, name: str, column: Column) -> dict[str, str]:
+    """What a column has in the first row of the table, as text: perhaps no value."""
+    if not len(rows):
+        return {}
+    cell = rows[name].iloc[0]
+    if pd.isna(cell):
+        text = "missing"
+    elif column.kind is Kind.date:
+        text = iso(cell, clock=is_clock(column.format))
+    elif column.kind is Kind.boolean:
+        text = str(bool(cell)).lower()
+    else:
+        text = number(cell) if column.kind is Kind.numeric else str(cell)
+    return {"first row": text}
 
 
 def _correlation(row: Mapping[Any, Any]) -> dict[str, str] | None:

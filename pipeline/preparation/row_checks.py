@@ -9,13 +9,16 @@ import pandas as pd
 
 from pipeline.preparation.findings import Finding
 from pipeline.schema.location import Locate
+from pipeline.schema.remedy import quoted
 from pipeline.tables.header import repeats_header
 
 MIN_ROWS = 3  # above the totals
 MIN_ROWS_OF_ONE_SUM = 10  # fewer may add up by chance
 SHOWN_CELLS = 3
 TOTAL = re.compile(
-    r"(grand |overall |sub|sub-)?totals?|sum|summe|(ins)?gesamt(summe|betrag|ergebnis)?|somme|suma",
+    r"(grand |overall |sub|sub-)?totals?|sum|summe|(zwischen|ins)?gesamt(summe|betrag|ergebnis)?"
+    r"|zwischensumme|somme|(sous-)?total( g[ée]n[ée]ral)?|totaux|(sub)?tota+le?|suma( total)?|summa"
+    r"|итого|合計|总计|合计",
     re.IGNORECASE,
 )
 MEAN = re.compile(r"average|avg|mean|mittel(wert)?|durchschnitt|moyenne|media", re.IGNORECASE)
@@ -25,7 +28,8 @@ MEAN_TOLERANCE = 5e-3  # of the standard deviation
 
 def totals_row(rows: pd.DataFrame, counts: Sequence[int], locate: Locate) -> Iterator[Finding]:
     """The last row of a file, if it sums up those above it: its text says so, or most of its
-    numbers are the sums, or all of several are the means, of their columns.
+    numbers are the sums, or all of several are the means, of their columns. And others, if both
+    hold: subtotals, and a first row that sums up all below it.
 
     Parameters
     ----------
@@ -41,9 +45,20 @@ def totals_row(rows: pd.DataFrame, counts: Sequence[int], locate: Locate) -> Ite
         # By column, or pandas would copy the table.
         columns = {str(name): column.loc[start : end - 1] for name, column in rows.items()}
         index = next(iter(columns.values())).index
-        evidence = _totals(columns) if len(index) > MIN_ROWS else ""
+        if len(index) <= MIN_ROWS:
+            continue
+        evidence = _totals(columns)
         if evidence:
-            yield Finding("totals_row", "", f"{locate(int(index[-1]))}: {evidence}")
+            line = f"{locate(int(index[-1]))}: {evidence}"
+            yield Finding("totals_row", "", line, ("data.reading.skip_last=1",))
+        for name, column in columns.items():
+            found = list(_subtotals(column, columns)) if column.dtype == "str" else []
+            if found:
+                at, label, evidence = found[0]
+                line = f"{locate(int(index[at]))}: {label!r} in column {name!r} and {evidence}"
+                line += f", and {len(found) - 1} more such rows" if len(found) > 1 else ""
+                setting = f"data.reading.comment={quoted(label)} if its line begins with that"
+                yield Finding("totals_row", "", line, (setting,))
 
 
 def _totals(columns: Mapping[str, pd.Series]) -> str:
@@ -75,6 +90,26 @@ def _totals(columns: Mapping[str, pd.Series]) -> str:
         ]
         return " and ".join(words)
     return ""
+
+
+def _subtotals(
+    texts: pd.Series, columns: Mapping[str, pd.Series]
+) -> Iterator[tuple[int, str, str]]:
+    """The rows but the last whose text and most of whose numbers say that they sum up the rows
+    above them, up to another such row, or the first row those below it: position, text and
+    evidence."""
+    said = texts.iloc[:-1].str.strip(" :").str.fullmatch(TOTAL.pattern, case=False, na=False)
+    for low, at in pairwise([-1, *np.flatnonzero(said)]):
+        others, where = (slice(low + 1, at), "above") if at else (slice(1, None), "below")
+        cells = {
+            name: column.iloc[at]
+            for name, column in columns.items()
+            if column.dtype == "float64" and not np.isnan(column.iloc[at])
+        }
+        sums = [name for name, cell in cells.items() if _is_sum(columns[name].iloc[others], cell)]
+        if sums and 2 * len(sums) >= len(cells):
+            evidence = f"{cells[sums[0]]:g} in column {sums[0]!r} is the sum of the rows {where}"
+            yield int(at), str(texts.iloc[at]), evidence
 
 
 def _is_sum(above: pd.Series, value: float) -> bool:

@@ -98,6 +98,11 @@ def _dialect(
     if dialect.empty or UNDECODED.search("".join(sample)):
         check_rows(file, dialect)
     if len(dialect.names) == 1 and needed and dialect.names[0] not in needed:
+        if delimiter in DELIMITERS and all(sample[at][0] == '"' for at in filled):
+            raise UserError(
+                f"{file}: each line is within quotes, such as {dialect.names[0][:70]!r}, so that it"
+                " is one column; write the file without them"
+            )
         comment = dialect.names[0].startswith(COMMENT_SIGNS)
         raise UserError(
             f"{file}: has one column, {dialect.names[0][:70]!r}, and none that is needed"

@@ -56,7 +56,7 @@ def _check_text(where: str, text: str, encoding: str) -> None:
         # there.
         better = "cp1252" if encoding != "cp1252" else "cp850 or mac-roman"
         if text.startswith(("\udcff\udcfe", "\udcfe\udcff")):
-            better = "utf-16"
+            better = "utf-32" if text[2:4] == "\0\0" else "utf-16"
         raise UserError(
             f"{where}: the byte 0x{ord(broken[0]) - 0xDC00:x} is not {encoding};"
             f" set data.reading.encoding, perhaps to {better}"

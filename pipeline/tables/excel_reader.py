@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.config.data import Reading
+from pipeline.config.data import Reading, column_name
 from pipeline.runtime.errors import UserError
 from pipeline.schema.remedy import quoted
 from pipeline.tables.arrow_types import BOOL, FLOAT, TEXT, TIME, Part, whole
 from pipeline.tables.files import explained
 from pipeline.tables.header import find_header
+
+_SAMPLE = 100  # rows, to find the header
 
 
 def read_excel(file: Path, reading: Reading, needed: Sequence[str], texts: Collection[str]) -> Part:
@@ -23,7 +25,7 @@ def read_excel(file: Path, reading: Reading, needed: Sequence[str], texts: Colle
     Of formulas, the values that Excel saved are read, and errors such as #N/A are missing.
     Raises UserError.
     """
-    cells, merged, where, warnings = _sheet(file, reading.sheet)
+    cells, merged, where, warnings = _sheet(file, reading, needed)
     # Their numbers are counted from 1.
     numbered = [
         (number, row)
@@ -34,7 +36,7 @@ def read_excel(file: Path, reading: Reading, needed: Sequence[str], texts: Colle
     numbered = numbered[: len(numbered) - reading.skip_last]
     if not numbered:
         raise UserError(f"{where}: the sheet is empty; it needs a header and rows")
-    sample = [[to_text(cell).strip() for cell in row] for _, row in numbered[:100]]
+    sample = [[to_text(cell).strip() for cell in row] for _, row in numbered[:_SAMPLE]]
     lines = [number - 1 for number, _ in numbered]
     header = find_header(where, sample, reading, needed, texts, lines=lines)
     warnings += header.warnings
@@ -54,7 +56,7 @@ def read_excel(file: Path, reading: Reading, needed: Sequence[str], texts: Colle
 
 
 def _sheet(
-    file: Path, wanted: str | None
+    file: Path, reading: Reading, needed: Sequence[str]
 ) -> tuple[list[list[Any]], list[tuple[int, int]], str, list[str]]:
     """The cells, the first and last row of ranges of merged cells, counted from 1, where it is,
     and warnings."""
@@ -69,16 +71,21 @@ def _sheet(
                 for sheet in book.sheets_metadata
                 if sheet.typ is calamine.SheetTypeEnum.WorkSheet
             ]
-            name = wanted if wanted is not None else next(iter(sheets), None)
+            name = reading.sheet
+            if name is None and sheets:
+                # Others may have notes, or the values to choose from.
+                having = (one for one in sheets if _has_name(book.get_sheet_by_name(one), needed))
+                name = next(having, sheets[0]) if len(sheets) > 1 else sheets[0]
             if name is None or name not in sheets:
                 raise UserError(
-                    f"{file}: has no sheet {wanted!r}; set data.reading.sheet to"
+                    f"{file}: has no sheet {name!r}; set data.reading.sheet to"
                     f" {' or '.join(map(repr, sheets))}"
                 )
-            if wanted is None and len(sheets) > 1:
+            if reading.sheet is None and len(sheets) > 1:
+                other = next(one for one in sheets if one != name)
                 warnings.append(
                     f"{file}: has {len(sheets)} sheets, of which {name!r} is read"
-                    f" (data.reading.sheet={quoted(sheets[1])} reads another)"
+                    f" (data.reading.sheet={quoted(other)} reads another)"
                 )
             sheet = book.get_sheet_by_name(name)
             merged = [
@@ -94,6 +101,12 @@ def _sheet(
             f"{file}: cannot be read as an Excel file: {error}; save it again, or as CSV"
         ) from error
     return cells, merged, f"{file}, sheet {name!r}", warnings
+
+
+def _has_name(sheet: Any, names: Collection[str]) -> bool:
+    """Whether a sheet has one of these names in its first rows."""
+    rows = sheet.to_python(nrows=_SAMPLE)
+    return any(column_name(to_text(cell)) in names for row in rows for cell in row)
 
 
 def _is_comment(number: int, row: Sequence[Any], reading: Reading) -> bool:

@@ -43,8 +43,15 @@ _OTHERS = (
         rb'\s*(?:\{\s*(?:"[^"]*"\s*:|\})|\[\s*(?:\{|\[|\]|"[^"]*"\s*[,\]]\s*$))',
         "is JSON, not a table; convert it, for example with pandas.read_json and to_csv",
     ),
+    (
+        rb"(?i)\s*(?:%[^\n]*\n\s*)*@relation\s",
+        "is an ARFF file, as Weka has; convert it, for example with scipy.io.arff.loadarff",
+    ),
     (PARQUET, "is a Parquet file within a compressed one; unpack it"),
-    (ZIP + b"|" + re.escape(_OLE), "is an archive within a compressed file; unpack it"),
+    (
+        b"|".join(map(re.escape, (ZIP, _OLE, XZ, *COMPRESSED))),
+        "is an archive within a compressed file; unpack it",
+    ),
     (rb"[\s\S]{257}ustar", "is a tar archive; unpack it and let data.path name the table"),
     (rb"%PDF-", f"is a PDF document; {_EXPORT}"),
     (rb"SQLite format 3\0", f"is an SQLite database; {_EXPORT}"),

@@ -151,7 +151,7 @@ def _only_member(file: Path) -> Any:
     members = [
         member
         for member in archive.infolist()
-        if not member.is_dir() and not member.filename.startswith("__MACOSX/")
+        if not re.search(r"/$|^__MACOSX/|(^|/)\.", member.filename)
     ]
     if len(members) != 1:
         raise UserError(f"{file}: holds {len(members)} files instead of one table; unpack it")

@@ -17,6 +17,7 @@ from tests.preparation.profiled import KINDS, NAN, SCHEMA, TABLE, by_column, num
 
 SCRIPT = "<script>alert(\"x\")</script> & 'q'"
 VOID = {"meta"}
+FIRST = ["1", "red", "false", "2024-01-02", "2"]
 
 
 def shown(
@@ -230,6 +231,19 @@ def test_each_figure_is_beside_its_name() -> None:
     )
     assert "mostfrequentredshare75.0%distinct2" in words.replace(" ", "")
     assert "min2023-05-01max2024-01-02T10:30:00distinct3" in words.replace(" ", "")
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_the_first_row_of_the_table_is_shown_whichever_part_it_is_in(part: str) -> None:
+    """It may hold units, or anything else that is no value."""
+    train, test = (TABLE.iloc[:3], TABLE.iloc[3:]) if part == "train" else (TABLE[1:], TABLE[:1])
+    new = TABLE.drop(columns="price")
+    page = render(
+        "T", {"train": train, "test": test, "new": new}, SCHEMA, profile(train, SCHEMA, "price"),
+        target="price", used_as={}, warnings=[],
+    )  # fmt: skip
+    first = [text.split()[0] for text in Page(page).words().split("first row")[1:]]
+    assert [text[: len(cell)] for text, cell in zip(first, FIRST, strict=True)] == FIRST
 
 
 def test_a_long_name_is_cut() -> None:

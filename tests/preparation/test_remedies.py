@@ -47,6 +47,10 @@ def with_last_row(**cells: Any) -> pd.DataFrame:
     return pd.concat([table(), pd.DataFrame([cells])], ignore_index=True)
 
 
+def with_first_row_of_totals(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([rows.sum().to_frame().T.assign(town="Total"), rows])
+
+
 def with_codes(name: str, code: float) -> "pd.Series[float]":
     return table()[name].where(np.arange(ROWS) > 9, code)
 
@@ -55,6 +59,7 @@ def with_codes(name: str, code: float) -> "pd.Series[float]":
     ("kind", "make"),
     [
         ("totals_row", lambda: with_last_row(town="Total", area=9999, staff=1, y=5)),
+        ("totals_row", lambda: with_first_row_of_totals(table())),
         ("header_row", lambda: pd.concat([pd.DataFrame([["1", 2, 3, 4]], columns=list(table())),
                                           table()])),
         ("shared_group", None),

@@ -36,6 +36,9 @@ def found(last: dict[str, Any], rows: pd.DataFrame | None = None) -> list[str]:
         ({"shop": "Total", "y": 1.0}, "'Total' in column 'shop'"),
         ({"shop": "GESAMT:", "y": 1.0}, "'GESAMT' in column 'shop'"),
         ({"shop": "Grand Total", "y": 1.0}, "'Grand Total' in column 'shop'"),
+        ({"shop": "Total général", "y": 1.0}, "'Total général' in column 'shop'"),
+        ({"shop": "Totale", "y": 1.0}, "'Totale' in column 'shop'"),
+        ({"shop": "Итого:", "y": 1.0}, "'Итого' in column 'shop'"),
     ],
 )
 def test_a_row_is_of_totals_if_it_says_so(last: dict[str, Any], evidence: str) -> None:
@@ -100,6 +103,35 @@ def test_each_file_may_end_in_totals() -> None:
         "table.csv, row 10 below the header",
         "table.csv, row 30 below the header",
     ]
+
+
+def test_rows_of_subtotals_are_found() -> None:
+    numbers = ["area", "staff", "y"]
+    parts = [rows for _, rows in table().groupby("shop")]
+    sums = [pd.DataFrame([{"shop": "Subtotal", **rows[numbers].sum()}]) for rows in parts]
+    pairs = [one for pair in zip(parts, sums, strict=True) for one in pair]
+    rows = pd.concat(pairs, ignore_index=True)
+
+    (one,) = totals_row(rows, [len(rows)], locate)
+    assert one.evidence == (
+        f"table.csv, row 11 below the header: 'Subtotal' in column 'shop' and"
+        f" {sums[0]['area'][0]:g} in column 'area' is the sum of the rows above, and 1 more such"
+        " rows"
+    )
+
+
+def test_a_first_row_of_totals_is_found() -> None:
+    rows = table()
+    first = {"shop": "Total", **rows[["area", "staff", "y"]].sum()}
+    whole = pd.concat([pd.DataFrame([first]), rows], ignore_index=True)
+
+    (one,) = totals_row(whole, [len(whole)], locate)
+    assert one.evidence == (
+        f"table.csv, row 1 below the header: 'Total' in column 'shop' and {first['area']:g} in"
+        " column 'area' is the sum of the rows below"
+    )
+    assert list(totals_row(whole.assign(shop="Bonn"), [len(whole)], locate)) == []
+    assert list(totals_row(whole.assign(area=1.0, y=2.0), [len(whole)], locate)) == []
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,17 @@ def test_another_sheet_is_read_by_the_setting_that_is_said() -> None:
     )
 
 
+def test_the_first_sheet_with_a_needed_name_is_read() -> None:
+    write_workbook("t.xlsx", [["About"], ["y is the yield"]], [["Report"], [], HEADER, *ROWS])
+
+    raw = read("t.xlsx", Reading(), needed=["y"])
+    assert is_plain(raw)
+    assert raw.warnings[0] == (
+        "t.xlsx: has 2 sheets, of which 'Other' is read (data.reading.sheet=Data reads another)"
+    )
+    assert list(read("t.xlsx", Reading(), needed=["z"]).table) == ["About"]
+
+
 def test_files_of_a_folder_are_joined() -> None:
     Path("many").mkdir()
     write_workbook("many/1.xlsx", [HEADER, *ROWS])

@@ -67,6 +67,8 @@ def compressed(content: bytes) -> bytes:
         (b"SQLite format 3\0" + bytes(90), "is an SQLite database; export"),
         (compressed(b"RDX3\nX\n\0"), "is data of R, SPSS or Stata; export"),
         (compressed(b"PK\3\4" + bytes(20)), "is an archive within a compressed file; unpack it"),
+        (compressed(compressed(b"a")), "is an archive within a compressed file; unpack it"),
+        ("% x\n@RELATION t\n@attribute y numeric\n@data\n1\n", "is an ARFF file, as Weka has"),
         (b"\x89PNG\r\n", "is a picture; export"),
     ],
 )
@@ -86,6 +88,23 @@ def test_text_of_two_bytes_without_a_mark_is_read_as_the_error_says(order: str) 
     Path("t.csv").write_bytes(data)
     table = read("t.csv", Reading(encoding=f"utf-16-{order}"), needed=["y"]).table
     pd.testing.assert_frame_equal(table, TABLE)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_the_encoding_of_a_byte_order_mark_is_named(encoding: str) -> None:
+    data = PLAIN.encode(encoding)
+
+    assert refusal(data).endswith(f"set data.reading.encoding, perhaps to {encoding}")
+    Path("t.csv").write_bytes(data)
+    table = read("t.csv", Reading(encoding=encoding), needed=["y"]).table
+    pd.testing.assert_frame_equal(table, TABLE)
+
+
+def test_lines_within_quotes_are_named() -> None:
+    assert refusal("".join(f'"{line}"\n' for line in PLAIN.splitlines())) == (
+        "each line is within quotes, such as 'a,y', so that it is one column; write the file"
+        " without them"
+    )
 
 
 def test_text_of_windows_is_read_as_the_error_says() -> None:

@@ -99,6 +99,7 @@ def zipped(data: bytes) -> bytes:
     with zipfile.ZipFile("made.zip", "w") as archive:
         archive.writestr("t.csv", data)
         archive.writestr("__MACOSX/._t.csv", b"\0")
+        archive.writestr("many/.DS_Store", b"\0")
     return Path("made.zip").read_bytes()
 
 

@@ -85,6 +85,20 @@ def test_units_are_seen_where_the_target_has_none() -> None:
     assert is_plain(read_text(text, units_row=True))
 
 
+@pytest.mark.parametrize("row", ["1,1,1", "1000,1,2"])
+def test_a_row_of_other_numbers_below_the_header_is_skipped_with_it(row: str) -> None:
+    """It cannot be told from values: a series may start so."""
+    text = PLAIN.replace("y\n", f"y\n{row}\n", 1)
+
+    assert len(read_text(text, units_row=True).table) == 4
+    assert is_plain(read_text(text, skip_rows=2, header=False, names=["a", "b", "y"]))
+
+
+def test_lines_of_few_fields_are_no_header() -> None:
+    with pytest.raises(UserError, match="one column"):
+        read_text("x\nnot y numeric\nz\n1,2,3\n")
+
+
 def test_a_first_row_like_the_others_is_no_row_of_units() -> None:
     """New rows may come without the units that the training table has."""
     assert len(read_text("a,b,y\n5,2,3\n4,5,6\n", units_row=True).table) == 2
