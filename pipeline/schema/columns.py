@@ -16,7 +16,7 @@ RENAMED = {"least": "min", "most": "max"}
 # How the numbers of a column may be written: what each key matches, in words.
 NOTATION = {
     "decimal": ("[.,]", "'.' or ','"),
-    "thousands": ("[.,' ]", "'.', ',', an apostrophe or a space"),
+    "thousands": ("[.,' ]|lakh", "'.', ',', an apostrophe, a space or lakh"),
     "unit": (r"\S.{0,30}", "a text such as '%' or 'EUR'"),
 }
 
@@ -37,7 +37,7 @@ class Column:
         All categories of a category column.
     format
         The format of dates; see `dates`.
-    decimal, thousands, unit
+    decimal, thousands, unit, suffixes
         How the numbers of a numeric column are written, if not with a decimal point alone; see
         `numbers.Notation`.
 
@@ -52,12 +52,14 @@ class Column:
     decimal: str | None = None
     thousands: str | None = None
     unit: str | None = None
+    suffixes: bool = False
 
     def notation(self, default: Notation) -> Notation:
         """How its numbers are written; the marks that it leaves open are those of default."""
-        if self.decimal is None or self.decimal == default.decimal:
-            return notation(default.decimal, self.thousands or default.thousands, self.unit)
-        return notation(self.decimal, self.thousands, self.unit)
+        decimal, thousands = self.decimal, self.thousands
+        if decimal in (None, default.decimal):
+            decimal, thousands = default.decimal, thousands or default.thousands
+        return notation(decimal, thousands, self.unit, suffixes=self.suffixes)
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def _problems(kind: Kind, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]
         yield "categories", "a list of texts; quote those that YAML reads as another type"
     if "format" in given and not is_format(given["format"]):
         yield "format", FORMAT
+    if not isinstance(given.get("suffixes", False), bool):
+        yield "suffixes", "true or false"
     yield from _notation_problems(kind, given)
 
 

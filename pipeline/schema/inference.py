@@ -166,7 +166,7 @@ def _infer_notation(texts: "pd.Series[Any]", marks: Marks) -> Notation | None:
     try:
         return infer_notation(pa.array(texts), marks)
     except UndecidedError as error:
-        digits = re.sub("[^0-9.,]", "", texts.iloc[error.position])
+        digits = re.sub("[^0-9.,]", "", texts.iloc[error.position]).strip(".,")
         point, whole = digits.replace(",", "."), re.sub("[.,]", "", digits)
         this, other = (".", ",") if "." in digits else (",", ".")
         raise _DoubtError(
@@ -193,7 +193,8 @@ def _given_format(texts: "pd.Series[Any]") -> Format | None:
 def _numeric(how: Notation, marks: Marks) -> Column:
     plain = how.decimal == marks.decimal == MARKS.decimal
     decimal = None if plain else how.decimal
-    return Column(Kind.numeric, decimal=decimal, thousands=how.thousands, unit=how.unit)
+    written = {key: getattr(how, key) for key in ("thousands", "unit", "suffixes")}
+    return Column(Kind.numeric, decimal=decimal, **written)
 
 
 def leading_zeros(table: pd.DataFrame, schema: Schema, source: str) -> list[str]:

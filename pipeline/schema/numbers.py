@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 POINT, COMMA = ".", ","
+LAKH = "lakh"  # Commas before the last three digits and between pairs, as in 12,34,567.
 OTHER = {POINT: COMMA, COMMA: POINT}
 SAMPLE = 1000  # cells, to see whether a column has numbers
 # The share of numbers above which a column of text is one of numbers; from which it is one if
@@ -25,27 +26,29 @@ CODES = (
 )
 CURRENCY = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|Rs\.?|kr\.?|Fr\.?|{CODES})"
 UNIT = r"[^0-9\s.,:;'()+*/<>=~?!#_-][^0-9()]{0,14}"
-CELL = (
-    rf"^(?P<open>\()?(?P<sign>[+-])? ?(?P<before>{CURRENCY})? ?(?P<inner>[+-])?"
-    r"(?P<number>[0-9](?:[0-9.,' ]*[0-9.,])?|[.,][0-9]+|(?i:inf(?:inity)?))"
-    rf"(?P<power>[eEdD][+-]?[0-9]+)?(?P<behind>-)? ?(?P<after>{UNIT})?(?P<close>\))?$"
+# A number in any notation.
+NUMBER = (
+    r"(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+|[1-9][0-9]{0,2}(?:[.,' ][0-9]{3})+(?:[.,][0-9]*)?"
+    r"|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]*)?|(?i:inf(?:inity)?))"
 )
-# Other ways to write the same sign, apostrophe, blank, or text: ="29" is how Excel keeps it.
-SAME = (
-    ('="', r'^="(.*)"$', r"\1"),
-    ("(", rf"^({CURRENCY}) ?\((.*)\)$", r"(\1\2)"),
-)
+CELL = rf"^(?P<sign>[+-]?) ?(?P<number>{NUMBER})(?P<power>[eEdD][+-]?[0-9]+)? ?(?P<unit>{UNIT})?$"
+# Other ways to write the same, and a part without which none of them is there: ="29" is how Excel
+# keeps text; (5) and 5- are negative; a currency may be in front.
 SAME_SIGNS = (
     ("[\u2212\ufe63\uff0d\u2013]", "-"),
     ("[\u2019\u02bc]", "'"),
     (r"\p{Zs}", " "),
 )
-KNOWN_UNIT = rf"^(?:{CURRENCY}|%|‰)?$"
-# A number in any notation.
-ANY = (
-    r"^(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+|[1-9][0-9]{0,2}(?:[.,' ][0-9]{3})+(?:[.,][0-9]*)?"
-    r"|(?i:inf.*))$"
+SAME = (
+    ('="', r'^="(.*)"$', r"\1"),
+    ("(", rf"^({CURRENCY}?) ?\(([^()+-]*)\)$", r"-\1\2"),
+    ("-", r"^([^+-]*[0-9.,])-( ?[^+0-9-]*)$", r"-\1\2"),
+    ("", rf"^([+-]?) ?({CURRENCY}) ?([+-]?.*[0-9.,])$", r"\1\3 \2"),
 )
+# Numbers in thousands, millions and billions.
+SUFFIXES = (("[kK]", "e3"), ("M", "e6"), ("B", "e9"))
+SUFFIXED = r"[0-9.,]\p{Zs}?(?P<suffix>[kKMB])(?:[^\pL].*)?$"
+KNOWN_UNIT = rf"^(?:{CURRENCY}|%|‰)?$"
 SIGN, POWER = "^[+-]?", r"(?:[eEdD][+-]?[0-9]+)?$"
 # A number with one mark, and where that mark could also be between thousands.
 DECIMAL = f"{SIGN}(?:[0-9]+MARK[0-9]*|MARK[0-9]+){POWER}"
@@ -54,6 +57,9 @@ PROVEN = (
     f"{DECIMAL}|{SIGN}[1-9][0-9]{{0,2}}"
     "(?:(?:[OTHER' ][0-9]{3})+MARK[0-9]*|(?:OTHER[0-9]{3}){2,})$"
 )
+PLAIN = f"{SIGN}[0-9.,' ]+$"
+LAKHS = f"{SIGN}[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}"
+LONG = f"{SIGN}[1-9][0-9]{{16,}}$"
 # What stands for a missing value among numbers, or for a bound.
 BLANK = (
     r"(?i)^(?:[<>≤≥~≈]=? ?[0-9].*|[^\p{L}\p{N}]+|#?n[./]?\s?[abdv]\.?|k\.?\s?a\.?|none|null|nil|nan"
@@ -73,21 +79,31 @@ class Notation:
         The decimal mark.
     thousands
         The mark between groups of three digits, if they may be grouped. An apostrophe and a space
-        stand for all of their kind.
+        stand for all of their kind, and LAKH for commas in Indian groups.
     unit
         What is before or behind each number, such as "%" or "EUR".
+    suffixes
+        Whether k, M and B behind a number stand for thousands, millions and billions.
 
     """
 
     decimal: str = POINT
     thousands: str | None = None
     unit: str | None = None
+    suffixes: bool = False
 
     def __str__(self) -> str:
         words = [f"the decimal mark {self.decimal!r}"] if self.decimal != POINT else []
-        words += [f"{self.thousands!r} between groups of three digits"] if self.thousands else []
+        groups = "lakhs" if self.thousands == LAKH else "three digits"
+        words += [f"{self.mark!r} between groups of {groups}"] if self.mark else []
         words += [f"the unit {self.unit!r}"] if self.unit else []
+        words += ["the suffixes k, M and B"] if self.suffixes else []
         return " and ".join(words)
+
+    @property
+    def mark(self) -> str | None:
+        """The character between groups of digits."""
+        return COMMA if self.thousands == LAKH else self.thousands
 
 
 @dataclass(frozen=True)
@@ -139,18 +155,11 @@ class Evidence:
 
 
 class Cells(NamedTuple):
-    """The parts of cells that may be numbers, as Arrow arrays (rows,), null for other cells."""
+    """The numbers in cells, with sign and exponent, and their units, as Arrow arrays (rows,); null
+    where a cell is no number."""
 
     number: Any
-    power: Any
     unit: Any
-    negative: Any
-    bracketed: Any
-
-    @property
-    def written(self) -> Any:
-        """The numbers with their exponents."""
-        return pc.binary_join_element_wise(*self[:2], pa.scalar("", self.number.type))
 
 
 class UndecidedError(Exception):
@@ -162,13 +171,18 @@ class UndecidedError(Exception):
 
 
 def notation(
-    decimal: str | None, thousands: str | None = None, unit: str | None = None
+    decimal: str | None,
+    thousands: str | None = None,
+    unit: str | None = None,
+    *,
+    suffixes: bool = False,
 ) -> Notation:
     """A notation; where the comma is the decimal mark, a point groups thousands by default."""
     decimal = decimal or POINT
-    if thousands and thousands not in OTHER:
+    if thousands and thousands not in (*OTHER, LAKH):
         thousands = " " if thousands.isspace() else "'"
-    return Notation(decimal, thousands or (POINT if decimal == COMMA else None), unit)
+    thousands = thousands or (POINT if decimal == COMMA else None)
+    return Notation(decimal, thousands, unit, suffixes)
 
 
 def parse(texts: Any, how: Notation) -> Any:
@@ -180,14 +194,16 @@ def parse(texts: Any, how: Notation) -> Any:
     """
     if isinstance(texts, pa.ChunkedArray):
         return pa.chunked_array([parse(chunk, how) for chunk in texts.chunks], pa.float64())
-    if how.unit is not None:
-        return _parse_dressed(texts, how)
-    plain = pc.match_substring_regex(texts, f"{SIGN}(?:{_pattern(how)})(?:[eE][+-]?[0-9]+)?$")
-    values = _values(pc.if_else(plain, texts, None), how)
-    others = pc.fill_null(pc.invert(plain), fill_value=False)
+    if how.suffixes:
+        texts = _expanded(texts)
+    plain = how.unit is None
+    values = _values(texts, how) if plain else pa.nulls(len(texts), pa.float64())
+    others = pc.and_(pc.is_null(values), pc.is_valid(texts))
     if not pc.any(others).as_py():
         return values
-    return pc.replace_with_mask(values, others, _parse_dressed(texts.filter(others), how))
+    cells = _split(texts.filter(others))
+    numbers = pc.if_else(pc.equal(cells.unit, how.unit or ""), cells.number, None)
+    return pc.replace_with_mask(values, others, _values(numbers, how))
 
 
 def infer_notation(texts: Any, marks: Marks) -> Notation | None:
@@ -195,18 +211,23 @@ def infer_notation(texts: Any, marks: Marks) -> Notation | None:
     numbers. Raises UndecidedError."""
     texts = texts.drop_null() if texts.null_count else texts
     sample = _sample(texts)
+    suffixes = _are_multiples(sample) and _are_multiples(texts)
+    if suffixes:
+        texts, sample = _expanded(texts), _expanded(sample)
     cells = _split(sample)
     unit = _unit(cells, marks)
-    if unit is None:
+    # (1), (2), (3) number something, and so do integers of so many digits.
+    listed = _count(sample, r"^\([0-9]+\)$") >= len(cells.number.drop_null())
+    if unit is None or listed or _count(sample, LONG) > MIN_NUMBERS * len(sample):
         return None
-    if _count(sample, f"{SIGN}[1-9][0-9]{{16,}}$") > MIN_NUMBERS * len(sample):
-        return None  # Integers of so many digits number something.
     # Nearly all columns of text are decided by their first cells.
-    evidence = _evidence(cells.written)
-    numbers = _bare(texts, sample)
+    evidence = _evidence(cells.number)
+    numbers = _numbers(texts, sample)
     if evidence.decimal is None:
         evidence = _evidence(numbers)
     decimal = _decimal(evidence, marks)
+    if not marks.proven and _count(numbers, LAKHS) > evidence.proven[COMMA]:
+        decimal = POINT
     if decimal is None:
         mark = COMMA if evidence.either[COMMA] else POINT
         odd = pc.match_substring_regex(numbers, _marked(EITHER, mark))
@@ -215,22 +236,22 @@ def infer_notation(texts: Any, marks: Marks) -> Notation | None:
     if thousands is None:
         counts = {
             mark: _count(numbers, f"{SIGN}{_grouped(decimal, mark)}$")
-            for mark in (OTHER[decimal], "'", " ")
-            if _has(numbers, mark)
+            for mark in (OTHER[decimal], "'", " ", *([LAKH] if decimal == POINT else []))
+            if _has(numbers, COMMA if mark == LAKH else mark)
         }
         thousands = max(counts, key=lambda mark: counts[mark], default=None)
         thousands = thousands if thousands and counts[thousands] else None
-    return notation(decimal, thousands, unit or None)
+    return notation(decimal, thousands, unit or None, suffixes=suffixes)
 
 
 def infer_marks(columns: Iterable[Any], marks: Marks) -> Marks:
     """The marks of a file whose decimal mark is not proven yet, by all of its columns of text."""
     samples = [(one, _split(_sample(one))) for one in columns]
     samples = [(one, cells) for one, cells in samples if _unit(cells, marks) is not None]
-    found = [_evidence(cells.written) for _, cells in samples]
+    found = [_evidence(cells.number) for _, cells in samples]
     commas = any(_has(one, COMMA) for one, _ in samples)
     if commas and not any(one.decimal for one in found):
-        found = [_evidence(_bare(one, _sample(one))) for one, _ in samples]
+        found = [_evidence(_numbers(one, _sample(one))) for one, _ in samples]
     proven = {one.decimal for one in found} - {None}
     if len(proven) == 1:
         return replace(marks, decimal=proven.pop() or POINT, proven=True)
@@ -241,7 +262,7 @@ def infer_marks(columns: Iterable[Any], marks: Marks) -> Marks:
 
 def proven_marks(texts: Any) -> set[str]:
     """The decimal marks that at least one of these cells proves."""
-    for numbers in (texts, _split(texts).written):
+    for numbers in (texts, _split(texts).number):
         proven = {mark for mark, count in _evidence(numbers).proven.items() if count}
         if proven:
             break
@@ -281,9 +302,11 @@ def _sample(texts: Any) -> Any:
 
 
 def _values(numbers: Any, how: Notation) -> Any:
-    """Numbers in this notation, without another unit or sign than in front, as float64."""
-    if how.thousands:
-        numbers = pc.replace_substring(numbers, how.thousands, "")
+    """Texts of a sign, a number in this notation and an exponent as float64, others as null."""
+    plain = pc.match_substring_regex(numbers, f"{SIGN}(?:{_pattern(how)})(?:[eE][+-]?[0-9]+)?$")
+    numbers = pc.if_else(plain, numbers, None)
+    if how.mark:
+        numbers = pc.replace_substring(numbers, how.mark, "")
     if how.decimal != POINT:
         numbers = pc.replace_substring(numbers, how.decimal, POINT)
     values = numbers.cast(pa.float64())
@@ -294,15 +317,6 @@ def _values(numbers: Any, how: Notation) -> Any:
     long = pc.greater(pc.utf8_length(significant), EXACT_DIGITS)
     integer = pc.match_substring_regex(numbers, f"{SIGN}[0-9]+$")
     return pc.if_else(pc.and_(pc.and_(integer, long), large), None, values)
-
-
-def _parse_dressed(texts: Any, how: Notation) -> Any:
-    cells = _split(texts)
-    number = pc.if_else(pc.equal(cells.unit, how.unit or ""), cells.number, None)
-    number = pc.if_else(pc.match_substring_regex(number, f"^(?:{_pattern(how)})$"), number, None)
-    power = pc.replace_substring_regex(cells.power, "[dD]", "e")
-    values = _values(cells._replace(number=number, power=power).written, how)
-    return pc.if_else(cells.negative, pc.negate(values), values)
 
 
 def _same(texts: Any) -> Any:
@@ -316,41 +330,21 @@ def _same(texts: Any) -> Any:
     return texts
 
 
-def _bare(texts: Any, sample: Any) -> Any:
-    """Texts without what is before and behind a number, if there is something in a sample."""
+def _numbers(texts: Any, sample: Any) -> Any:
+    """The numbers in texts, which are the texts themselves if those of a sample are."""
     if _count(sample, f"{SIGN}[0-9.,]+{POWER}") == len(sample):
         return texts
-    return pc.replace_substring_regex(_same(texts), "^[^0-9.,]+|[^0-9.,]+$", "")
+    return _split(texts).number
 
 
 def _split(texts: Any) -> Cells:
-    texts = _same(texts)
-    found = pc.extract_regex(texts, CELL)
-    open_, sign, before, inner, number, power, behind, after, close = (
-        pc.if_else(pc.is_valid(found), pc.struct_field(found, name), None)
-        for name in (
-            "open",
-            "sign",
-            "before",
-            "inner",
-            "number",
-            "power",
-            "behind",
-            "after",
-            "close",
-        )
+    found = pc.extract_regex(_same(texts), CELL)
+    sign, number, power, unit = found.flatten()
+    power = pc.replace_substring_regex(power, "[dD]", "e")
+    return Cells(
+        pc.binary_join_element_wise(sign, number, power, pa.scalar("", texts.type)),
+        pc.utf8_trim_whitespace(unit),
     )
-    empty = pa.scalar("", texts.type)
-    minus = pc.binary_join_element_wise(open_, sign, inner, behind, empty)
-    unit = pc.utf8_trim_whitespace(pc.binary_join_element_wise(before, after, empty))
-    closed = pc.equal(pc.equal(open_, "("), pc.equal(close, ")"))
-    one_sign = pc.less_equal(pc.utf8_length(minus), 1)
-    one_unit = pc.or_(pc.equal(before, ""), pc.equal(after, ""))
-    valid = pc.and_(pc.and_(closed, one_sign), one_unit)
-    valid = pc.and_(valid, pc.match_substring_regex(number, ANY))
-    negative = pc.is_in(minus, pa.array(["-", "("], minus.type))
-    parts = (number, power, unit, negative, pc.equal(open_, "("))
-    return Cells(*(pc.if_else(valid, part, None) for part in parts))
 
 
 def _unit(cells: Cells, marks: Marks) -> str | None:
@@ -367,11 +361,7 @@ def _unit(cells: Cells, marks: Marks) -> str | None:
             for sign, pattern in ((1, DECIMAL), (-1, EITHER))
         )
     if numbers - foreign > MIN_NUMBERS * total or numbers >= max(1, MIN_UNUSUAL * total):
-        unit = _most_frequent(pc.if_else(known, cells.unit, None))
-        # (1), (2), (3) number something.
-        plain = unit == "" and not _count(cells.number, "[.,' ]")
-        listed = plain and pc.all(pc.if_else(known, cells.bracketed, None)).as_py()
-        return None if listed else unit
+        return _most_frequent(pc.if_else(known, cells.unit, None))
     word = _most_frequent(pc.if_else(known, None, cells.unit))
     count = pc.sum(pc.equal(cells.unit, word)).as_py() if word else 0
     return word if count and count >= MIN_UNUSUAL * total else None
@@ -415,7 +405,32 @@ def _pattern(how: Notation) -> str:
 
 
 def _grouped(decimal: str, thousands: str) -> str:
-    return rf"[1-9][0-9]{{0,2}}(?:[{thousands}][0-9]{{3}})+(?:[{decimal}][0-9]*)?"
+    groups = rf"[1-9][0-9]{{0,2}}(?:[{thousands}][0-9]{{3}})+"
+    if thousands == LAKH:
+        groups = "[1-9][0-9]?(?:,[0-9]{2})*,[0-9]{3}"
+    return rf"{groups}(?:[{decimal}][0-9]*)?"
+
+
+def _are_multiples(texts: Any) -> bool:
+    """Whether most texts have one of SUFFIXES that is no unit, as K may be kelvin: there are
+    several, or currencies, or k beside plain numbers."""
+    found = pc.extract_regex(texts, SUFFIXED).flatten()[0].drop_null()
+    if len(found) <= MIN_NUMBERS * len(texts):
+        return False
+    suffixes = set(pc.unique(found).to_pylist())
+    return (
+        len({one.upper() for one in suffixes}) > 1
+        or _count(texts, CURRENCY) > MIN_NUMBERS * len(texts)
+        or (suffixes == {"k"} and _count(texts, PLAIN) > 0)
+    )
+
+
+def _expanded(texts: Any) -> Any:
+    """Texts with exponents instead of suffixes."""
+    for suffix, power in SUFFIXES:
+        pattern = rf"([0-9.,])\p{{Zs}}?{suffix}([^\pL]|$)"
+        texts = pc.replace_substring_regex(texts, pattern, rf"\1{power}\2")
+    return texts
 
 
 def _marked(pattern: str, mark: str) -> str:

@@ -62,6 +62,8 @@ COMMAS = [german(value, 2) for value in TARGET]
         ([f"{value:,.1f}".replace(",", "'") for value in VALUES], "\t"),
         ([f'="{value}"' for value in VALUES], ","),
         ([f"EUR {value:.1f}" for value in VALUES], ","),
+        ([f"{v / 1000:.4f}k" if v > 500 else f"{v:.1f}" for v in VALUES], ","),
+        ([f"${v / 1e6:.7f}M" if v > 500 else f"${v / 1000:.4f}K" for v in VALUES], ","),
         ([f"{value / 1000:.4f}D+03" for value in VALUES], ","),
     ],
 )
@@ -84,6 +86,22 @@ def test_beside_decimal_commas_a_point_groups_thousands() -> None:
         column = prepared.contract.schema.columns["x"]
         assert (column.decimal, column.thousands) == (",", ".")
         assert "the decimal mark ','" in prepared.used_as["x"]
+
+
+@pytest.mark.parametrize(
+    ("x", "numbers", "words"),
+    [
+        ([f"{row},00,000" for row in range(1, 41)], [row * 1e5 for row in range(1, 41)], "lakhs"),
+        ([f"{row}{'kM'[row % 2]}" for row in range(40)],
+         [row * [1e3, 1e6][row % 2] for row in range(40)], "the suffixes k, M and B"),
+    ],
+)  # fmt: skip
+def test_the_profile_says_how_large_numbers_are_written(
+    x: list[str], numbers: list[float], words: str
+) -> None:
+    prepared = made(x)
+    assert values(prepared) == numbers
+    assert words in prepared.used_as["x"]
 
 
 def test_where_nothing_decides_the_settings_are_asked_for() -> None:

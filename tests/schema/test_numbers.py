@@ -47,6 +47,16 @@ def parsed(how: Notation, *texts: str | None) -> list[float | None]:
         (notation(",", None, "€"), ["12,50 €", "€ 12,5", "€12,50"], 12.5),
         (notation(".", None, "EUR"), ["EUR 12.5", "12.50 EUR"], 12.5),
         (notation(".", None, "kg"), ["12.5 kg", "12.5kg"], 12.5),
+        (notation(".", ",", "Rs."), ["Rs.1,234", "1,234 Rs.", "Rs. 1,234.00"], 1234),
+        (notation(".", "lakh"), ["1234567", "12,34,567", "12,34,567.0"], 1234567),
+        (notation(".", "lakh"), ["99,999", "99999"], 99999),
+        (
+            notation(".", suffixes=True),
+            ["1500", "1.5k", "1.5K", "1.5 K", "0.0015M"],
+            1500,
+        ),
+        (notation(".", ",", "$", suffixes=True), ["$1,200K", "$1.2 M", "1.2M $"], 1.2e6),
+        (notation(",", None, "€", suffixes=True), ["1,2M €", "1200 k €", "€1,2M"], 1.2e6),
     ],
 )
 def test_ways_to_write_one_number(how: Notation, texts: list[str], number: float) -> None:
@@ -62,6 +72,9 @@ def test_ways_to_write_one_number(how: Notation, texts: list[str], number: float
         (notation(".", ","), ["1,50", "0,123", "1234,567", "12,34,567", "1.234,5"]),
         (notation(".", None, "%"), ["5", "5 $", "%"]),
         (notation(".", None, "$"), ["5", "€5", "$5%"]),
+        (notation(".", "lakh"), ["1,234,567", "123,456", "1,23", "1,2,345"]),
+        (notation(".", ","), ["1.5k", "3M"]),
+        (notation(".", suffixes=True), ["5 kg", "3 km", "1.5m", "2kk", "k", "5G"]),
     ],
 )
 def test_what_is_not_a_number_in_a_notation(how: Notation, texts: list[str | None]) -> None:
@@ -97,6 +110,18 @@ def test_a_number_is_read_as_it_was_written(
         (["$22,417", "$5"], Marks(), Notation(".", ",", "$")),
         (["100 €", "5 €"], Marks(), Notation(unit="€")),
         (["12 kg", "3 kg"], Marks(), Notation(unit="kg")),
+        (["1.2M", "950K", "3 k", "700"], Marks(), Notation(suffixes=True)),
+        (["1.2k", "950", "3k"], Marks(), Notation(suffixes=True)),
+        (["$1.2B", "$3B"], Marks(), Notation(unit="$", suffixes=True)),
+        (["1,2M", "3,45K", "9B"], Marks(","), Notation(",", ".", suffixes=True)),
+        # One of them alone may be a unit.
+        (["300 K", "295 K"], Marks(), Notation(unit="K")),
+        (["16M"] * 9 + ["32"], Marks(), Notation(unit="M")),
+        (["1,00,000", "12,34,567", "99,999"], Marks(), Notation(".", "lakh")),
+        (["1,00,000", "99,999"], UNPROVEN, Notation(".", "lakh")),
+        (["₹1,00,000", "₹99,999"], Marks(), Notation(".", "lakh", "₹")),
+        (["1,234,567", "99,999", "1,00,000"], Marks(), Notation(".", ",")),
+        (["Rs.1,500", "Rs.12,000"], Marks(), Notation(".", ",", "Rs.")),
         (["1,500", "12,000"], Marks(), Notation(".", ",")),
         (["12,5", "3,75"], Marks(), COMMA),
         (["1.234.567", "5"], Marks(), COMMA),
@@ -123,6 +148,7 @@ def test_the_notation_of_a_column(texts: list[str], marks: Marks, how: Notation)
         ["1,2", "1", "2", "1,2,3", "3,4,5"],
         ["(1)", "(2)", "(3)"],
         ["12 kg", "3 m", "5 s"],
+        ["12K", "14C", "7A", "3M"],
         ["A12", "B13"],
         ["12345678901234567", "12345678901234568"],
         ["192.168.1.1", "10.0.0.1"],
