@@ -164,21 +164,36 @@ class Split:
 
     @property
     def fractions(self) -> tuple[float, float]:
-        """Of the rows for validation and test; 0 for those that the column says."""
+        """Of the rows for validation and test; 0 for those that the column says, and for
+        validation with folds."""
         default = 0.0 if self.by is SplitBy.column else DEFAULT_FRACTION
         validation, test = (default if x is None else x for x in (self.validation, self.test))
-        return validation, test
+        return (0.0 if self.folds else validation), test
 
     def problem(self) -> str | None:
+        return next(self._problems(), None)
+
+    def _problems(self) -> Iterator[str]:
         if sum(self.fractions) >= 1:
-            return "validation + test must be below 1, or no rows are left for training"
-        if (self.column is None) != (self.by is SplitBy.random):
-            return (
-                "column has an effect only with by: group, time, hash or column"
-                if self.column is not None
-                else f"by is {self.by.value}, which needs column"
+            yield "validation + test must be below 1, or no rows are left for training"
+        if self.column is not None and self.by is SplitBy.random:
+            yield "column has an effect only with by: group, time, hash or column"
+        if self.column is None and self.by is not SplitBy.random:
+            yield f"by is {self.by.value}, which needs column"
+        if self.folds == 1:
+            yield "folds is 1, but must be at least 2, or 0 for one validation part"
+        if self.folds and self.validation:
+            yield (
+                f"validation is {self.validation}, but with folds, each row that is not for test is"
+                " held out in turn; set data.split.validation=null or data.split.folds=0"
             )
-        return None
+        if self.repeats > 1 and self.folds == 0:
+            yield f"repeats is {self.repeats}, which has an effect only with folds"
+        if self.repeats > 1 and self.by in (SplitBy.time, SplitBy.column):
+            yield (
+                f"repeats is {self.repeats}, but must be 1 with by: {self.by.value}, which divides"
+                " the rows into folds in one way only"
+            )
 
 
 @dataclass

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from pipeline.config.data import Data, Kind
+from pipeline.dataset.folds import NO_FOLDS, Folds
 from pipeline.preparation.column_checks import (
     all_missing,
     constant,
@@ -13,6 +14,7 @@ from pipeline.preparation.column_checks import (
     missing_codes,
     rare_categories,
 )
+from pipeline.preparation.cross_validation import divisions
 from pipeline.preparation.findings import Finding
 from pipeline.preparation.identifiers import identifier
 from pipeline.preparation.leaks import shared_group, shared_rows, target_copy, target_sum
@@ -31,6 +33,7 @@ def run_checks(
     files: Sequence[tuple[str, int]],
     today: dt.date,
     locate: Locate,
+    folds: Folds = NO_FOLDS,
 ) -> list[Finding]:
     """Reasons against training on these features.
 
@@ -55,13 +58,21 @@ def run_checks(
         Later dates are in the future.
     locate
         Where a person finds the row of a number.
+    folds
+        Of the training part. What two of them share is found as what two parts share.
 
     """
     train, target = parts["train"], data.target
+    shared: dict[str, Finding] = {}
+    for divided in divisions(parts, folds):
+        for one in (
+            *shared_rows(divided, [*features, target], locate),
+            *shared_group(divided, data.group),
+        ):
+            shared.setdefault(one.kind, one)
     found = [
         *totals_row(rows, [count for _, count in files], locate),
-        *shared_rows(parts, [*features, target], locate),
-        *shared_group(parts, data.group),
+        *shared.values(),
         *missing_codes("target_missing_code", rows[target], locate),
     ]
     numeric = {}

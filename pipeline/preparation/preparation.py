@@ -11,8 +11,10 @@ import pandas as pd
 
 from pipeline.config.data import Data, Kind, ScaleTarget
 from pipeline.dataset.encoding import Encoding
+from pipeline.dataset.folds import NO_FOLDS, Folds
 from pipeline.preparation.checks import run_checks
-from pipeline.preparation.encoding_fit import describe, fit_encoding
+from pipeline.preparation.cross_validation import divide, fold_warnings
+from pipeline.preparation.encoding_fit import describe, fit_encoding, fit_fold_encodings
 from pipeline.preparation.features import check_column, choose_features
 from pipeline.preparation.findings import Finding, apply_policies
 from pipeline.preparation.raw_tables import (
@@ -22,7 +24,6 @@ from pipeline.preparation.raw_tables import (
     without_missing_targets,
 )
 from pipeline.preparation.row_checks import header_row
-from pipeline.preparation.split import split
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import RAW
 from pipeline.schema.columns import Column, Schema
@@ -50,6 +51,8 @@ class Prepared:
         The schema of the whole table.
     contract, encoding
         What the network expects of its rows, and how they become its inputs.
+    folds
+        The folds of the training part, with their encodings.
     used_as
         How each column is used, in words.
     warnings
@@ -64,10 +67,12 @@ class Prepared:
     encoding: Encoding
     used_as: dict[str, str]
     warnings: list[str]
+    folds: Folds = NO_FOLDS
 
 
 def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = None) -> Prepared:
-    """Reads, splits and checks the tables of data, and fits the encoding to the training part.
+    """Reads, splits and checks the tables of data, and fits the encoding to the training part
+    and to each of its folds.
 
     Parameters
     ----------
@@ -113,7 +118,7 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     odd_rows = list(header_row(raw.table, raw.location)) if raw.header else []
     # A large table is not kept twice.
     raw = replace(raw, table=raw.table.iloc[:0].copy())
-    parts = split(rows, data.split, raw.location)
+    parts, folds = divide(rows, data, raw.location)
     _check_varies(
         parts["train"][data.target],
         f"training row; choose the training rows otherwise with data.split (by:"
@@ -122,7 +127,7 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     )
     found = run_checks(
         rows, parts, used, features=features, data=data, files=raw.files,
-        today=today or dt.datetime.now(dt.UTC).date(), locate=raw.location,
+        today=today or dt.datetime.now(dt.UTC).date(), locate=raw.location, folds=folds,
     )  # fmt: skip
     findings, left_out = _apply_policies([*odd_rows, *found], data)
     features = [name for name in features if name not in left_out]
@@ -136,6 +141,7 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
         data.violations,
     )  # fmt: skip
     encoding = fit_encoding(parts["train"], schema, features, data)
+    of_folds = fit_fold_encodings(parts["train"], folds, schema, features, data)
     new_rows, new_row_warnings = _new_rows(contract, data, schema_with_values)
     return Prepared(
         parts,
@@ -153,9 +159,11 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
             *raw.warnings,
             *(one.message(data.path, left_out=one.uninformative) for one in findings),
             *doubts,
+            *fold_warnings(parts["train"], folds, encoding, data.path),
             *check_violations(rows, contract.schema, contract.policies, raw.location),
             *new_row_warnings,
         ],
+        folds=replace(folds, encodings=of_folds),
     )
 
 

@@ -4,15 +4,16 @@ from pathlib import Path
 
 from pipeline.config.data import Data
 from pipeline.dataset import prepared as parquet
+from pipeline.preparation.cross_validation import MAX_ROWS
 from pipeline.preparation.preparation import Prepared
 from pipeline.preparation.profile import profile
 from pipeline.preparation.profile_page import render
 from pipeline.runtime.files import write_table
-from pipeline.runtime.paths import CONTRACT, ENCODING, PREPARED
+from pipeline.runtime.paths import CONTRACT, ENCODING, FOLDS, PREPARED
 
 
 def write(prepared: Prepared, data: Data, folder: Path) -> None:
-    """The parts, the new rows, the contract, the encoding, and the profile."""
+    """The parts, the new rows, the contract, the encoding, the folds, and the profile."""
     inputs = len(prepared.encoding.names)
     columns = [*prepared.contract.schema.columns, data.target]
     for name, part in prepared.parts.items():
@@ -20,26 +21,42 @@ def write(prepared: Prepared, data: Data, folder: Path) -> None:
     parquet.write(prepared.new_rows, folder / "new.parquet", inputs)
     prepared.contract.write(folder / CONTRACT)
     prepared.encoding.write(folder / ENCODING)
+    prepared.folds.write(folder / FOLDS)
     figures = profile(prepared.parts["train"], prepared.schema, data.target)
     used_as = [prepared.used_as.get(str(name), "") for name in figures["column"]]
     write_table(figures.assign(used_as=used_as), folder / "profile.csv")
     page = render(
         data.path, prepared.parts, prepared.schema, figures,
         target=data.target, used_as=prepared.used_as, warnings=prepared.warnings,
+        folds=[len(fold.validation) for fold in prepared.folds],
     )  # fmt: skip
     (folder / "profile.html").write_text(page, "utf-8")
 
 
 def summary(prepared: Prepared, data: Data) -> str:
-    """One line: the rows of each part, the features, and the inputs of the network."""
-    parts = ", ".join(f"{len(part)} {name}" for name, part in prepared.parts.items() if len(part))
+    """One line: the rows of each part, the features, and the inputs of the network; and another
+    one if the rows are divided into folds because there are few."""
+    folds = prepared.folds
+    in_folds = f" in {folds.count // folds.repeats} folds" if folds.count else ""
+    in_folds += f", {folds.repeats} times" if folds.repeats > 1 else ""
+    parts = ", ".join(
+        f"{len(part)} {name}{in_folds if name == 'train' else ''}"
+        for name, part in prepared.parts.items()
+        if len(part)
+    )
     rows = _count(sum(map(len, prepared.parts.values())), "row")
     features = _count(len(prepared.encoding.columns), "feature")
     inputs = _count(len(prepared.encoding.names), "network input")
-    return (
+    line = (
         f"prepared {data.path}: {rows} ({parts}); {features}, {inputs};"
         f" profile: {PREPARED}/profile.html"
     )
+    if folds.count and data.split.folds is None:
+        line += (
+            f"\n{folds.count // folds.repeats} folds, because at most {MAX_ROWS} rows are not for"
+            " test; data.split.folds=0 sets one validation part aside instead"
+        )
+    return line
 
 
 def _count(number: int, noun: str) -> str:

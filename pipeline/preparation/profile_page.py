@@ -26,6 +26,7 @@ def render(
     target: str,
     used_as: Mapping[str, str],
     warnings: Sequence[str],
+    folds: Sequence[int] = (),
 ) -> str:
     """The page, the same for the same input.
 
@@ -46,6 +47,8 @@ def render(
         How each column is used; those that the training part lacks are listed separately.
     warnings
         A line each.
+    folds
+        The number of rows that each fold of the training part holds out.
 
     Raises
     ------
@@ -93,6 +96,7 @@ def render(
     return environment.get_template("profile.html").render(
         title=title,
         rows={name: len(table) for name, table in parts.items()},
+        folds=folds,
         part=part,
         target=target,
         columns=columns,

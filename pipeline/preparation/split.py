@@ -27,7 +27,10 @@ def split(table: pd.DataFrame, settings: Split, locate: Locate) -> dict[str, pd.
     - time: settings.column, a date or a number; the latest rows are the test part, those just
       before them the validation part. Rows of one time stay together.
     - hash: the value in settings.column and the seed, and no other row.
-    - column: settings.column, which holds the names in PARTS, in upper or lower case.
+    - column: settings.column, which holds the names in PARTS, in upper or lower case; with folds,
+      it holds "test" and the names of the folds.
+
+    With folds, no row is in the validation part.
 
     Parameters
     ----------
@@ -122,26 +125,24 @@ def _by_time(column: pd.Series, settings: Split) -> Assignment:
     test_start = len(times)
     if test:
         share = round(test * rows)
-        test_start = _nearest(before, rows - share, 1 + (validation > 0), len(times) - 1)
+        test_start = nearest(before, rows - share, 1 + (validation > 0), len(times) - 1)
     start = test_start
     if validation:
         share = round(validation * rows)
-        start = _nearest(before, before[test_start] - share, 1, test_start - 1)
+        start = nearest(before, before[test_start] - share, 1, test_start - 1)
     part_of_time = np.full(len(times), TRAIN, np.int8)
     part_of_time[start:] = VALIDATION
     part_of_time[test_start:] = TEST
     return part_of_time[np.searchsorted(times, column.to_numpy())]
 
 
-def _nearest(before: NDArray[np.intp], rows: int, first: int, last: int) -> int:
+def nearest(before: NDArray[np.intp], rows: int, first: int, last: int) -> int:
     """The cut from first to last that has the number of rows before it nearest to rows."""
     return first + int(np.abs(before[first : last + 1] - rows).argmin())
 
 
 def _by_hash(column: pd.Series, settings: Split) -> Assignment:
-    key = f"{settings.seed % 2**64:016x}"
-    hashes = pd.util.hash_array(_texts(column), encoding="utf8", hash_key=key)
-    uniform = hashes / 2.0**64
+    uniform = hashes(column, f"{settings.seed % 2**64:016x}") / 2.0**64
     assignment = np.full(len(column), TRAIN, np.int8)
     validation, test = settings.fractions
     assignment[uniform < test + validation] = VALIDATION
@@ -149,7 +150,12 @@ def _by_hash(column: pd.Series, settings: Split) -> Assignment:
     return assignment
 
 
-def _texts(column: pd.Series) -> NDArray[np.object_]:
+def hashes(column: pd.Series, key: str) -> NDArray[np.uint64]:
+    """A hash of each value by a key of 16 characters."""
+    return pd.util.hash_array(texts(column), encoding="utf8", hash_key=key)
+
+
+def texts(column: pd.Series) -> NDArray[np.object_]:
     """The values as text; an integer has no decimal point, even if it was read as a float."""
     if _is_date(column):
         return column.to_numpy().astype("datetime64[us]").astype(str).astype(object)
@@ -158,10 +164,10 @@ def _texts(column: pd.Series) -> NDArray[np.object_]:
     values = column.to_numpy("float64")
     # The text of a larger float may be that of another integer.
     whole = (values == np.floor(values)) & (np.abs(values) < MAX_EXACT_INTEGER)
-    texts = np.empty(len(values), object)
-    texts[whole] = values[whole].astype("int64").astype(str)
-    texts[~whole] = values[~whole].astype(str)
-    return texts
+    written = np.empty(len(values), object)
+    written[whole] = values[whole].astype("int64").astype(str)
+    written[~whole] = values[~whole].astype(str)
+    return written
 
 
 def _by_part_name(column: pd.Series, settings: Split, locate: Locate) -> Assignment:
@@ -171,16 +177,21 @@ def _by_part_name(column: pd.Series, settings: Split, locate: Locate) -> Assignm
                 f"data.split.{part}: by: column takes the parts from {column.name!r},"
                 " not from fractions; leave it out, or set it to null"
             )
-    parts = {name: part for part, name in enumerate(PARTS)}
-    assignment = column.astype(object).map(lambda value: parts.get(str(value).lower(), -1))
-    unknown = (assignment == -1).to_numpy()
+    parts: dict[str, int] = {name: part for part, name in enumerate(PARTS)}
+    one, allowed, others = "part", "train, validation or test", -1
+    if settings.folds:
+        parts |= {"train": -1, "validation": -1}
+        one, others = "fold", TRAIN
+        allowed = f"test or the name of one of {settings.folds} folds"
+    assignment = column.astype(object).map(lambda value: parts.get(str(value).lower(), others))
+    unknown = (assignment == -1).to_numpy() | column.isna().to_numpy()
     if unknown.any():
         at = int(unknown.argmax())
         cell = column.iloc[at]
-        what = "the value is missing" if pd.isna(cell) else f"{str(cell)!r} is not a part"
+        what = "the value is missing" if pd.isna(cell) else f"{str(cell)!r} is not a {one}"
         raise UserError(
             f"{locate(int(column.index[at]))}, column {column.name!r}: {what}; with by: column,"
-            " data.split.column holds train, validation or test"
+            f" data.split.column holds {allowed}"
         )
     return assignment.to_numpy(np.int8)
 
@@ -228,7 +239,8 @@ def _check_not_empty(counts: NDArray[np.intp], settings: Split) -> None:
             )
     if not counts[TRAIN]:
         if settings.by is SplitBy.column:
+            name = "a fold" if settings.folds else "train"
             raise UserError(
-                f"data.split.column: {settings.column!r} marks none of {rows} rows as train"
+                f"data.split.column: {settings.column!r} marks none of {rows} rows as {name}"
             )
         raise UserError(f"data.split: {rows} rows leave none to train on; lower the fractions")
