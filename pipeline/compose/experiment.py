@@ -7,14 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.compose.explanation import (
@@ -34,7 +34,7 @@ from pipeline.compose.sources import (
     read_file,
     read_option,
 )
-from pipeline.compose.values import typed
+from pipeline.compose.values import type_of, typed
 from pipeline.config import section
 from pipeline.config.section import SchemaError
 from pipeline.runtime.errors import UserError
@@ -151,11 +151,11 @@ def _merge(
 def _check_items(sections: DictConfig, key: str) -> None:
     """Raises UserError for a key of an item, such as model.layers.9.units, that is not there."""
     for index in re.finditer(r"\.(\d+)(?=\.|$)", key):
-        items = OmegaConf.select(sections, key[: index.start()])
-        if isinstance(items, ListConfig) and int(index[1]) >= len(items):
+        name = key[: index.start()]
+        count = len(OmegaConf.select(sections, name) or ())
+        if get_origin(type_of(name)) is list and int(index[1]) >= count:
             raise UserError(
-                f"{COMMAND_LINE}: unknown key {key}; {key[: index.start()]} has {len(items)} items,"
-                " counted from 0"
+                f"{COMMAND_LINE}: unknown key {key}; {name} has {count} items, counted from 0"
             )
 
 

@@ -135,7 +135,7 @@ def resolver(key: str, text: str) -> str:
 
 
 def _unknown_key(key: str, name: str, known: Sequence[str]) -> str:
-    shown = key if key.isprintable() else repr(key)
+    shown = key if name.strip() and key.isprintable() else repr(key)
     return f"unknown key {_short(shown)}; {_remedy(key, name, known)}{_odd_letter(key)}"
 
 
@@ -143,11 +143,11 @@ def _remedy(key: str, name: str, known: Sequence[str]) -> str:
     """What to write instead of an unknown key."""
     if key in RENAMED or key in FOREIGN:
         return FOREIGN.get(key) or f"renamed to {RENAMED[key]}"
-    first, _, rest = name.partition(".")
+    first, _, rest = name.replace("/", ".").partition(".")
     if rest and first in known:
         return f"write {first}: {{{rest.replace('.', ': {')}: ...{'}' * (rest.count('.') + 1)}"
     group = key.rpartition(".")[0]
-    if name == group:
+    if name and name == group:
         return f"write the keys of {name} without it"
     options = [
         option
@@ -185,7 +185,9 @@ def suggest(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name.lower(), known, n=1)
     if near:
         return f"did you mean {near[0]}?"
-    return f"known are {', '.join(known)}" if known else "see the keys in conf/"
+    if known:
+        return f"known are {', '.join(known)}"
+    return "what it is in has no keys; a name with a dot is given in braces, such as {a.b: ...}"
 
 
 # An option
@@ -209,11 +211,16 @@ def wrong_option(group: str, option: Any, options: Sequence[str]) -> str | None:
 def not_an_override(text: str, source: str = COMMAND_LINE) -> str:
     """The error for an argument that Hydra cannot parse."""
     key, equal, value = text.partition("=")
+    item = re.sub(r"\[(\d+)\]", r".\1", key)
     remedy = "write it without spaces, such as training.epochs=50"
-    if equal and re.fullmatch(r"\+*[A-Za-z_]\w*(\.\w+)*", key) and value.isprintable():
-        if re.match(r"[\[{]|\w+\(", value):
+    if equal and re.fullmatch(r"\+*[A-Za-z_]\w*(\.\w+)*", item) and value.isprintable():
+        if item != key:
+            remedy = f"write {item}={value}"
+        elif re.match(r"[\[{]|\w+\(", value):
             remedy = "check its brackets, and quote texts with special characters: ['Preis (EUR)']"
-        elif not set(value) & set("'\"="):
+        elif value[:1] in ("'", '"'):
+            remedy = f"close the quote {value[0]}"
+        elif not set(value) & set("'\""):
             remedy = f"quote a value with special characters: \"{key}='{value}'\""
     return f"{source}: {text!r} is not a KEY=VALUE in Hydra's grammar; {remedy}"
 

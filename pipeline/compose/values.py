@@ -9,7 +9,7 @@ from omegaconf.grammar_parser import parse
 
 from pipeline.compose.explanation import broken_reference, explain_value, resolver
 from pipeline.compose.schema import Config
-from pipeline.config.section import SchemaError, convert, join, types_of
+from pipeline.config.section import SchemaError, convert, join, types_of, without_none
 from pipeline.runtime.errors import UserError
 
 
@@ -41,7 +41,7 @@ def typed(value: Any, key: str, source: str) -> Any:
 def type_of(key: str) -> Any:
     """The type of a dotted key in the schema, None for an unknown key."""
     try:
-        return _known_type(key)
+        return without_none(_known_type(key))
     except SchemaError:
         return None
 
@@ -50,6 +50,7 @@ def _known_type(key: str) -> Any:
     kind: Any = Config
     owner = ""
     for name in key.split(".") if key else ():
+        kind = without_none(kind)
         origin = get_origin(kind)
         if origin is dict or (origin is list and name.isdecimal()):
             kind = get_args(kind)[-1]

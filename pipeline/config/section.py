@@ -67,13 +67,12 @@ def convert(value: Any, hint: Any, key: str = "", *, whole: bool = False) -> Any
     with nothing below it so. If whole, sections become dataclasses; otherwise they stay mappings,
     may lack keys, and their values may be references.
     """
-    types = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    kind = next(one for one in types if one is not NoneType)
+    kind = without_none(hint)
     container = dict if is_dataclass(kind) else get_origin(kind)
     if whole and value == MISSING:
         raise SchemaError(key)
     later = not whole and isinstance(value, str) and (value == MISSING or "${" in value)
-    if later or kind is Any or (value is None and NoneType in types):
+    if later or kind is Any or (value is None and kind is not hint):
         return value
     if value is None and container:
         value = container()
@@ -116,6 +115,12 @@ def _section(schema: Any, given: Mapping[str, Any], key: str, *, whole: bool) ->
         elif item.name not in values and item.default == MISSING:
             raise SchemaError(join(key, item.name))
     return schema(**values)
+
+
+def without_none(hint: Any) -> Any:
+    """The type of a value that may be None."""
+    types = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return next(one for one in types if one is not NoneType)
 
 
 @cache

@@ -50,6 +50,10 @@ from tests.compose.folder import OPTIONS, composed, mistake, write_conf, write_p
             "tr\u0430ining: {epochs: 3}",
             "tr\u0430ining; did you mean training? (it contains CYRILLIC SMALL LETTER A)",
         ),
+        (
+            "'': 3",
+            "''; known are model, optimizer, schedule, training, conf, data, tracking, sweep",
+        ),
         ("hydra: {}", "hydra; settings of Hydra itself have no effect; remove it"),
         ("defaults: []", "defaults; options are chosen under conf"),
         ("epochs: 5", "epochs; write training: {epochs: ...}"),
@@ -434,6 +438,9 @@ GRAMMAR = "is not a KEY=VALUE in Hydra's grammar"
             )
             for override in ("data.kinds={a", "data.leave_out=[größe]", "data.target=f(")
         ),
+        ("model.layers[0].units=1", "write model.layers.0.units=1"),
+        ("data.path=a=b.csv", "quote a value with special characters: \"data.path='a=b.csv'\""),
+        ("data.target='a", "close the quote '"),
         ("data.target=größe", "quote a value with special characters: \"data.target='größe'\""),
         ("+data.target=a (b)", "quote a value with special characters: \"+data.target='a (b)'\""),
     ],
@@ -457,6 +464,16 @@ def test_what_is_no_key_and_value_is_refused(override: str, remedy: str) -> None
         ("~training", "'~training' would remove a key, and each one is needed; set a value"),
         ("training=null", "conf.training must name an option, not null"),
         ("conf={trainin: default}", "unknown group conf.trainin; did you mean training?"),
+        ("training/epochs=3", "unknown key training/epochs; write training: {epochs: ...}"),
+        (
+            "data.kinds.a.b=date",
+            "unknown key data.kinds.a.b; what it is in has no keys; a name with a dot is given in"
+            " braces, such as {a.b: ...}",
+        ),
+        (
+            "data.reading.names.0=a",
+            "unknown key data.reading.names.0; data.reading.names has 0 items, counted from 0",
+        ),
         (
             "hydra.run.dir=x",
             "unknown key hydra; settings of Hydra itself have no effect; remove it",
