@@ -86,6 +86,8 @@ class _Reader:
             raise _Refused(f"the tag {tag} has no meaning here; remove it", event)
         value: Any
         if isinstance(event, events.ScalarEvent):
+            if "\0" in event.value:
+                raise _Refused("contains the character U+0000; remove it", event)
             value = None if event.implicit[0] and event.value in NULL else event.value
         elif isinstance(event, events.SequenceStartEvent):
             value = list(self._items(depth + 1))

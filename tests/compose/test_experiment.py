@@ -14,7 +14,15 @@ from pipeline.compose.schema import GROUPS, VARIANTS, Config, flatten
 from pipeline.compose.sources import CONF, PARAMS
 from pipeline.config.section import typed
 from pipeline.config.training import OPTIMIZERS
-from tests.compose.folder import OPTIONS, ROOT, composed, mistake, write_conf, write_params
+from tests.compose.folder import (
+    OPTIONS,
+    ROOT,
+    composed,
+    mistake,
+    option_composed,
+    write_conf,
+    write_params,
+)
 
 
 def restore_conf() -> None:
@@ -37,7 +45,8 @@ def test_every_group_has_options_and_every_option_a_group() -> None:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS, ids=map("/".join, OPTIONS))
 def test_every_option_composes_and_is_named(group: str, option: str) -> None:
-    experiment = composed("{}", f"{group}={option}")
+    index = [name for of, name in OPTIONS if of == group].index(option)
+    experiment = option_composed(index)
     assert experiment.plain["conf"][group] == option
     assert experiment.config == typed(Config, experiment.plain)
     if group in VARIANTS:
@@ -104,12 +113,8 @@ def keys_of(value: Any, prefix: str = "") -> Iterator[str]:
 
 
 def test_every_key_of_the_schema_is_in_the_configuration_of_some_option() -> None:
-    options = {group: [name for of, name in OPTIONS if of == group] for group in VARIANTS}
-    seen: set[str] = set()
-    # Options of different groups are composed together: composing takes most of the time.
-    for i in range(max(map(len, options.values()))):
-        chosen = [f"{group}={names[i % len(names)]}" for group, names in options.items()]
-        seen |= set(keys_of(composed("{}", *chosen).plain))
+    most = max(map(len, VARIANTS.values()))
+    seen = {key for index in range(most) for key in keys_of(option_composed(index).plain)}
     assert seen == set(schema_keys(Config))
 
 

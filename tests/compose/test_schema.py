@@ -1,6 +1,7 @@
 """The composed configuration read back, and its flat parameters."""
 
 import itertools
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.compose.experiment import Composed, compose
-from pipeline.compose.schema import GROUPS, experiment_parameters, flatten, read_config
+from pipeline.compose.schema import experiment_parameters, flatten, read_config
 from pipeline.config.data import Kind
 from pipeline.config.training import SGD, Loss
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.files import write_text
 from pipeline.runtime.paths import COMPOSED
-from tests.compose.folder import OPTIONS
+from tests.compose.folder import OPTIONS, option_composed
 
 
 def written(*overrides: str) -> Composed:
@@ -27,11 +28,10 @@ def written(*overrides: str) -> Composed:
 
 
 def test_the_configuration_that_is_read_is_the_one_that_was_written() -> None:
-    options = {group: [name for of, name in OPTIONS if of == group] for group in GROUPS}
-    # Options of different groups are composed together: composing takes most of the time.
-    for i in range(max(map(len, options.values()))):
-        chosen = [f"{group}={names[i % len(names)]}" for group, names in options.items()]
-        assert written(*chosen).config == read_config()
+    for index in range(max(Counter(group for group, _ in OPTIONS).values())):
+        experiment = option_composed(index)
+        write_text(COMPOSED, yaml.safe_dump(experiment.plain))
+        assert experiment.config == read_config()
 
 
 def test_a_configuration_that_is_missing_is_named_with_what_writes_it() -> None:

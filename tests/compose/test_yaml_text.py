@@ -72,6 +72,7 @@ def test_anchors_and_merge_keys_are_what_they_stand_for() -> None:
             "a: b: c",
             "line 1: not YAML: check the indentation, and put a text that contains ': ' in quotes",
         ),
+        (r'a: "b\0"', "line 1: contains the character U+0000; remove it"),
         ("x: 1\na: 'b\n", "line 3: not YAML: the quote in line 2 is not closed"),
         (
             r'a: "C:\data"',
