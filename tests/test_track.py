@@ -10,10 +10,10 @@ import yaml
 
 import pipeline.tracking
 from pipeline import track
-from pipeline.compose.experiment import compose
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.files import write_text
 from pipeline.runtime.paths import COMPOSED
+from tests.compose_once import compose_once
 
 ROOT = Path(__file__).parents[1]
 OUTCOME = SimpleNamespace(run_name="linear-1", store="mlflow.db", recreated=True)
@@ -24,7 +24,7 @@ def tracking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     """The command on small results, with what tracking them returns."""
 
     def command(outcome: object, *overrides: str) -> None:
-        composed = yaml.safe_dump(compose(ROOT, overrides).plain)
+        composed = yaml.safe_dump(compose_once(ROOT, overrides).plain)
         monkeypatch.chdir(tmp_path)
         write_text(COMPOSED, composed)
         write_text(Path("data/model/history.csv"), "epoch\n1\n")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.compose.experiment import Composed, compose
+from pipeline.compose.experiment import Composed
 from pipeline.compose.sources import CONF, PARAMS
 from pipeline.runtime.errors import UserError
 from pipeline.sweep import promotion
 from pipeline.sweep.promotion import promote
+from tests.compose_once import compose_once
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENT = """\
@@ -28,7 +29,8 @@ data:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(promotion, "compose", compose_once)
     shutil.copytree(ROOT / CONF, tmp_path / CONF)
     (tmp_path / PARAMS).write_text(EXPERIMENT, "utf-8")
     return tmp_path
@@ -63,9 +65,9 @@ def text(root: Path) -> str:
 def test_params_then_composes_to_the_experiment_with_the_overrides(
     root: Path, overrides: list[str]
 ) -> None:
-    wanted = compose(root, overrides)
+    wanted = compose_once(root, overrides)
     promote(root, overrides)
-    assert compose(root) == wanted
+    assert compose_once(root) == wanted
 
 
 def test_promoting_twice_changes_nothing(root: Path) -> None:
@@ -129,7 +131,7 @@ def test_layers_in_params_are_changed_where_they_are(root: Path) -> None:
     (root / PARAMS).write_text(EXPERIMENT + layers, "utf-8")
     changed = promote(root, ["model.layers.0.l1=0.2", "model.layers.0.l2=0.3"])
     assert changed == {"model.layers.0.l1": 0.2, "model.layers.0.l2": 0.3}
-    assert compose(root).config.model.layers[0].l2 == 0.3
+    assert compose_once(root).config.model.layers[0].l2 == 0.3
     for remark in ("# The only one.", "# one target", "# The end."):
         assert remark in text(root)
 
@@ -178,7 +180,7 @@ def test_an_interrupted_promotion_leaves_the_file_unchanged(
         calls.append(overrides)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return compose(where, overrides)
+        return compose_once(where, overrides)
 
     monkeypatch.setattr(promotion, "compose", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.compose.experiment import compose
 from pipeline.compose.explanation import not_an_override
 from pipeline.compose.sources import CONF, PARAMS
 from pipeline.config.training import Activation
 from pipeline.runtime.errors import UserError
+from pipeline.sweep import space as sweep_space
 from pipeline.sweep.space import Choice, Interval, Space, read_space
+from tests.compose_once import compose_once
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENT = "conf: {data: diabetes, model: linear, optimizer: sgd}\ntraining: {epochs: 5}\n"
@@ -23,6 +24,7 @@ def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / CONF, tmp_path / CONF)
     (tmp_path / PARAMS).write_text(EXPERIMENT, "utf-8")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sweep_space, "compose", compose_once)
 
 
 def read(*arguments: str) -> Space:
@@ -135,7 +137,7 @@ def test_a_trial_is_the_experiment_that_its_overrides_compose_to(
     arguments: list[str], values: dict[str, Any]
 ) -> None:
     space = read(*arguments)
-    expected = compose(Path(), [*space.fixed, *space.overrides(values)]).config
+    expected = compose_once(Path(), [*space.fixed, *space.overrides(values)]).config
     assert space.config(values) == expected
 
 
@@ -168,7 +170,7 @@ def test_the_axes_are_described_in_words() -> None:
 def test_options_may_need_each_other() -> None:
     space = validated("optimizer.nesterov=true,false", "optimizer.momentum=0,0.9")
     values = {"optimizer.nesterov": "true", "optimizer.momentum": "0.9"}
-    assert space.config(values) == compose(Path(), space.overrides(values)).config
+    assert space.config(values) == compose_once(Path(), space.overrides(values)).config
     with pytest.raises(UserError, match=r"^optimizer: nesterov needs a momentum above 0$"):
         space.config(values | {"optimizer.momentum": "0"})
 
