@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.data import Kind
 from pipeline.preparation.findings import Finding
+from pipeline.preparation.profile import pearson, rows_with_both
 from pipeline.schema.location import Locate
 
 Floats = NDArray[np.float64]
@@ -103,26 +104,9 @@ def target_copy(column: pd.Series, kind: Kind, target: pd.Series) -> str:
         return _category_copy(column, target)
     if kind is Kind.date:
         return ""
-    r = _correlation(column.to_numpy("float64"), target.to_numpy("float64"))
+    both = rows_with_both(column.to_numpy("float64"), target.to_numpy("float64"))
+    r = pearson(*both) if both and len(both[0]) >= MIN_ROWS else 0.0
     return f"r = {r:.5f}" if abs(r) >= MIN_CORRELATION else ""
-
-
-def _correlation(x: Floats, y: Floats) -> float:
-    """Pearson's r over the rows that have both; 0 where it is undefined."""
-    both = ~(np.isnan(x) | np.isnan(y))
-    x, y = x[both], y[both]
-    if len(x) < MIN_ROWS or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
-    x, y = _centred(x), _centred(y)
-    return float(x @ y / np.sqrt((x @ x) * (y @ y)))
-
-
-def _centred(values: Floats) -> Floats:
-    """With the mean 0, and not too small or large to be squared."""
-    centred: Floats = values / np.abs(values).max()
-    centred -= centred.mean()
-    centred /= np.abs(centred).max()
-    return centred
 
 
 def _category_copy(column: pd.Series, target: pd.Series) -> str:

@@ -141,17 +141,24 @@ def _correlation(values: Values, y: Vector) -> float | None:
     both = None if values.kind is Kind.date else rows_with_both(values.x, y)
     if both is None:
         return None
-    x, y = both[0], _centred(both[1])
+    x, y = both
     if values.kind is Kind.category:
-        codes = x.astype(int)
+        codes, y = x.astype(int), _centred(y)
         sums, counts = np.bincount(codes, y), np.bincount(codes)
         ratio = (sums**2 / np.maximum(counts, 1)).sum() / (y * y).sum()
         return float(min(np.sqrt(ratio), 1.0))
-    x = _centred(x)
+    return pearson(x, y)
+
+
+def pearson(x: Vector, y: Vector) -> float:
+    """The correlation of values that are finite and vary."""
+    x, y = _centred(x), _centred(y)
     return float(np.clip((x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()), -1, 1))
 
 
 def _centred(values: Vector) -> Vector:
-    centred = values - values.mean()
-    scaled: Vector = centred / np.abs(centred).max()  # else squares of large numbers overflow
-    return scaled
+    """With the mean 0, and not too small or large to be squared."""
+    centred: Vector = values / np.abs(values).max()
+    centred -= centred.mean()
+    centred /= np.abs(centred).max()
+    return centred

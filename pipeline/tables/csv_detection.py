@@ -74,10 +74,10 @@ def _dialect(
     given = reading.delimiter or (stated and stated[1])
     delimiter, rows = _divided(sample[skip:], given, reading, needed, whole=whole)
     row_names = delimiter != "," or all(line.startswith('"') for line in sample[skip + 1 :])
+    starts = [skip + start for start in rows.starts]
     header = find_header(
-        str(file), rows.cells, reading, needed, texts,
-        lines=[skip + start for start in rows.starts], row_names=row_names,
-    )  # fmt: skip
+        str(file), rows.cells, reading, needed, texts, lines=starts, row_names=row_names
+    )
     others = rows.cells[header.start + header.rows :]
     foreign = len(delimiter) > 1 or not delimiter.isascii()
     dialect = Dialect(
@@ -85,8 +85,8 @@ def _dialect(
         delimiter=SEPARATOR if foreign else delimiter,
         header=header,
         marks=_marks(others, delimiter, reading),
-        skip=skip + rows.starts[header.start],
-        start=skip + rows.starts[header.start + header.rows],
+        skip=starts[header.start],
+        start=starts[header.start + header.rows],
         width=max(map(len, sample)),
         empty=header.exists and whole and not others,
     )
@@ -162,9 +162,8 @@ def _divided(
 
 def _fits(fields: int, reading: Reading, needed: Sequence[str]) -> bool:
     """Whether a file without header may have so many columns."""
-    if reading.names is not None:
-        return fields == len(reading.names)
-    return are_invented(needed, fields)
+    names = reading.names
+    return are_invented(needed, fields) if names is None else fields == len(names)
 
 
 def _rows(sample: list[str], delimiter: str, *, whole: bool) -> _Rows:

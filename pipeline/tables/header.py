@@ -63,31 +63,12 @@ def find_header(
     lines: Sequence[int],
     row_names: bool = True,
 ) -> Header:
-    """Finds the header in the first rows of a file, blanks around cells removed.
+    """Finds the header in the first rows of a file; none is blank, nor are there blanks around
+    cells. lines is the number of lines above each row, and row_names says whether the first column
+    may be one that the header leaves out, as R writes it; the others are as in `reading.read`.
 
-    Parameters
-    ----------
-    source
-        For messages.
-    rows
-        From the first row that may be the header; none is blank.
-    reading
-        What it says of header, names and units holds.
-    needed
-        Columns of which at least one distinguishes the header from other rows.
-    texts
-        Those of them that hold texts.
-    lines
-        The number of lines above each row.
-    row_names
-        Whether the first column may be one that the header leaves out, as R writes it.
-
-    Raises
-    ------
-    UserError
-        If there is no header and nothing says so, or if lines above or below it look as if
-        they were not part of the table.
-
+    Raises UserError if there is no header and nothing says so, or if lines above or below it look
+    as if they were not part of the table.
     """
     warnings = []
     start = 0

@@ -163,16 +163,12 @@ def _read_csv(
     if any(dialect.header.units for dialect in dialects):
         pairs = zip(dialects, counts, strict=True)
         numbers = np.concatenate([np.arange(n) + 1 + one.header.units for one, n in pairs])
+    warnings = [line for dialect in dialects for line in dialect.header.warnings]
     return Raw(
-        _frame(path, table),
-        _counted(files, counts),
-        first.delimiter,
-        first.header.exists,
-        marks,
-        rows=numbers,
-        invented=first.header.invented,
-        warnings=[line for dialect in dialects for line in dialect.header.warnings],
-    )
+        _frame(path, table), list(zip(map(str, files), counts, strict=True)),
+        first.delimiter, first.header.exists, marks,
+        rows=numbers, invented=first.header.invented, warnings=warnings,
+    )  # fmt: skip
 
 
 def _joined(path: str, files: list[Path], parts: list[Part]) -> Raw:
@@ -180,16 +176,12 @@ def _joined(path: str, files: list[Path], parts: list[Part]) -> Raw:
     rows = [part.rows for part in parts if part.rows is not None]
     return Raw(
         _frame(path, table),
-        _counted(files, [part.table.num_rows for part in parts]),
+        [(str(file), part.table.num_rows) for file, part in zip(files, parts, strict=True)],
         rows=np.concatenate(rows) if rows else None,
         dropped=frozenset(name for part in parts for name in part.dropped),
         invented=parts[0].invented,
         warnings=[line for part in parts for line in part.warnings],
     )
-
-
-def _counted(files: list[Path], rows: Sequence[int]) -> list[tuple[str, int]]:
-    return list(zip(map(str, files), rows, strict=True))
 
 
 def _read_sklearn(path: str) -> Raw:
