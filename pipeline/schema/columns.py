@@ -37,6 +37,8 @@ class Column:
         All categories of a category column.
     format
         The format of dates; see `dates`.
+    zone
+        Whether dates have a time zone; None if only some have one, or if it is not known.
     decimal, thousands, unit, suffixes
         How the numbers of a numeric column are written, if not with a decimal point alone; see
         `numbers.Notation`.
@@ -49,6 +51,7 @@ class Column:
     max: float | str | None = None
     categories: list[str] | None = None
     format: Format | None = None
+    zone: bool | None = None
     decimal: str | None = None
     thousands: str | None = None
     unit: str | None = None
@@ -84,12 +87,13 @@ class Schema:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for YAML and JSON, without those that are None or false."""
+        """Plain values for YAML and JSON, without the defaults."""
+        fields = Column.__dataclass_fields__
         return {
             name: {
                 key: value.value if isinstance(value, Kind) else value
                 for key, value in asdict(column).items()
-                if value is not None and value is not False
+                if value is not fields[key].default
             }
             for name, column in self.columns.items()
         }
@@ -130,8 +134,9 @@ def _column(name: str, plain: Any, source: str) -> Column:
 
 def _problems(kind: Kind, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each key whose value is not of its type, and what it must be."""
-    if not isinstance(given.get("missing", False), bool):
-        yield "missing", "true or false"
+    for key in ("missing", "zone", "suffixes"):
+        if not isinstance(given.get(key, False), bool):
+            yield key, "true or false"
     for key in [key for key in ("min", "max") if key in given]:
         if kind is Kind.category:
             yield key, "left out: categories have no order"
@@ -144,8 +149,6 @@ def _problems(kind: Kind, given: Mapping[str, Any]) -> Iterator[tuple[str, str]]
         yield "categories", "a list of texts; quote those that YAML reads as another type"
     if "format" in given and not is_format(given["format"]):
         yield "format", FORMAT
-    if not isinstance(given.get("suffixes", False), bool):
-        yield "suffixes", "true or false"
     yield from _notation_problems(kind, given)
 
 

@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 
 from pipeline.config.data import Kind
+from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Schema
 from pipeline.schema.dates import (
     ISO,
     Format,
+    are_seasons,
     as_list,
+    have_zones,
     is_swapped,
     layouts,
     looks_like_date,
@@ -25,7 +28,6 @@ from pipeline.schema.remedy import set_formats, set_kind, set_missing
 MIN_SHARE = 0.5  # of dates or durations
 CLOCKS = ["%H:%M", "%H:%M:%S"]
 DURATION = r"^\d+:[0-5]\d(?::[0-5]\d)?(?:[.,]\d+)?$"
-ZONE = r"(?::\d\d|[T ]\d\d)\S* ?(?:[Zz]|[+-]\d\d(?::?\d\d)?|UTC|GMT)$"
 ISO_DAY = r"^\d{4}-\d\d-\d\d"
 # The position of a text, and what to say about it.
 Warnings = Iterator[tuple[int, str]]
@@ -60,19 +62,34 @@ def date_warnings(table: pd.DataFrame, schema: Schema, locate: Locate) -> list[s
 
 
 def missing_zones(table: pd.DataFrame, schema: Schema, locate: Locate) -> list[str]:
-    """A line for each column of dates in text of which only some have a time zone."""
+    """A line for each column of dates of which only some have a time zone. Raises UserError if
+    one has a zone that the schema does not expect, or has none."""
     lines = []
     for name, column in schema.columns.items():
-        if column.kind is not Kind.date or table[name].dtype != "str":
+        if column.kind is not Kind.date:
             continue
-        texts = table[name]
-        zoned, present = texts.str.contains(ZONE, na=False), texts.notna()
-        if zoned.any() and (present & ~zoned).any():
-            at = _first(present & ~zoned)
+        zoned = have_zones(table[name]).to_numpy()
+        wrong = zoned != (zoned.any() if column.zone is None else column.zone)
+        if not wrong.any():
+            continue
+        positions = np.flatnonzero(table[name].notna())
+        cells = table[name].iloc[positions].astype("str")
+        at = int(wrong.argmax())
+        where = f"{locate(int(positions[at]))}, column {name!r}: {cells.iloc[at]!r}"
+        if column.zone is None:
             lines.append(
-                f"{locate(at)}, column {name!r}: {texts.iloc[at]!r} has no time zone and is read as"
-                f" universal time, but {texts[zoned].iloc[0]!r} has one; write it in all cells or"
-                " in none"
+                f"{where} has no time zone and is read as universal time, but"
+                f" {cells.iloc[zoned.argmax()]!r} has one; write it in all cells or in none"
+            )
+        elif column.zone:
+            raise UserError(
+                f"{where} has no time zone, but the column has one in the schema; write it, such as"
+                " Z for universal time"
+            )
+        else:
+            raise UserError(
+                f"{where} has a time zone, but the column has none in the schema; write the local"
+                " time without it"
             )
     return lines
 
@@ -115,6 +132,10 @@ def _of_dates(texts: "pd.Series[Any]", name: str, date_format: Format | None) ->
 def _of_categories(texts: "pd.Series[Any]", name: str, _: Format | None) -> Warnings:
     sample = sample_of(texts)
     keep = f"{set_kind(name, Kind.category)} to keep it"
+    if are_seasons(sample):
+        month = set_formats(name, ["%Y-%m"])
+        yield 0, f"is read as text, a season of two years; if it is a month, {month}, or {keep}"
+        return
     if sample.str.contains(DURATION).mean() >= MIN_SHARE:
         yield (
             _first(parse_dates(texts, CLOCKS).isna()),

@@ -54,10 +54,12 @@ _TIME = re.compile(
     r"""(?<!\d) \d{1,2}
     (?: (?P<minute>:\d\d) (?P<second>:\d\d (?P<fraction>[.,]\d{1,9})? )? | (?=\s*[ap]\.?m) )
     (?P<half>\s*[ap]\.?m\b\.?)?
-    (?P<zone>\s?(Z|[+-]\d\d:?\d\d|UTC|GMT))?
+    (?P<zone>\s?((?-i:Z|UTC|GMT)|[+-]\d\d:?\d\d))?
     (?![\w:])""",
     re.VERBOSE | re.IGNORECASE,
 )
+_ZONE = r"(?::\d\d|[T ]\d\d)\S* ?(?:[Zz]|[+-]\d\d(?::?\d\d)?|UTC|GMT)$"
+_SEASON = r"^(\d{4})[-/](\d\d)$"
 _ISO_LIKE = re.compile(r"\d{4}[-/. ]\d{1,2}(\D|$)|\d{8}([T ]\d|$)")
 # How a day is written: Y is a number of four digits, n one of two or less, D one of DIGITS, B the
 # name of a month, and Q, W and M these letters; and its fields in strptime's codes, the likeliest
@@ -162,6 +164,14 @@ def _without_accents(text: str) -> str:
     )
 
 
+def have_zones(values: "pd.Series[Any]") -> "pd.Series[bool]":
+    """Which of a column's dates have a time zone, of those that are not missing."""
+    present, types = values.dropna(), pd.api.types
+    if types.is_datetime64_any_dtype(present) or types.is_numeric_dtype(present):
+        return pd.Series(isinstance(present.dtype, pd.DatetimeTZDtype), present.index)
+    return present.astype("str").str.contains(_ZONE)
+
+
 def as_list(date_format: Format | None) -> list[str]:
     """The formats of a column of dates; None is ISO 8601."""
     return date_format if isinstance(date_format, list) else [date_format or ISO]
@@ -214,10 +224,17 @@ def infer_format(texts: "pd.Series[Any]", *, given: bool = False) -> Format | No
     found = _accepted(layouts(sample), given=given)
     if found and len(sample) < len(texts) and [one.day for one in found] != [ISO]:
         found = _accepted(layouts(texts, {one.day for one in found}), given=given)
-    if not found:
+    if not found or (not given and are_seasons(sample) and are_seasons(texts)):
         return None
     # If the two digits of the year are taken for a day, the dates are scattered over decades.
     return as_format(max(found, key=lambda one: (one.share, -one.years)).formats)
+
+
+def are_seasons(texts: "pd.Series[Any]") -> bool:
+    """Whether texts are several seasons, each of a year and the next one, such as 2009-10."""
+    years = texts.str.extract(_SEASON).astype("float64")
+    several = len(texts.unique()) > 1
+    return several and bool(((years[0] + 1) % 100 == years[1]).all())
 
 
 def sample_of(texts: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -13,7 +13,15 @@ from pipeline.config.data import Kind
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.conversion import BOOLEANS
-from pipeline.schema.dates import ISO, Format, infer_format, integer_format, is_clock, parse_dates
+from pipeline.schema.dates import (
+    ISO,
+    Format,
+    have_zones,
+    infer_format,
+    integer_format,
+    is_clock,
+    parse_dates,
+)
 from pipeline.schema.location import Locate, by_position
 from pipeline.schema.numbers import (
     MAX_EXACT_INTEGER,
@@ -85,7 +93,9 @@ def infer_schema(
                 column = Column(Kind.category)
             else:
                 raise UserError(doubt.message(name, values, locate)) from None
-        columns[name] = replace(column, missing=bool(values.isna().any()))
+        zoned = have_zones(values).unique().tolist() if column.kind is Kind.date else []
+        zone = zoned[0] if len(zoned) == 1 else None
+        columns[name] = replace(column, missing=bool(values.isna().any()), zone=zone)
     return Schema(columns)
 
 

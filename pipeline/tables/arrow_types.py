@@ -13,7 +13,7 @@ from pipeline.runtime.errors import UserError
 from pipeline.tables.column_names import check_same_names
 
 TEXT, INT, FLOAT, BOOL = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-TIME = pa.timestamp("us")
+TIME, ZONED_TIME = pa.timestamp("us"), pa.timestamp("us", "UTC")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.runtime.errors import UserError
-from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME, Part
+from pipeline.tables.arrow_types import BOOL, FLOAT, INT, TEXT, TIME, ZONED_TIME, Part
 from pipeline.tables.column_names import unique_names
 from pipeline.tables.files import explained
 
@@ -59,6 +59,8 @@ def _plain_type(column: Any) -> Any:
         return INT
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return FLOAT
+    if types.is_timestamp(kind) and kind.tz:
+        return ZONED_TIME
     if types.is_date(kind) or types.is_timestamp(kind):
         return TIME
     # pandas has no bool with missing values.

@@ -682,7 +682,11 @@ def test_text_becomes_dates_as_the_message_says_even_if_a_schema_is_stored() -> 
     )
     again = made(rows, first.schema, date_formats={"seen": "%Y_%j"})
     assert again.schema.columns["seen"] == Column(
-        Kind.date, min="2024-01-01T00:00:00", max="2024-01-03T00:00:00", format="%Y_%j"
+        Kind.date,
+        min="2024-01-01T00:00:00",
+        max="2024-01-03T00:00:00",
+        format="%Y_%j",
+        zone=False,
     )
 
 

@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from pipeline.config.data import Data, Kind
+from pipeline.runtime.errors import UserError
 from pipeline.schema.conversion import conform
 from pipeline.schema.date_warnings import date_warnings, missing_zones
 from pipeline.schema.inference import infer_schema
 from tests.locations import locate
-from tests.schema.tables import one
+from tests.schema.tables import fails, one
 
 
 def table_of(*texts: str | None) -> pd.DataFrame:
@@ -108,6 +109,53 @@ def test_a_time_without_a_zone_beside_others_with_one_is_reported() -> None:
 )
 def test_zones_in_all_cells_or_in_none_are_right(texts: tuple[str, ...]) -> None:
     assert zones(*texts) == []
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "what"),
+    [
+        (
+            "2024-03-21T17:30+02:00",
+            "2024-03-21T17:30",
+            (
+                "has no time zone, but the column has one in the schema; write it, such as Z for"
+                " universal time"
+            ),
+        ),
+        (
+            "2024-03-21T17:30",
+            "2024-03-21T17:30+02:00",
+            (
+                "has a time zone, but the column has none in the schema; write the local time"
+                " without it"
+            ),
+        ),
+    ],
+)
+def test_a_zone_that_the_schema_does_not_expect_is_an_error(
+    known: str, new: str, what: str
+) -> None:
+    schema = infer_schema(table_of(known), {})
+    message = f"table.csv, row 3 below the header, column 'a': {new!r} {what}"
+    with fails(message):
+        missing_zones(table_of(None, known, new), schema, locate)
+    stamps = pd.to_datetime(one([new])["a"])
+    with pytest.raises(UserError, match=r"has (a|no) time zone, but the column has"):
+        missing_zones(one(stamps), schema, locate)
+    assert missing_zones(table_of(known, None), schema, locate) == []
+
+
+def test_seasons_are_reported_and_the_setting_that_makes_them_months_is_named() -> None:
+    seasons = ["2008-09", "2009-10"]
+    assert warnings(*seasons) == [
+        (
+            "table.csv, row 1 below the header, column 'a': '2008-09' is read as text, a season of"
+            " two years; if it is a month, set data.date_formats={a: '%Y-%m'}, or set"
+            " data.kinds={a: category} to keep it"
+        )
+    ]
+    schema = infer_schema(table_of(*seasons), {"a": Kind.date}, formats={"a": "%Y-%m"})
+    assert conform(table_of(*seasons), schema, locate)["a"].dt.month.tolist() == [9, 10]
 
 
 MIXED = ["Jan 5, 2024", "5.1.2024", "Jan 6, 2024"]

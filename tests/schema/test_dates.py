@@ -88,6 +88,7 @@ def test_the_format_of_a_date_is_found_and_read(cell: str, date_format: str, dat
             "Q1",
             "W05",
             "x 2019",
+            "2019-01-05 00:43 gmt",
             "2001: A Space Odyssey",
             "now",
             "today",

@@ -60,7 +60,34 @@ def test_the_kind_is_inferred_from_the_values(values: Any, kind: Kind) -> None:
     ],
 )
 def test_the_format_of_dates_is_found(text: str, date_format: str) -> None:
-    assert inferred([text, None]) == Column(Kind.date, missing=True, format=date_format)
+    assert inferred([text, None]) == Column(
+        Kind.date, missing=True, format=date_format, zone=text.endswith("Z")
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "zone"),
+    [
+        (["2024-03-21 17:30+02:00", "2024-03-21T17:30Z", None], True),
+        (["21.03.2024 17:30 UTC"], True),
+        (pd.to_datetime(["2024-03-21T17:30+02:00"]), True),
+        (["2024-03-21 17:30", "2024-03-21"], False),
+        ([20240321, 20240322], False),
+        (stamps("2024-03-21", None), False),
+        (["2024-03-21 17:30+02:00", "2024-03-21T17:30"], None),
+        (["red"], None),
+    ],
+)
+def test_whether_dates_have_a_time_zone_is_known(values: Any, zone: object) -> None:
+    assert inferred(values).zone is zone
+
+
+def test_seasons_are_no_months() -> None:
+    seasons = ["2008-09", "2009-10", "2010-11"]
+    assert inferred(seasons).kind is Kind.category
+    assert inferred(seasons, a=Kind.date).kind is Kind.date
+    for months in (["2009-10", "2010-12"], ["2009-10", "2009-10"]):
+        assert inferred(months).kind is Kind.date
 
 
 def test_iso_dates_with_and_without_a_time_are_of_one_format() -> None:

@@ -89,7 +89,8 @@ KINDS = "numeric, category, boolean, date"
             {"a": {"kind": "numeric", "minimum": 1}},
             (
                 ", column 'a': unknown key 'minimum'; known are kind,"
-                " missing, min, max, categories, format, decimal, thousands, unit, suffixes"
+                " missing, min, max, categories, format, zone, decimal, thousands, unit,"
+                " suffixes"
             ),
         ),
         (

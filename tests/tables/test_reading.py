@@ -52,7 +52,7 @@ def test_a_table_is_read_with_its_types() -> None:
     assert cells(raw) == {"a": [1, 3], "b": [2.5, None], "c": ["x", None]}
     assert [str(kind) for kind in raw.table.dtypes] == ["int64", "float64", "str"]
     assert raw.table.index.equals(pd.RangeIndex(2))
-    assert (raw.delimiter, raw.header, raw.decimal) == (",", True, ".")
+    assert (raw.delimiter, raw.header, raw.marks.decimal) == (",", True, ".")
     assert raw.files == [("t.csv", 2)]
 
 
@@ -74,7 +74,7 @@ def test_delimiter_and_decimal_are_found(
 ) -> None:
     raw = read_text(text)
 
-    assert (raw.delimiter, raw.decimal) == (delimiter, decimal)
+    assert (raw.delimiter, raw.marks.decimal) == (delimiter, decimal)
     assert cells(raw) == expected
 
 
@@ -292,12 +292,12 @@ def test_parquet_keeps_its_types() -> None:
         "kind": "str",
         "code": "int64",
         "day": "datetime64[us]",
-        "zoned": "datetime64[us]",
+        "zoned": "datetime64[us, UTC]",
         "none": "float64",
     }
-    assert raw.table["zoned"][0] == pd.Timestamp("2020-01-02 03:00")
+    assert raw.table["zoned"][0] == moment
     assert cells(raw)["maybe"] == ["true", None]
-    assert (raw.delimiter, raw.header, raw.decimal) == (None, True, ".")
+    assert (raw.delimiter, raw.header, raw.marks.decimal) == (None, True, ".")
     assert str(raw.location(1)) == "t.parquet, row 2"
 
 
