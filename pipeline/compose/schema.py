@@ -5,7 +5,7 @@ afterwards. The sections that stages read are in pipeline/config/, the others he
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -128,8 +128,7 @@ def read_config(path: Path = COMPOSED) -> Config:
 
 def plain_sections(config: Config) -> dict[str, Any]:
     """The configuration as mappings, lists, texts and numbers: the choices, then each group."""
-    sections = asdict(config, dict_factory=_plain)
-    return {name: sections[name] for name in ("conf", *GROUPS)}
+    return {name: _plain(getattr(config, name)) for name in ("conf", *GROUPS)}
 
 
 def experiment_parameters(config: Config) -> dict[str, Any]:
@@ -141,14 +140,14 @@ def experiment_parameters(config: Config) -> dict[str, Any]:
     return flatten(sections)
 
 
-def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: _plain_value(value) for key, value in pairs}
-
-
-def _plain_value(value: Any) -> Any:
-    """A value of the configuration, with the names of enumerations' members."""
+def _plain(value: Any) -> Any:
+    # OmegaConf would take a hundred times as long, for each trial of a sweep.
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, dict):
-        return {key: _plain_value(one) for key, one in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     return value.name if isinstance(value, Enum) else value
 
 

@@ -84,7 +84,7 @@ class Recorder:
         )
 
     def send(self, what: str, **content: Any) -> None:
-        """Sends one message; recording.HANDLERS lists them."""
+        """Sends one message; what is a method of recording.Recording."""
         if self._process is not None:
             self._unsent += json.dumps({"what": what, **content}).encode() + b"\n"
             self._write()

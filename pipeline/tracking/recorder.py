@@ -1,7 +1,7 @@
 """The process that records in MLflow what another process sends.
 
-It reads messages from its standard input, a line of JSON each: the name of one of
-recording.HANDLERS under "what", and its arguments. An input that ends while a run is open is
+It reads messages from its standard input, a line of JSON each: the name of a
+method of recording.Recording under "what", and its arguments. An input that ends while a run is open is
 that of a process that was killed. Whatever goes wrong here costs the sender nothing: it is one
 warning, and what follows is read and left.
 """
@@ -35,11 +35,11 @@ def record(messages: Iterable[Message]) -> None:
 
 def _handle(first: Message, remaining: Iterator[Message]) -> None:
     # MLflow takes seconds to import, and may fail to.
-    from pipeline.tracking.recording import HANDLERS, Recording
+    from pipeline.tracking.recording import Recording
 
     recording = Recording(first["experiment"], first["uri"])
     for message in remaining:
-        HANDLERS[message.pop("what")](recording, **message)
+        getattr(recording, message.pop("what"))(**message)
     recording.end("KILLED")
 
 

@@ -1,7 +1,7 @@
 """What the recorder does with the messages that it is sent: it begins, fills and ends runs."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,71 +19,49 @@ FLUSH_SECONDS = 1.0
 Message = dict[str, Any]
 
 
-class LiveRun:
-    """The run of a training that is going on. Points are sent about once a second."""
-
-    def __init__(self, store: Store, run_id: str) -> None:
-        self._store = store
-        self._run_id = run_id
-        self._waiting: list[Metric] = []
-        self._sent = time.monotonic()
-
-    def log_curves(self, first: int, curves: Mapping[str, Sequence[float]]) -> None:
-        """The values of some epochs from first on."""
-        self._waiting += points(curves, first=first)
-        if time.monotonic() - self._sent > FLUSH_SECONDS:
-            self._flush()
-
-    def end(self, status: str, reason: str | None) -> None:
-        """FINISHED, FAILED for a reason, or KILLED, after the points that are still waiting."""
-        self._flush()
-        self._store.end(self._run_id, status, reason)
-
-    def _flush(self) -> None:
-        self._store.log_points(self._run_id, self._waiting)
-        self._waiting = []
-        self._sent = time.monotonic()
-
-
 class Recording:
-    """What the messages act on: the store, and the run that is open in it."""
+    """The store, and the run that is open in it. Its methods are the messages that there are."""
 
     def __init__(self, experiment: str, uri: str | None) -> None:
         self._store = Store(experiment, uri)
-        self._training: LiveRun | None = None
+        self._run_id = ""
         self._sweep: SweepRun | None = None
+        self._waiting: list[Metric] = []
+        self._sent = time.monotonic()
 
     def begin(self, identity: Message, params: Message, tags: dict[str, str]) -> None:
         """Opens the run of a training."""
         who = Identity(**identity)
-        run_id = self._store.create_run(who.run_name, params, tags | who.tags)
-        self._training = LiveRun(self._store, run_id)
+        self._run_id = self._store.create_run(who.run_name, params, tags | who.tags)
 
-    def log_epochs(self, first: int, curves: Mapping[str, Sequence[float]]) -> None:
-        """Adds points to it."""
-        assert self._training is not None
-        self._training.log_curves(first, curves)
+    def epochs(self, first: int, curves: Mapping[str, Sequence[float]]) -> None:
+        """The values of some epochs from first on. They are sent about once a second."""
+        self._waiting += points(curves, first=first)
+        if time.monotonic() - self._sent > FLUSH_SECONDS:
+            self._flush()
 
-    def begin_sweep(self, study: str, name: str, params: Message, tags: dict[str, str]) -> None:
+    def sweep(self, study: str, name: str, params: Message, tags: dict[str, str]) -> None:
         """Opens the run of a sweep."""
         self._sweep = SweepRun(self._store, study, name, params, tags)
 
-    def log_trials(self, path: str) -> None:
+    def trials(self, path: str) -> None:
         """Adds a run for each trial of a batch file."""
         assert self._sweep is not None
         self._sweep.log_batch(Path(path))
 
-    def log_results(self, folder: str, **results: Any) -> None:
+    def results(self, folder: str, **results: Any) -> None:
         """Adds the results of a sweep to its run, as SweepRun.log_results takes them."""
         assert self._sweep is not None
         self._sweep.log_results(folder=Path(folder), **results)
 
     def end(self, status: str, reason: str | None = None) -> None:
-        """Ends the run that is open, if one is."""
-        open_run = self._training or self._sweep
-        self._training = self._sweep = None
-        if open_run is not None:
-            open_run.end(status, reason)
+        """Ends the run that is open, if one is: FINISHED, FAILED for a reason, or KILLED."""
+        if self._run_id:
+            self._flush()
+            self._store.end(self._run_id, status, reason)
+        elif self._sweep is not None:
+            self._sweep.end(status, reason)
+        self._run_id, self._sweep = "", None
 
     def complete(self, fingerprints: dict[str, Message], seconds: float) -> None:
         """Completes the run of the result that is under data/ now."""
@@ -94,13 +72,7 @@ class Recording:
             evaluate_seconds=seconds,
         )
 
-
-HANDLERS: dict[str, Callable[..., None]] = {
-    "begin": Recording.begin,
-    "epochs": Recording.log_epochs,
-    "sweep": Recording.begin_sweep,
-    "trials": Recording.log_trials,
-    "results": Recording.log_results,
-    "end": Recording.end,
-    "complete": Recording.complete,
-}
+    def _flush(self) -> None:
+        self._store.log_points(self._run_id, self._waiting)
+        self._waiting = []
+        self._sent = time.monotonic()

@@ -188,14 +188,6 @@ class Store:
             run_id, tags=[RunTag(key, recorded(value)) for key, value in tags.items()]
         )
 
-    def log_folder(self, run_id: str, folder: Path, name: str) -> None:
-        """The files of folder as artifacts below name."""
-        self.client.log_artifacts(run_id, str(folder), name)
-
-    def log_file(self, run_id: str, path: Path, name: str) -> None:
-        """A file as an artifact below name."""
-        self.client.log_artifact(run_id, str(path), name)
-
     def log_data(
         self, run_id: str, part: str, source: str, md5: str, rows: int | None = None
     ) -> None:

@@ -95,7 +95,7 @@ class SweepRun:
         name, of which example has rows for their input example."""
         self._store.log_metrics(self._run_id, metrics)
         self._store.log_tags(self._run_id, {"mlflow.note.content": DESCRIPTION, **tags})
-        self._store.log_folder(self._run_id, folder, "sweep")
+        self._store.client.log_artifacts(self._run_id, str(folder), "sweep")
         for name, model in models.items():
             log_model(self._store, self._run_id, Path(model), pd.DataFrame(example), name)
 

@@ -185,10 +185,10 @@ def _log_files(
     store: Store, run_id: str, fingerprints: Mapping[str, Fingerprint], changes: Changes
 ) -> None:
     """What the stages wrote, and the provenance."""
-    store.log_folder(run_id, MODEL, "training")
-    store.log_folder(run_id, EVALUATION, "evaluation")
+    store.client.log_artifacts(run_id, str(MODEL), "training")
+    store.client.log_artifacts(run_id, str(EVALUATION), "evaluation")
     for page in ("profile.html", "profile.csv"):
-        store.log_file(run_id, PREPARED / page, "data")
+        store.client.log_artifact(run_id, str(PREPARED / page), "data")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for path in (COMPOSED, Path("dvc.lock")):
@@ -207,7 +207,7 @@ def _log_files(
             lines = [f"{md5}  {name}\n" for name, md5 in changes.other_files.items()]
             listed = "".join(lines).encode(errors="surrogateescape")
             (folder / "files_not_in_git.diff.txt").write_bytes(listed)
-        store.log_folder(run_id, folder, "provenance")
+        store.client.log_artifacts(run_id, str(folder), "provenance")
 
 
 def _log_inputs(

@@ -26,7 +26,7 @@ def record(folder: Path) -> str:
     note = folder / "note.txt"
     note.write_text("kept\n", "utf-8")
     run_id = store.create_run("plain", {}, {})
-    store.log_file(run_id, note, "notes")
+    store.client.log_artifact(run_id, str(note), "notes")
     return run_id
 
 

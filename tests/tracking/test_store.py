@@ -83,7 +83,7 @@ def test_a_path_with_a_space_in_it_works(tmp_path: Path, empty_store: Path) -> N
     shutil.copy(empty_store, root)
     store = Store("trials", None, root)
     run_id = finished(store)
-    store.log_folder(run_id, folder, "notes")
+    store.client.log_artifacts(run_id, str(folder), "notes")
     kept = store.client.download_artifacts(run_id, "notes/a note.txt", str(tmp_path))
     assert Path(kept).read_text("utf-8") == "kept\n"
     assert {path.name for path in tmp_path.iterdir()} == {"my work", "some files", "a note.txt"}
@@ -169,7 +169,7 @@ def test_artifacts_are_kept_beside_their_database(tmp_path: Path, empty_store: P
     store = Store("trials", f"sqlite:///{tmp_path}/shared/runs.db", tmp_path / "root")
     (tmp_path / "note.txt").write_text("kept\n", "utf-8")
     run_id = finished(store)
-    store.log_file(run_id, tmp_path / "note.txt", "notes")
+    store.client.log_artifact(run_id, str(tmp_path / "note.txt"), "notes")
     assert (tmp_path / "shared/mlruns" / run_id / "artifacts/notes/note.txt").is_file()
 
 
@@ -273,7 +273,7 @@ def test_each_file_of_a_table_is_a_data_set_whose_rows_may_be_unknown(store: Sto
 def test_a_file_is_an_artifact_below_a_name(tmp_path: Path, store: Store) -> None:
     (tmp_path / "profile.html").write_text("<p>grün</p>\n", "utf-8")
     run_id = created(store)
-    store.log_file(run_id, tmp_path / "profile.html", "data")
+    store.client.log_artifact(run_id, str(tmp_path / "profile.html"), "data")
     (tmp_path / "back").mkdir()
     kept = store.client.download_artifacts(run_id, "data/profile.html", str(tmp_path / "back"))
     assert Path(kept).read_text("utf-8") == "<p>grün</p>\n"
