@@ -1,9 +1,9 @@
 """The process that records in MLflow what another process sends.
 
-It reads messages from its standard input, a line of JSON each: the name of a
-method of recording.Recording under "what", and its arguments. An input that ends while a run is open is
-that of a process that was killed. Whatever goes wrong here costs the sender nothing: it is one
-warning, and what follows is read and left.
+It reads messages from its standard input, a line of JSON each: the name of a method of
+recording.Recording under "what", and its arguments. An input that ends while a run is open is that
+of a process that was killed. Whatever goes wrong here costs the sender nothing: it is one warning,
+and what follows is read and left.
 """
 
 import json

@@ -277,4 +277,5 @@ def test_an_mlflow_that_cannot_be_imported_costs_one_line(
 def test_a_message_that_nobody_expects_costs_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     record([opening(), {"what": "nothing"}])
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith("warning: not tracked: mlflow.db: KeyError: 'nothing'; ")
+    assert line.startswith("warning: not tracked: mlflow.db: AttributeError: ")
+    assert "'nothing'; the results are in data/" in line
