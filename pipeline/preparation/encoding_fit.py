@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isfinite
 from statistics import NormalDist
 from typing import Any
@@ -19,49 +20,30 @@ from pipeline.schema.dates import is_clock
 QUANTILES = 100
 # In a small table, a category with this share of the rows has an input too.
 MIN_SHARE = 0.05
-# With this std, every value is the input 0. What does not vary in the rows that a fold is trained
-# on has no known scale in those that it holds out, and no weight for it is trained.
+# With this std, every value is the input 0.
 BEYOND_SCALE = sys.float_info.max
+ZERO = Number(0.0, missing_indicator=False, std=BEYOND_SCALE)
 EPOCH = pd.Timestamp(1970, 1, 1)
 DAY = pd.Timedelta(days=1)
 
 
 def fit_encoding(
-    train: pd.DataFrame,
-    schema: Schema,
-    features: Sequence[str],
-    data: Data,
-    *,
-    constant_std: float = 1.0,
+    train: pd.DataFrame, schema: Schema, features: Sequence[str], data: Data
 ) -> Encoding:
-    """The encoding of the features and the target in the conformed training rows.
-
-    Parameters
-    ----------
-    constant_std
-        The std of a number or date that does not vary in these rows or has no value.
-
-    Raises
-    ------
-    UserError
-        For a target that cannot be scaled as data.scale_target requires.
-
-    """
+    """The encoding of the features and the target in the conformed training part. Raises
+    UserError for a target that cannot be scaled as data.scale_target requires."""
     of_kind = {
         kind: [name for name in features if schema.columns[name].kind is kind] for kind in Kind
     }
     numbers = {
-        name: _number(train[name], data, kind, constant_std)
+        name: _number(train[name], data, kind)
         for name in features
         if (kind := schema.columns[name].kind) in (Kind.numeric, Kind.boolean)
     }
     return Encoding(
         numbers,
         {name: _category(train[name], data) for name in of_kind[Kind.category]},
-        {
-            name: _date(train[name], schema.columns[name], constant_std)
-            for name in of_kind[Kind.date]
-        },
+        {name: _date(train[name], schema.columns[name]) for name in of_kind[Kind.date]},
         _target(train[data.target], data),
     )
 
@@ -69,33 +51,48 @@ def fit_encoding(
 def fit_fold_encodings(
     train: pd.DataFrame, folds: Folds, schema: Schema, features: Sequence[str], data: Data
 ) -> list[Encoding]:
-    """The encoding of each fold of the training part, fitted to the rows that it is trained on."""
-    columns = train[[*features, data.target]]
-    return [
-        fit_encoding(columns.iloc[fold.train], schema, features, data, constant_std=BEYOND_SCALE)
-        for fold in folds
-    ]
+    """The encoding of each fold of the training part, fitted to the rows that its network is
+    trained on. Numbers and dates that do not vary in these become the input 0: their scale in
+    the rows that the fold holds out is not known, and no weight for them is trained."""
+    encodings = []
+    for fold in folds:
+        rows = train.iloc[fold.train]
+        one = fit_encoding(rows, schema, features, data)
+        varies = {
+            name: bool(rows[name].min() < rows[name].max()) for name in [*one.numbers, *one.dates]
+        }
+        numbers = {
+            name: number
+            if varies[name]
+            else replace(ZERO, missing_indicator=number.missing_indicator)
+            for name, number in one.numbers.items()
+        }
+        dates = {
+            name: date if varies[name] else replace(date, std=BEYOND_SCALE)
+            for name, date in one.dates.items()
+        }
+        encodings.append(replace(one, numbers=numbers, dates=dates))
+    return encodings
 
 
-def _number(values: "pd.Series[Any]", data: Data, kind: Kind, constant_std: float = 1.0) -> Number:
+def _number(values: "pd.Series[Any]", data: Data, kind: Kind) -> Number:
     present = values.dropna().to_numpy(np.float64)
-    if not len(present):
-        return Number(0.0, missing_indicator=True, std=constant_std)
-    fill = float(np.median(present) if data.impute is Impute.median else present.mean())
     indicator = len(present) < len(values)
+    present = present if len(present) else np.zeros(1)
+    fill = float(np.median(present) if data.impute is Impute.median else present.mean())
     if data.scale_inputs is ScaleInputs.none:
         return Number(fill, indicator)
     if data.scale_inputs is ScaleInputs.quantile and kind is Kind.numeric:
         return Number(fill, indicator, 0.0, 1.0, *_quantiles(present))
-    return Number(fill, indicator, *standard(present, constant_std))
+    return Number(fill, indicator, *standard(present))
 
 
-def standard(values: Values, constant_std: float = 1.0) -> tuple[float, float]:
-    """Mean and population standard deviation, or constant_std for values that do not vary."""
+def standard(values: Values) -> tuple[float, float]:
+    """Mean and population standard deviation, which is 1 for values that do not vary."""
     # Not std > 0: by rounding, seven times 0.1 has a std of 1e-17.
     varies = bool(values.max() > values.min())
     std = float(values.std())
-    return float(values.mean()), std if varies and std > 0 else constant_std
+    return float(values.mean()), std if varies and std > 0 else 1.0
 
 
 def _quantiles(values: Values) -> tuple[list[float], list[float]]:
@@ -133,15 +130,14 @@ def min_rows_of_category(counts: "pd.Series[Any]", data: Data, *, lowered: bool 
     return max(2, (frequent + 1) // 2) if lowered and frequent < enough else enough
 
 
-def _date(values: "pd.Series[Any]", column: Column, constant_std: float = 1.0) -> Date:
+def _date(values: "pd.Series[Any]", column: Column) -> Date:
     days = in_days(values)
     present = days[~np.isnan(days)]
-    missing_indicator = len(present) < len(days)
-    if not len(present):
-        present = np.zeros(1)
+    indicator = len(present) < len(days)
+    present = present if len(present) else np.zeros(1)
     clock = bool((present % 1 > 0).any())
     return Date(
-        float(np.median(present)), missing_indicator, *standard(present, constant_std), clock,
+        float(np.median(present)), indicator, *standard(present), clock,
         calendar=not is_clock(column.format),
     )  # fmt: skip
 
