@@ -4,6 +4,7 @@ MLflow loads a logged model with _load_pyfunc; predict and evaluate use the same
 """
 
 import zipfile
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from numpy.typing import NDArray
 from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.rows import Array
 from pipeline.network.backend import keras, tf
-from pipeline.network.encoder import inputs, with_inputs
-from pipeline.network.model_folder import MODEL
+from pipeline.network.encoder import folds_of, inputs, with_inputs
+from pipeline.network.model_folder import FOLDS_MODEL, MODEL
 from pipeline.runtime.errors import UserError, made_again, read_errors, refusal, warn
 from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.schema.contract import Contract
 from pipeline.schema.location import Location
 
+Predictions = NDArray[np.float64]
 BATCH_ROWS = 4096
 # Keras and zipfile raise these for a damaged file.
 DAMAGE_ERRORS = (
@@ -63,25 +65,15 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         self.contract = Contract.read(folder / CONTRACT)
         self.encoding = Encoding.read(folder / ENCODING)
-        with read_errors(folder / MODEL):
-            (folder / MODEL).stat()
-        if not zipfile.is_zipfile(folder / MODEL):
-            raise UserError(f"{folder / MODEL}: is not a Keras model{made_again(folder / MODEL)}")
-        try:
-            # Safe mode: a model file may come from anywhere and must not run code.
-            self.model = keras.saving.load_model(folder / MODEL, compile=False, safe_mode=True)
-        except DAMAGE_ERRORS as error:
-            reason = " ".join(str(error).split()) + made_again(folder / MODEL)
-            raise refusal(error, folder / MODEL) or UserError(
-                f"{folder / MODEL}: cannot be loaded by Keras: {reason}"
-            ) from error
+        self.model = _load(folder / MODEL)
+        self._folder = folder
         read, encoded = len(self.model.inputs), len(self.encoding.columns)
         if read != encoded:
             raise UserError(
                 f"{folder}: {MODEL} reads {read} columns, but {ENCODING} has {encoded};"
                 " they are from different trainings"
             )
-        self._call = tf.function(self.model, reduce_retracing=True, autograph=False)
+        self._call = _compiled(self.model)
 
     def predict(self, table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:
         """Predicts the rows of a table as pandas reads them.
@@ -127,25 +119,62 @@ class Predictor:
             predicted.append(self._call(block).numpy()[:, 0])
         return pd.DataFrame({"predicted": np.concatenate(predicted)}, index=rows.index)
 
-    def with_inputs(self, rows: pd.DataFrame) -> tuple[Array, NDArray[np.float64]]:
+    def with_inputs(self, rows: pd.DataFrame) -> tuple[Array, Predictions]:
         """Encodes and predicts conformed rows: x (rows, inputs), and predictions (rows,). They
         are encoded only once."""
-        x = np.empty((len(rows), len(self.encoding.names)), np.float32)
-        predicted = np.empty(len(rows))
-        for start in range(0, len(rows), BATCH_ROWS):
+        return self._encode_and_predict(self._call_with_inputs, rows)
+
+    def of_folds(self, rows: pd.DataFrame) -> Iterator[tuple[Array, Predictions]]:
+        """What each fold's network makes of conformed rows: x (rows, inputs) by the encoding of
+        the fold, and predictions (rows,)."""
+        for fold in self.folds:
+            yield self._encode_and_predict(_compiled(with_inputs(fold, self.encoding)), rows)
+
+    @cached_property
+    def folds(self) -> list[keras.Model]:
+        """The networks of cross-validation, each from columns to predictions: those whose mean
+        the model predicts, or those beside it; none without folds."""
+        beside = self._folder / FOLDS_MODEL
+        return folds_of(self.model) or (folds_of(_load(beside)) if beside.exists() else [])
+
+    def _encode_and_predict(self, call: Any, rows: pd.DataFrame) -> tuple[Array, Predictions]:
+        x, predicted = None, np.empty(len(rows))
+        for start in range(0, max(len(rows), 1), BATCH_ROWS):
             block = slice(start, start + BATCH_ROWS)
-            encoded, outputs = self._call_with_inputs(inputs(rows.iloc[block], self.encoding))
+            encoded, outputs = call(inputs(rows.iloc[block], self.encoding))
+            if x is None:
+                x = np.empty((len(rows), encoded.shape[1]), np.float32)
             x[block], predicted[block] = encoded, outputs[:, 0]
+        assert x is not None
         return x, predicted
 
     @cached_property
     def _call_with_inputs(self) -> Any:
         # Built when first used, because predictions do not need it.
-        return tf.function(with_inputs(self.model), reduce_retracing=True, autograph=False)
+        return _compiled(with_inputs(self.model, self.encoding))
 
     def get_raw_model(self) -> "Predictor":
         """The predictor itself; MLflow unwraps a model with this method."""
         return self
+
+
+def _load(path: Path) -> keras.Model:
+    with read_errors(path):
+        path.stat()
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: is not a Keras model{made_again(path)}")
+    try:
+        # Safe mode: a model file may come from anywhere and must not run code.
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except DAMAGE_ERRORS as error:
+        reason = " ".join(str(error).split()) + made_again(path)
+        raise refusal(error, path) or UserError(
+            f"{path}: cannot be loaded by Keras: {reason}"
+        ) from error
+
+
+def _compiled(model: keras.Model) -> Any:
+    return tf.function(model, reduce_retracing=True, autograph=False)
 
 
 def _load_pyfunc(path: str) -> Predictor:

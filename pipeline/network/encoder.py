@@ -5,6 +5,7 @@ is text in ISO 8601; a missing text or date is "", a missing number NaN.
 """
 
 import math
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ DIGITS = {"year": (0, 4), "month": (5, 7), "day": (8, 10), "hour": (11, 13), "mi
 ROWS_AT_ONCE = 65_536
 PREFIX = "column "
 UNITS_LAYER, LOG_LAYER = "target_units", "from_log"
+MEAN_LAYER = "mean_of_folds"
 
 
 class Encoder:
@@ -186,7 +188,9 @@ def _days(year: Any, month: Any, day: Any) -> Any:
     return era * 146_097 + of_days - 719_468
 
 
-def whole(encoder: keras.Model, network: keras.Model, target: Target) -> keras.Model:
+def whole(
+    encoder: keras.Model, network: keras.Model, target: Target, name: str = "model"
+) -> keras.Model:
     """The model that is saved.
 
     Parameters
@@ -197,6 +201,8 @@ def whole(encoder: keras.Model, network: keras.Model, target: Target) -> keras.M
         From encoded rows (rows, inputs) to the target as it is learned, (rows, 1).
     target
         How the target is scaled.
+    name
+        Of the model.
 
     Returns
     -------
@@ -206,12 +212,8 @@ def whole(encoder: keras.Model, network: keras.Model, target: Target) -> keras.M
         a layer is followed by "_". Keras's predict converts the columns to float32 first; a call
         and predict_on_batch do not.
     """
-    layer_names = {encoder.name, network.name, UNITS_LAYER, LOG_LAYER}
-    columns = []
-    for one in encoder.inputs:
-        name = one.name.removeprefix(PREFIX)
-        name += "_" if name in layer_names else ""
-        columns.append(keras.Input(one.shape[1:], name=name, dtype=one.dtype))
+    taken = {encoder.name, network.name, UNITS_LAYER, LOG_LAYER}
+    columns = [_column(one, one.name.removeprefix(PREFIX), taken) for one in encoder.inputs]
     output = network(encoder(columns))
     # In float64, because float32 has too few digits for a small std beside a large mean.
     if (target.mean, target.std) != (0.0, 1.0):
@@ -220,12 +222,35 @@ def whole(encoder: keras.Model, network: keras.Model, target: Target) -> keras.M
         )(output)
     if target.log:
         output = keras.layers.Activation("exponential", dtype="float64", name=LOG_LAYER)(output)
-    return keras.Model(columns, output, name="model")
+    return keras.Model(columns, output, name=name)
 
 
-def with_inputs(model: keras.Model) -> keras.Model:
-    """The model that `whole` returns, with two outputs: the encoded rows (rows, inputs) and the
-    predictions (rows, 1)."""
+def mean_of(folds: Sequence[keras.Model]) -> keras.Model:
+    """A model of the same inputs that predicts the mean, in the target's units, of the models
+    that `whole` returns for the folds. Their names are those of its layers."""
+    taken = {MEAN_LAYER, *(one.name for one in folds)}
+    columns = [_column(one, one.name, taken) for one in folds[0].inputs]
+    outputs = [one(columns) for one in folds]
+    mean = keras.layers.Average(dtype="float64", name=MEAN_LAYER)(outputs)
+    return keras.Model(columns, mean, name="model")
+
+
+def folds_of(model: keras.Model) -> list[keras.Model]:
+    """The models whose mean a model predicts; none if it is not of `mean_of`."""
+    if MEAN_LAYER not in {layer.name for layer in model.layers}:
+        return []
+    return [layer for layer in model.layers if isinstance(layer, keras.Model)]
+
+
+def _column(like: Any, name: str, taken: Collection[str]) -> Any:
+    return keras.Input(like.shape[1:], name=name + "_" * (name in taken), dtype=like.dtype)
+
+
+def with_inputs(model: keras.Model, encoding: Encoding) -> keras.Model:
+    """A model that `whole` or `mean_of` returns, with two outputs: the rows encoded by its own
+    encoder, or by encoding where that is one of several, and the predictions (rows, 1)."""
+    if folds_of(model):
+        return keras.Model(model.inputs, [layers(encoding)(model.inputs), *model.outputs])
     encoder, *others = (one for one in model.layers if not isinstance(one, keras.layers.InputLayer))
     output = x = encoder(model.inputs)
     for layer in others:

@@ -35,30 +35,37 @@ def dense_layers(network: keras.Sequential) -> list[keras.layers.Dense]:
     return [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
 
 
-def by_name(network: keras.Sequential) -> dict[str, Array]:
-    """The arrays of `of` by name: dense_1/kernel, dense_1/bias and so on."""
+def by_name(network: keras.Sequential, fold: str = "") -> dict[str, Array]:
+    """The arrays of `of` by name: dense_1/kernel, dense_1/bias and so on, after that of a fold:
+    fold_1/dense_1/kernel."""
+    prefix = f"{fold}/" if fold else ""
     names = [
-        f"{layer.name}/{kind}" for layer in dense_layers(network) for kind in ("kernel", "bias")
+        f"{prefix}{layer.name}/{kind}"
+        for layer in dense_layers(network)
+        for kind in ("kernel", "bias")
     ]
     return dict(zip(names, of(network), strict=True))
 
 
 def table(before: dict[str, Array], after: dict[str, Array]) -> pd.DataFrame:
-    """The weights before and after training, a row for each weight; for a network of more than
+    """The weights before and after training, a row for each weight; for more than
     MAX_TABLE_ROWS weights, a row for each array with its mean and standard deviation."""
     rows: list[dict[str, Any]] = []
     many = sum(array.size for array in after.values()) > MAX_TABLE_ROWS
     for name, array in after.items():
-        layer, weight = name.split("/")
+        *fold, layer, weight = name.split("/")
+        label = {"fold": fold[0].removeprefix("fold_")} if fold else {}
+        label |= {"layer": layer, "weight": weight}
         if many:
             rows.append(
-                {"layer": layer, "weight": weight, "shape": " x ".join(map(str, array.shape))}
+                label
+                | {"shape": " x ".join(map(str, array.shape))}
                 | {"mean_before": before[name].mean(), "mean_after": array.mean()}
                 | {"std_before": before[name].std(), "std_after": array.std()}
             )
             continue
         rows.extend(
-            {"layer": layer, "weight": weight}
+            label
             | {"input": index[0] + 1 if weight == "kernel" else None, "unit": index[-1] + 1}
             | {"before": before[name][index], "after": array[index]}
             for index in np.ndindex(array.shape)

@@ -13,6 +13,7 @@ EVALUATION = Path("data/evaluation")
 CONTRACT = "contract.json"
 ENCODING = "encoding.json"
 HISTORY = "history.csv"
+FOLD_HISTORIES = "folds.csv"
 FOLDS = "folds.json"
 METRICS = Path("data/metrics.json")
 TRACKED = Path("data/tracked.json")

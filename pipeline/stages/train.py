@@ -46,10 +46,11 @@ def main() -> None:
             )  # fmt: skip
         check_finite([fitted], config)
         with whole_directory(MODEL) as folder:
-            model_folder.write(
-                folder, encoder, config.model.layers, config.training.seed,
-                trained=fitted.weights, history=fitted.history, row=prepared.first_rows(TRAIN, 1),
-            )  # fmt: skip
+            network = model_folder.TrainedNetwork(
+                encoder, config.model.layers, config.training.seed, fitted.weights, fitted.history
+            )
+            row = prepared.first_rows(TRAIN, 1)
+            model_folder.write(folder, network, encoding=encoding, row=row)
             (folder / CONTRACT).write_text(contract, "utf-8")
     print(fitted.summary())
 

@@ -244,10 +244,12 @@ def write_model(
 ) -> None:
     """Writes the folder that the train stage would write."""
     with whole_directory(folder) as draft:
-        model_folder.write(
-            draft, rows.encoder, config.model.layers, config.training.seed,
-            trained=trained.weights, history=trained.history, row=prepared.parts["train"].head(1),
+        network = model_folder.TrainedNetwork(
+            rows.encoder, config.model.layers, config.training.seed,
+            trained.weights, trained.history,
         )  # fmt: skip
+        row = prepared.parts["train"].head(1)
+        model_folder.write(draft, network, encoding=rows.encoder.encoding, row=row)
         prepared.contract.write(draft / CONTRACT)
 
 

@@ -362,34 +362,31 @@ def test_a_saved_model_with_inputs_returns_both_encoded_rows_and_predictions(
 ) -> None:
     model = saved(encoder.whole(encode.model, trained(ENCODING), Y), tmp_path)
     columns = encoder.inputs(TABLE, ENCODING)
-    x, predicted = encoder.with_inputs(model)(columns)
+    x, predicted = encoder.with_inputs(model, ENCODING)(columns)
     np.testing.assert_array_equal(x, encode.x(TABLE))
     np.testing.assert_array_equal(predicted, model(columns))
+
+
+def test_the_mean_of_folds_is_encoded_by_the_encoding_of_all_rows(
+    encode: Encoder, tmp_path: Path
+) -> None:
+    other = replace(ENCODING, target=replace(Y, mean=3.0))
+    models = [
+        encoder.whole(encoder.layers(one), trained(one), one.target, name)
+        for one, name in ((ENCODING, "fold_1"), (other, "fold_2"))
+    ]
+    mean = saved(encoder.mean_of(models), tmp_path)
+    columns = encoder.inputs(TABLE, ENCODING)
+    x, predicted = encoder.with_inputs(mean, ENCODING)(columns)
+    np.testing.assert_array_equal(x, encode.x(TABLE))
+    expected = [np.asarray(model(columns)) for model in models]
+    np.testing.assert_allclose(predicted, np.mean(expected, axis=0), rtol=1e-6)
+    assert [one.name for one in encoder.folds_of(mean)] == ["fold_1", "fold_2"]
+    assert encoder.folds_of(models[0]) == []
+    assert [one.name for one in mean.inputs] == [one.name for one in models[0].inputs]
 
 
 def test_only_kernels_and_biases_of_a_saved_model_are_trainable(encode: Encoder) -> None:
     model = encoder.whole(encode.model, trained(ENCODING), Y)
     shapes = [tuple(variable.shape) for variable in model.trainable_variables]
     assert shapes == [(len(ENCODING.names), 4), (4,), (4, 1), (1,)]
-
-
-def test_a_column_that_did_not_vary_in_training_is_0(tmp_path: Path) -> None:
-    std = encoding_fit.BEYOND_SCALE
-    encoding = Encoding(
-        {"a": Number(0.0, True, std=std), "b": Number(0.0, False, 1.0, 2.0)},
-        {},
-        {"day": Date(0.0, True, 9.0, std, clock=False)},
-        Y,
-    )
-    table = pd.DataFrame(
-        {"a": [NAN, 3e38, -5.0], "b": [1.0, 3.0, 5.0],
-         "day": pd.Series(["9999-12-31", None, "1970-01-10"], dtype="datetime64[s]")}
-    )  # fmt: skip
-    model = saved(encoder.whole(encoder.layers(encoding), trained(encoding), Y), tmp_path)
-    x, _ = encoder.with_inputs(model)(encoder.inputs(table, encoding))
-    np.testing.assert_array_equal(x, Encoder(encoding).x(table))
-    inputs = dict(zip(encoding.names, np.asarray(x).T, strict=True))
-    np.testing.assert_array_equal(inputs["a"], [0, 0, 0])
-    np.testing.assert_array_equal(inputs["day days"], [0, 0, 0])
-    np.testing.assert_array_equal(inputs["b"], [0, 1, 2])
-    np.testing.assert_array_equal(inputs["a is missing"], [1, 0, 0])

@@ -94,6 +94,17 @@ def test_a_large_network_s_table_has_a_row_for_each_array() -> None:
     assert row["std_after"] == pytest.approx(2 * row["std_before"], rel=1e-5)
 
 
+def test_the_table_of_folds_has_a_row_for_each_weight_only_if_they_are_few_together() -> None:
+    few = {f"fold_{fold}/dense_1/bias": np.zeros(400, np.float32) for fold in (1, 2)}
+    table = weights.table(few, few)
+    assert table["fold"].tolist() == ["1"] * 400 + ["2"] * 400
+    many = few | {"fold_3/dense_1/bias": np.zeros(400, np.float32)}
+    table = weights.table(many, many)
+    assert table[["fold", "layer", "shape"]].to_numpy().tolist() == [
+        [fold, "dense_1", "400"] for fold in ("1", "2", "3")
+    ]
+
+
 def test_saved_weights_are_read_by_numpy(tmp_path: Path) -> None:
     arrays = weights.by_name(built())
     weights.save(arrays, tmp_path / "weights.npz")
