@@ -98,7 +98,7 @@ def _subtotals(
     """The rows but the last whose text and most of whose numbers say that they sum up the rows
     above them, up to another such row, or the first row those below it: position, text and
     evidence."""
-    said = texts.iloc[:-1].str.strip(" :").str.fullmatch(TOTAL.pattern, case=False, na=False)
+    said = texts.iloc[:-1].str.fullmatch(f"[ :]*(?:{TOTAL.pattern})[ :]*", case=False, na=False)
     for low, at in pairwise([-1, *np.flatnonzero(said)]):
         others, where = (slice(low + 1, at), "above") if at else (slice(1, None), "below")
         cells = {
