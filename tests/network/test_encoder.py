@@ -390,3 +390,25 @@ def test_only_kernels_and_biases_of_a_saved_model_are_trainable(encode: Encoder)
     model = encoder.whole(encode.model, trained(ENCODING), Y)
     shapes = [tuple(variable.shape) for variable in model.trainable_variables]
     assert shapes == [(len(ENCODING.names), 4), (4,), (4, 1), (1,)]
+
+
+def test_a_column_that_did_not_vary_in_training_is_0(tmp_path: Path) -> None:
+    std = encoding_fit.BEYOND_SCALE
+    encoding = Encoding(
+        {"a": Number(0.0, True, std=std), "b": Number(0.0, False, 1.0, 2.0)},
+        {},
+        {"day": Date(0.0, True, 9.0, std, clock=False)},
+        Y,
+    )
+    table = pd.DataFrame(
+        {"a": [NAN, 3e38, -5.0], "b": [1.0, 3.0, 5.0],
+         "day": pd.Series(["9999-12-31", None, "1970-01-10"], dtype="datetime64[s]")}
+    )  # fmt: skip
+    model = saved(encoder.whole(encoder.layers(encoding), trained(encoding), Y), tmp_path)
+    x, _ = encoder.with_inputs(model, encoding)(encoder.inputs(table, encoding))
+    np.testing.assert_array_equal(x, Encoder(encoding).x(table))
+    inputs = dict(zip(encoding.names, np.asarray(x).T, strict=True))
+    np.testing.assert_array_equal(inputs["a"], [0, 0, 0])
+    np.testing.assert_array_equal(inputs["day days"], [0, 0, 0])
+    np.testing.assert_array_equal(inputs["b"], [0, 1, 2])
+    np.testing.assert_array_equal(inputs["a is missing"], [1, 0, 0])
