@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,9 @@ def read_excel(file: Path, reading: Reading, needed: Sequence[str], texts: Colle
     # Their numbers are counted from 1.
     numbered = [
         (number, row)
-        for number, row in enumerate(cells, start=1)
-        if any(cell != "" for cell in row) and not _is_comment(number, row, reading)
+        for number, row in islice(enumerate(cells, start=1), reading.skip_rows, None)
+        if any(cell != "" for cell in row) and not _is_comment(row, reading.comment)
     ]
-    numbered = [(number, row) for number, row in numbered if number > reading.skip_rows]
     numbered = numbered[: len(numbered) - reading.skip_last]
     if not numbered:
         raise UserError(f"{where}: the sheet is empty; it needs a header and rows")
@@ -40,8 +40,13 @@ def read_excel(file: Path, reading: Reading, needed: Sequence[str], texts: Colle
     lines = [number - 1 for number, _ in numbered]
     header = find_header(where, sample, reading, needed, texts, lines=lines)
     warnings += header.warnings
-    if header.exists and reading.names is None:
-        _check_header_is_not_merged(where, numbered[header.start][0], merged)
+    at = numbered[header.start][0]
+    named = header.exists and reading.names is None
+    if named and any(top <= at <= bottom for top, bottom in merged):
+        raise UserError(
+            f"{where}, row {at}: the header has merged cells; unmerge them, or set"
+            " data.reading.header=true and data.reading.names, a name for each column"
+        )
     body = numbered[header.start + header.rows :]
     if body and any(first >= body[0][0] for first, _ in merged):
         warnings.append(f"{where}: of merged cells, only the first has a value")
@@ -109,20 +114,8 @@ def _has_name(sheet: Any, names: Collection[str]) -> bool:
     return any(column_name(to_text(cell)) in names for row in rows for cell in row)
 
 
-def _is_comment(number: int, row: Sequence[Any], reading: Reading) -> bool:
-    return (
-        reading.comment is not None
-        and number > reading.skip_rows
-        and to_text(row[0]).lstrip().startswith(reading.comment)
-    )
-
-
-def _check_header_is_not_merged(where: str, row: int, merged: Sequence[tuple[int, int]]) -> None:
-    if any(top <= row <= bottom for top, bottom in merged):
-        raise UserError(
-            f"{where}, row {row}: the header has merged cells; unmerge them, or set"
-            " data.reading.header=true and data.reading.names, a name for each column"
-        )
+def _is_comment(row: Sequence[Any], sign: str | None) -> bool:
+    return sign is not None and to_text(row[0]).lstrip().startswith(sign)
 
 
 def _column(cells: list[Any], markers: Collection[str], *, as_text: bool) -> pa.Array:

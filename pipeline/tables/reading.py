@@ -200,7 +200,8 @@ def _frame(path: str, table: pa.Table) -> pd.DataFrame:
         raise UserError(f"{path}: the table has columns but no rows; add rows or fix the path")
     for index, column in enumerate(table.columns):
         # pandas has no integers beside missing values.
-        if column.type == INT and column.null_count and _largest(column) > MAX_EXACT_INTEGER:
+        gaps = column.type == INT and column.null_count
+        if gaps and pc.any(pc.greater(pc.abs(column), MAX_EXACT_INTEGER)).as_py():
             table = table.set_column(index, table.field(index).name, column.cast(TEXT))
     # Separate columns leave Arrow's memory as they are copied; of very many columns pandas is
     # quicker with one block.
@@ -209,8 +210,3 @@ def _frame(path: str, table: pa.Table) -> pd.DataFrame:
     del table
     pa.default_memory_pool().release_unused()
     return frame
-
-
-def _largest(column: pa.ChunkedArray) -> int:
-    bounds = pc.min_max(column).as_py()
-    return max(abs(int(bounds[end] or 0)) for end in ("min", "max"))
