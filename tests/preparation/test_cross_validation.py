@@ -499,6 +499,27 @@ def usual(rows: int = 80) -> pd.DataFrame:
     )
 
 
+def test_changing_all_that_a_fold_holds_out_does_not_change_what_it_has_learned() -> None:
+    split = Split(folds=4, repeats=2, test=0.25)
+    table = usual().assign(a=lambda rows: rows["a"].where(rows["house"] > 2))
+    first, _ = made(table, split)
+    for number, fold in enumerate(first.folds):
+        others = first.parts["train"].index[fold.validation].union(first.parts["test"].index)
+        changed = table.copy()
+        changed.loc[others, "y"] = 1000.5 - 3 * changed["y"]
+        changed.loc[others, "a"] = (50.5 - changed["a"]).where(changed["house"] % 2 == 1)
+        changed.loc[others, "house"] = changed["house"] // 3 + 70
+        changed.loc[others, "town"] = np.where(changed["house"] % 2, "Neustadt", "Bonn")[others]
+        changed.loc[others, "day"] += pd.Timedelta(400, "D")
+        again, _ = made(changed, split)
+        assert again.folds.held_out.tolist() == first.folds.held_out.tolist()
+        same = [
+            one == two
+            for one, two in zip(again.folds.encodings, first.folds.encodings, strict=True)
+        ]
+        assert [index for index, one in enumerate(same) if one] == [number]
+
+
 @pytest.mark.parametrize(
     ("split", "in_summary"),
     [
