@@ -48,10 +48,9 @@ def explain_value(error: ValueError) -> str:
     if error.kind is not None:
         return _wrong_value(error.key, error.kind, error.value)
     section, _, name = error.key.partition(".")
-    if name == "name":
-        return (
-            f"its defaults must contain {' or '.join(f'{one}_schema' for one in VARIANTS[section])}"
-        )
+    if name == "name" and section in VARIANTS:
+        schemas = " or ".join(f"{option}_schema" for option in VARIANTS[section])
+        return f"its defaults must contain {schemas}"
     return f"{error.key} has no value; set it there or in {PARAMS}"
 
 
@@ -79,7 +78,7 @@ def _shown(value: Any) -> str:
         return "null"
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
-    return repr(_short(value))
+    return repr(_short(str(value)))
 
 
 def _short(text: str) -> str:

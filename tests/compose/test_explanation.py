@@ -228,6 +228,7 @@ def test_a_wrong_value_of_the_command_line_is_its_mistake() -> None:
     [
         ("${training.epoch}", "refers to a key that does not exist; write its value instead"),
         ("${data.target}", "must be a whole number, not 'own'"),
+        ("${training.shuffle}", "must be a whole number, not 'True'"),
         (
             "${training.epochs}",
             "refers to a key that leads to no value; write its value instead",
