@@ -78,6 +78,17 @@ def test_units_below_the_header_are_skipped_by_a_setting_that_the_error_names(un
     assert str(raw.location(0)) == "t.csv, row 2 below the header"
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_header_of_several_lines_may_have_blank_lines_around_it(end: str) -> None:
+    lines = ["Report", "", '"a', "", '(m)",y', "", "m,kg", "", "1,2", "", "3,4", ""]
+    Path("t.csv").write_bytes(end.join(lines).encode())
+
+    raw = read("t.csv", Reading(units_row=True), needed=["y"])
+    assert raw.table.to_numpy().tolist() == [[1, 2], [3, 4]]
+    assert list(raw.table) == [f"a{end}{end}(m)", "y"]
+    assert str(raw.location(0)) == "t.csv, row 2 below the header"
+
+
 def test_units_are_seen_where_the_target_has_none() -> None:
     text = PLAIN.replace("y\n", "y\nkg,m,\n", 1)
 
