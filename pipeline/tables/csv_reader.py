@@ -27,12 +27,39 @@ from pipeline.tables.csv_errors import check_rows
 from pipeline.tables.files import explained
 
 _TYPE_CHANGE = re.compile(r"In CSV column #(\d+): .*conversion error to (?!string)")
+# An integer with leading zeros, and a cell that is one in bytes with this delimiter.
+_PADDED = r"^\s*0[0-9]+\s*$"
+_PADDED_CELL = r'[\r\nDELIMITER][ "]*0[0-9]+[ "]*[\r\nDELIMITER]'
+_MAX_CELL = 64
 _BLANK = r"^[\s\p{Z}]|[\s\p{Z}]$"
 _BLOCK = 2**20
 # Arrow's pool returns memory only in large pieces, so small ones are merged into these.
 _MERGED = 2**25
 _MAX_RETRIES = 8
 _HEAD = 1000  # cells, to see whether a column has other cells than numbers
+
+
+class _Watched:
+    """The bytes of a file, and whether some cell may be an integer with leading zeros."""
+
+    closed = False
+
+    def __init__(self, stream: Any, encoding: str, delimiter: str, *, skip: bool) -> None:
+        self._stream, self._last = stream, b"\n"
+        self._pattern = _PADDED_CELL.replace("DELIMITER", rf"\x{ord(delimiter):02x}")
+        # The pattern is of ASCII.
+        self.padded = skip or "0".encode(encoding) != b"0"
+
+    def close(self) -> None:
+        """Whoever opened the stream closes it."""
+
+    def read(self, size: int = -1) -> Any:
+        read = self._stream.read(size)
+        if not self.padded:
+            seen = pa.array([self._last + (read or b"\n")], pa.large_binary())
+            self.padded = pc.match_substring_regex(seen, self._pattern)[0].as_py()
+            self._last = read[-_MAX_CELL:]
+        return read
 
 
 class _TypeChangeError(Exception):
@@ -50,23 +77,26 @@ def read_csv(
     types = _first_types(pairs, reading, texts)
     for attempt in range(len(names) * 2 + 1):
         try:
-            tables = [_parse(file, dialect, reading, types) for file, dialect in pairs]
+            parsed = [_parse(file, dialect, reading, types) for file, dialect in pairs]
         except _TypeChangeError as error:
             name = str(error)
             # What a mark means may have to be seen in the text.
             types[name] = FLOAT if types[name] == INT and marks.proven else TEXT
         else:
-            rounded = _rounded(tables, types)
-            if not rounded:
+            tables = [table for table, _ in parsed]
+            changed = _rounded(tables, types)
+            for (file, dialect), (_, padded) in zip(pairs, parsed, strict=True):
+                changed += _with_zeros(file, dialect, reading, types) if padded else []
+            if not changed:
                 break
-            types |= dict.fromkeys(rounded, TEXT)
+            types |= dict.fromkeys(changed, TEXT)
         # Each attempt may read everything: better too much memory than hundreds of attempts.
         if attempt == _MAX_RETRIES:
             types = dict.fromkeys(names, TEXT)
     rows = [table.num_rows for table in tables]
     # The columns may have another order in each file.
     table = pa.concat_tables([table.select(names) for table in tables])
-    del tables
+    del tables, parsed
     open_ = [name for name in names if types[name] == TEXT and name not in texts]
     if not (marks.proven or marks.given):
         marks = infer_marks([_trimmed(table[name]) for name in open_], marks)
@@ -99,10 +129,10 @@ def _first_types(
     for file, dialect in pairs:
         if dialect.empty:
             continue
-        with _open(file, dialect, reading, {}) as parser:
+        with _open(file, dialect, reading, {}) as (parser, _):
             schemas.append(parser.schema)
         integers = [name for name in dialect.names if schemas[-1].field(name).type == INT]
-        with _open(file, dialect, reading, dict.fromkeys(integers, TEXT)) as parser:
+        with _open(file, dialect, reading, dict.fromkeys(integers, TEXT)) as (parser, _):
             block = parser.read_next_batch()
         # Those that have leading zeros are codes.
         codes.update(x for x in integers if are_codes(pc.utf8_trim_whitespace(block[x])))
@@ -117,11 +147,34 @@ def _first_types(
     }
 
 
+def _with_zeros(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]) -> list[str]:
+    """The columns of integers that have leading zeros somewhere in a file."""
+    integers = dict.fromkeys((name for name, kind in types.items() if kind == INT), TEXT)
+    if not integers:
+        return []
+    with _open(file, dialect, reading, integers, [*integers]) as (parser, _):
+        found = {
+            name
+            for block in parser
+            for name in integers
+            if pc.any(pc.match_substring_regex(block[name], _PADDED)).as_py()
+        }
+    return sorted(found)
+
+
 @contextmanager
-def _open(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]) -> Iterator[Any]:
+def _open(
+    file: Path,
+    dialect: Dialect,
+    reading: Reading,
+    types: dict[str, Any],
+    names: list[str] | None = None,
+) -> Iterator[tuple[Any, _Watched]]:
+    """A parser of all columns or of some, and its stream."""
     with _errors_named(file, dialect), dialect.lines.bytes(file) as (stream, encoding):
-        yield arrow_csv.open_csv(
-            stream,
+        watched = _Watched(stream, encoding, dialect.delimiter, skip=INT not in types.values())
+        parser = arrow_csv.open_csv(
+            pa.PythonFile(watched, mode="r"),
             arrow_csv.ReadOptions(
                 column_names=dialect.names,
                 skip_rows=dialect.start,
@@ -136,15 +189,20 @@ def _open(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any])
                 null_values=reading.markers,
                 strings_can_be_null=True,
                 decimal_point=dialect.marks.decimal,
+                include_columns=names or [],
             ),
         )
+        yield parser, watched
 
 
-def _parse(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]) -> pa.Table:
+def _parse(
+    file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]
+) -> tuple[pa.Table, bool]:
+    """The table, and whether some cell may be an integer with leading zeros."""
     if dialect.empty:  # Arrow refuses a header without a line end.
-        return pa.table({name: pa.array([], types[name]) for name in dialect.names})
+        return pa.table({name: pa.array([], types[name]) for name in dialect.names}), False
     merged, batches, size = [], [], 0
-    with _open(file, dialect, reading, types) as parser:
+    with _open(file, dialect, reading, types) as (parser, watched):
         for batch in parser:
             batches.append(batch)
             size += batch.nbytes
@@ -155,7 +213,7 @@ def _parse(file: Path, dialect: Dialect, reading: Reading, types: dict[str, Any]
     table = pa.concat_tables(merged)
     if any(_suspicious(table[name]) for name, kind in types.items() if kind == TEXT):
         check_rows(file, dialect)
-    return table
+    return table, watched.padded
 
 
 def _suspicious(column: pa.ChunkedArray) -> bool:
