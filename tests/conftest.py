@@ -123,10 +123,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name != "end_to_end")
 
 
-def pytest_collection_finish() -> None:
+def pytest_configure() -> None:
     """Searching the imported libraries for garbage, over and over, takes a tenth of the time."""
-    gc.freeze()
     gc.set_threshold(50_000)
+
+
+def pytest_collection_finish() -> None:
+    """They are not searched at all from here on."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
