@@ -220,6 +220,10 @@ class Final(Enum):
     bag = "bag"
     refit = "refit"
 
+    def refits(self, *, expanding: bool) -> bool:
+        """Whether it is one network, for folds that follow time or others."""
+        return self is Final.refit or (self is Final.auto and expanding)
+
 
 @dataclass
 class Training:

@@ -75,7 +75,9 @@ class Fitted:
 
 
 def summary(folds: Sequence[Fitted]) -> str:
-    """One line about the networks of all folds."""
+    """One line about a network, or about those of all folds."""
+    if len(folds) == 1:
+        return folds[0].summary()
     epochs = [len(one.history) for one in folds]
     monitored = [one.history.loc[one.history["kept"], "validation_loss"].mean() for one in folds]
     return (

@@ -27,8 +27,7 @@ def train(
     announce: Callable[[str], None] = lambda _line: None,
 ) -> list[list[Fitted]]:
     """Trains a network for each configuration and fold, all in one group, each as if it were
-    alone. In each repeat of cross-validation, networks have the configured seed plus the number of
-    the repeat, from 0.
+    alone; see `of_repeat` for its seed.
 
     Parameters
     ----------
@@ -113,15 +112,19 @@ def _member(config: TrainingConfig, rows: TrainingRows, fold: int, inputs: int) 
     """The network of a fold; inputs that other folds have in addition are zeros, and so are its
     weights for them, which training does not change."""
     layers, encoding = config.model.layers, rows.encodings[fold]
-    repeat = rows.folds[fold].repeat if rows.folds else 0
-    seed = (config.training.seed + repeat) % 2**32
-    kernel, *others = dense.initial_weights(layers, len(encoding.names), seed)
+    training = of_repeat(config, rows.folds[fold].repeat if rows.folds else 0).training
+    kernel, *others = dense.initial_weights(layers, len(encoding.names), training.seed)
     kernel = np.pad(kernel, [(0, inputs - len(kernel)), (0, 0)])
     return member(
         [kernel, *others], layers=layers, optimizer=config.optimizer, schedule=config.schedule,
-        training=replace(config.training, seed=seed), rows=rows.counts[fold], fold=fold,
-        target=encoding.target,
+        training=training, rows=rows.counts[fold], fold=fold, target=encoding.target,
     )  # fmt: skip
+
+
+def of_repeat(config: TrainingConfig, repeat: int) -> TrainingConfig:
+    """The same with the seed of a repeat of cross-validation, from 0."""
+    seed = (config.training.seed + repeat) % 2**32
+    return replace(config, training=replace(config.training, seed=seed))
 
 
 def _cut(arrays: Sequence[Array], inputs: int) -> list[Array]:

@@ -10,6 +10,7 @@ import yaml
 from pipeline.compose.experiment import compose
 from pipeline.dataset import prepared
 from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target
+from pipeline.dataset.folds import NO_FOLDS
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.files import write_text
 from pipeline.runtime.paths import COMPOSED
@@ -24,6 +25,7 @@ def _composed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_text(COMPOSED, composed)
     Path("data/prepared").mkdir()
+    NO_FOLDS.write(Path("data/prepared/folds.json"))
 
 
 def write_encoding(**columns: dict[str, Any]) -> None:
