@@ -77,6 +77,12 @@ def promote_command(name: str | None, trial: int | None) -> None:
                 f" {getattr(data, key)}; name another sweep with --name, or change params.yaml"
             )
     number, overrides = winner["trial"], winner["overrides"]
+    if trial is None and not winner["better_than_start"]:
+        raise UserError(
+            f"{winner['compared_with_start']}; params.yaml is left as it is; to write the winner's"
+            f" values all the same: python -m pipeline.sweep promote --name {path.parent.name}"
+            f" --trial {number}"
+        )
     if trial is not None and trial != number:
         number = trial
         overrides = [*winner["fixed"], *_trial_overrides(path.parent, number)]
@@ -109,7 +115,7 @@ def sweep_command(overrides: Sequence[str]) -> None:
         try:
             study = Study(
                 name, sweep.storage, space, inputs_hash=inputs_hash, sampler=sweep.sampler,
-                seed=sweep.seed, root=ROOT.resolve(),
+                seed=sweep.seed, root=ROOT.resolve(), start=space.start,
             )  # fmt: skip
         finally:
             importing.join()

@@ -5,23 +5,24 @@ from pathlib import Path
 import optuna
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from optuna.trial import TrialState
 
 from pipeline.runtime.imports import heavy_import
 
-# Fewer complete trials are not compared.
+# Fewer trials with a score are not compared.
 MIN_TRIALS = 5
 
 
 def write_plots(study: optuna.Study, folder: Path) -> None:
-    """Writes history.png and, of at least MIN_TRIALS complete trials with different scores,
-    parallel_coordinates.png, importance.png and importance.csv."""
+    """Writes history.png and, of at least MIN_TRIALS trials with different scores, complete or
+    pruned, parallel_coordinates.png, importance.png and importance.csv."""
     import matplotlib as mpl
 
     mpl.use("Agg")  # without a window
     _save(history(study), folder / "history.png")
-    scores = [trial.value for trial in _complete(study)]
+    scores = [trial.value for trial in _scored(study)]
     if len(scores) < MIN_TRIALS or len(set(scores)) == 1:
         return
     _save(parallel_coordinates(study), folder / "parallel_coordinates.png")
@@ -36,8 +37,20 @@ def history(study: optuna.Study) -> Axes:
 
 
 def parallel_coordinates(study: optuna.Study) -> Axes:
-    """A line for each trial through its values and its score."""
-    return optuna.visualization.matplotlib.plot_parallel_coordinate(study, target_name="score")
+    """A line for each trial through its values and its score, which of a pruned trial is that of
+    the epoch that it was pruned after; its line is dashed."""
+    axes = optuna.visualization.matplotlib.plot_parallel_coordinate(
+        _as_complete(study), target_name="score"
+    )
+    pruned = {trial.value for trial in _scored(study) if trial.state == TrialState.PRUNED}
+    (lines,) = axes.collections
+    assert isinstance(lines, LineCollection)
+    # Optuna may have sorted them; they begin at the score.
+    scores = [float(line[0][1]) for line in lines.get_segments()]
+    lines.set_linestyle(["dashed" if score in pruned else "solid" for score in scores])
+    if pruned:
+        axes.set_title("Parallel Coordinate Plot (dashed: pruned)", y=1.03)
+    return axes
 
 
 def importances(study: optuna.Study) -> pd.Series:
@@ -47,9 +60,11 @@ def importances(study: optuna.Study) -> pd.Series:
     with heavy_import(without=("sklearn",)):
         from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-    params = pd.DataFrame([trial.params for trial in _complete(study)])
+    params = pd.DataFrame([trial.params for trial in _scored(study)])
     varied = [str(key) for key in params if len(set(params[key])) > 1]
-    shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator(), params=varied)
+    shares = get_param_importances(
+        _as_complete(study), evaluator=PedAnovaImportanceEvaluator(), params=varied
+    )
     return pd.Series(shares, name="importance").rename_axis("key")
 
 
@@ -61,8 +76,23 @@ def importance(shares: pd.Series) -> Axes:
     return axes
 
 
-def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+def _scored(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that have a score."""
+    states = [TrialState.COMPLETE, TrialState.PRUNED]
+    trials = study.get_trials(deepcopy=False, states=states)
+    return [trial for trial in trials if trial.value is not None]
+
+
+def _as_complete(study: optuna.Study) -> optuna.Study:
+    """The trials that have a score as Optuna's figures take them, which leave out pruned ones."""
+    copy = optuna.create_study()
+    copy.add_trials(
+        optuna.trial.create_trial(
+            params=trial.params, distributions=trial.distributions, value=trial.value
+        )
+        for trial in _scored(study)
+    )
+    return copy
 
 
 def _save(axes: Axes, path: Path) -> None:

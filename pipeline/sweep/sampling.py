@@ -28,11 +28,12 @@ class Suggester(Protocol):
 
 
 class Grid:
-    """All points of a space, in order, but for those that a trial has already."""
+    """All points of a space, in order, but for those that a trial has already; the starting
+    point is the first."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, start: Point | None) -> None:
         """Raises UserError for a space that has no grid."""
-        self._points = space.grid()
+        self._points = sorted(space.grid(), key=lambda point: point != start)
 
     def suggest(self, count: int, trials: Sequence[FrozenTrial]) -> list[Point]:
         """The next points that no trial has; none once all are there."""
@@ -42,40 +43,55 @@ class Grid:
 
 class Sampling:
     """A sampler of Optuna's, which runs on a copy of the study in memory: on the database a
-    suggestion takes twenty times as long."""
+    suggestion takes twenty times as long. The first trial of a study is the starting point."""
 
     def __init__(
-        self, sampler: Sampler, seed: int, distributions: Mapping[str, BaseDistribution], known: int
+        self,
+        sampler: Sampler,
+        seed: int,
+        distributions: Mapping[str, BaseDistribution],
+        start: Point | None,
     ) -> None:
-        """known is the number of trials that the study has already."""
+        self._sampler, self._seed, self._start = sampler, seed, start
         self._distributions = dict(distributions)
-        self._study = optuna.create_study(sampler=_optuna_sampler(sampler, seed, known))
+        self._study: optuna.Study | None = None
+        self._asked = 0
         self._suggested: dict[int, optuna.Trial] = {}
         self._learned: set[int] = set()
-        if sampler is Sampler.quasi_random:
-            # The sequence continues behind the points that were taken from it before.
-            for _ in range(known):
-                self._study.ask(self._distributions)
 
     def suggest(self, count: int, trials: Sequence[FrozenTrial]) -> list[Point]:
         """Count new points, sampled given the results of trials."""
+        if self._study is None:
+            # Known now, under the lock: workers that begin together must not draw the same points.
+            sampler = _optuna_sampler(self._sampler, self._seed, len(trials))
+            self._study = optuna.create_study(sampler=sampler)
+        if self._start is not None and not trials:
+            self._study.enqueue_trial(self._start)
+        if self._sampler is Sampler.quasi_random:
+            # The sequence continues behind the points that were taken from it before.
+            self._ask(len(trials) - self._asked)
         for trial in trials:
             if trial.state.is_finished() and trial.number not in self._learned:
-                self._learn(trial)
-        suggested = [self._study.ask(self._distributions) for _ in range(count)]
+                self._learn(self._study, trial)
+        suggested = self._ask(count)
         self._suggested |= dict(enumerate(suggested, start=len(trials)))
         return [trial.params for trial in suggested]
 
-    def _learn(self, trial: FrozenTrial) -> None:
+    def _ask(self, count: int) -> list[optuna.Trial]:
+        assert self._study is not None
+        self._asked += count
+        return [self._study.ask(self._distributions) for _ in range(count)]
+
+    def _learn(self, study: optuna.Study, trial: FrozenTrial) -> None:
         self._learned.add(trial.number)
         suggested = self._suggested.pop(trial.number, None)
         if suggested is None:
-            self._study.add_trial(trial)
+            study.add_trial(trial)
             return
         for step, value in trial.intermediate_values.items():
             suggested.report(value, step)
         complete = trial.state is TrialState.COMPLETE
-        self._study.tell(suggested, trial.value if complete else None, trial.state)
+        study.tell(suggested, trial.value if complete else None, trial.state)
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:

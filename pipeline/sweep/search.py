@@ -83,6 +83,12 @@ class Search:
             print(f"sweep {self.study.name}: {finished} trials have finished before", flush=True)
         if self.rows.streaming:
             print("the rows are encoded block by block during training", flush=True)
+        if self.space.outside:
+            print(
+                f"the starting point is not in the search space ({', '.join(self.space.outside)});"
+                " it is no trial, but it is compared with the winner",
+                flush=True,
+            )
         known = self.study.complete_results()
         shown: dict[str, float] = {}
         counted = 0.0  # of the trials in training, by their epochs
@@ -173,7 +179,9 @@ class Search:
         memory than there is."""
         numbers = list(configs)
         results: dict[int, Trained] = {}
-        for indices in trials.group(list(configs.values()), streaming=self.rows.streaming):
+        # The first trial is the starting point, unless that is not in the space.
+        never_pruned = {0} if self.space.start else set()
+        for indices in trials.group(list(configs.values()), self.rows):
             group = [numbers[index] for index in indices]
             try:
                 trained = trials.train_group(
@@ -181,6 +189,7 @@ class Search:
                     self.rows,
                     score=self.sweep.score,
                     pruning=self.sweep.pruning,
+                    kept=[i for i, number in enumerate(group) if number in never_pruned],
                     out_of_time=self.out_of_time,
                     on_epochs=on_epochs,
                 )
@@ -213,7 +222,7 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
         elif is_summarised(search.folder, finished):
             print(f"the summary has been written before: {search.folder}/results/")
         else:
-            summary = summarise(space, study, rows, search.folder)
+            summary = summarise(space, study, rows, prepared, search.folder)
             write_summary(summary, study, rows, prepared)
             record_summary(summary, search.recorder, prepared.parts["train"].head(3))
             print_summary(summary)

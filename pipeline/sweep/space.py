@@ -4,6 +4,7 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any, cast
@@ -95,6 +96,18 @@ class Space:
             raise UserError("; ".join(problems))
         return config
 
+    @cached_property
+    def start(self) -> dict[str, Any] | None:
+        """The values that the experiment itself has; None unless they lie in the space."""
+        if self.outside:
+            return None
+        return {key: self._value_of_start(key) for key in self.axes}
+
+    @cached_property
+    def outside(self) -> list[str]:
+        """The keys whose value in the experiment does not lie in the space."""
+        return [key for key in self.axes if self._value_of_start(key) is None]
+
     def overrides(self, values: Values) -> list[str]:
         """A trial as on the command line: KEY=VALUE for each axis."""
         return [f"{key}={values[key]}" for key in self.axes]
@@ -148,6 +161,33 @@ class Space:
             else f"{axis.low:g} to {axis.high:g}{', logarithmic' if axis.log else ''}"
             for key, axis in self.axes.items()
         }
+
+    def _value_of_start(self, key: str) -> Any:
+        """The value of the experiment itself, as a trial has it; None if no trial can have it."""
+        axis = self.axes[key]
+        if key in GROUPS:
+            option = getattr(self.experiment.conf, key)
+            return option if isinstance(axis, Choice) and option in axis.options else None
+        try:
+            value = _get(self.experiment, key)
+        except (AttributeError, IndexError):
+            return None  # a key of another option of its group
+        if isinstance(axis, Interval):
+            is_number = isinstance(value, int if axis.integer else int | float)
+            inside = is_number and axis.low <= value <= axis.high
+            return (value if axis.integer else float(value)) if inside else None
+        groups = tuple(
+            f"{group}={getattr(self.experiment.conf, group)}" for group in self.axes
+            if group in GROUPS
+        )  # fmt: skip
+        equal = (one for one in axis.options if self._has_option(groups, key, one, value))
+        return next(equal, None)
+
+    def _has_option(self, groups: tuple[str, ...], key: str, option: str, value: Any) -> bool:
+        try:
+            return bool(self._typed_option(groups, key, option) == value)
+        except UserError:
+            return False
 
     def _experiment(self, groups: tuple[str, ...]) -> Config:
         """The experiment with these options of groups."""

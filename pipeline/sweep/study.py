@@ -17,10 +17,10 @@ from optuna.trial import FrozenTrial, TrialState
 from pipeline.compose.schema import Sampler
 from pipeline.runtime.errors import UserError
 from pipeline.sweep import storage
-from pipeline.sweep.sampling import Grid, Sampling, Suggester, distributions
+from pipeline.sweep.sampling import Grid, Point, Sampling, Suggester, distributions
 from pipeline.sweep.space import Space, Values
 from pipeline.sweep.storage import RESULT, STORAGE_ERRORS, WORKER, Storage
-from pipeline.sweep.trial_result import TrialResult
+from pipeline.sweep.trial_result import PRUNED, TrialResult
 from pipeline.tracking import processes
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -53,6 +53,7 @@ class Study:
         sampler: Sampler,
         seed: int,
         root: Path,
+        start: Point | None = None,
         worker: str | None = None,
     ) -> None:
         """Creates the study or continues it.
@@ -72,6 +73,8 @@ class Study:
             How new points are chosen.
         root
             The folder of the database and of its lock file.
+        start
+            The values of the first trial; None to sample them.
         worker
             The name of the process that trains; this process if it is None.
 
@@ -80,12 +83,12 @@ class Study:
         UserError
             For a database that cannot be used, and for a name that belongs to another space.
         """
-        self.name = name
+        self.name, self.inputs_hash = name, inputs_hash
         named = url or os.environ.get(STORAGE_VARIABLE)
         self._url = named or f"sqlite:///{root / DATABASE}"
         self._distributions = distributions(space)
         # Before the study is created: a space without a grid must not leave an empty one.
-        grid = Grid(space) if sampler is Sampler.grid else None
+        grid = Grid(space, start) if sampler is Sampler.grid else None
         try:
             self._storage = Storage(self._url, root / f".{DATABASE}.lock")
             self.optuna_study = self._storage.study(name, {"inputs_hash": inputs_hash})
@@ -98,8 +101,7 @@ class Study:
                 f"sweep.name: the study {name!r} in {self._url} belongs to another space,"
                 " experiment or version of the code; choose another name"
             )
-        known = len(self.trials())
-        self._suggester: Suggester = grid or Sampling(sampler, seed, self._distributions, known)
+        self._suggester: Suggester = grid or Sampling(sampler, seed, self._distributions, start)
         self._worker = worker or processes.this_process()
 
     def trials(self) -> list[FrozenTrial]:
@@ -155,6 +157,19 @@ class Study:
         ]
         ordered = sorted(complete, key=lambda one: one[:2])
         return [(number, values, result) for _, number, values, result in ordered]
+
+    def pruned_ahead(self) -> list[tuple[int, Values]]:
+        """Number and values of the trials that were pruned with a score below that of the best
+        complete trial."""
+        ranking = self.ranking()
+        lowest = ranking[0][2].score if ranking else None
+        return [
+            (number, values)
+            for number, (values, result) in self.results().items()
+            if result.reason == PRUNED
+            and result.score is not None
+            and (lowest is None or result.score < lowest)
+        ]
 
     def complete_results(self) -> dict[str, TrialResult]:
         """The results of the complete trials of all studies in the database, by fingerprint."""

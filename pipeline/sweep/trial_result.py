@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# The reason of a trial that was stopped for better ones.
+PRUNED = "pruned"
+
 
 @dataclass(frozen=True)
 class TrialResult:

@@ -1,17 +1,17 @@
 """The winner of a sweep, trained again and compared: how much better it really is, and whether
 an ensemble of the best trials is better still."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.compose.schema import Config, Score, Sweep
-from pipeline.dataset.rows import blocks
-from pipeline.evaluation.linear import LeastSquares
-from pipeline.evaluation.metrics import metrics
+from pipeline.compose.schema import Config, Score, Sweep, experiment_parameters
+from pipeline.evaluation.metrics import zero_if_rounding
+from pipeline.evaluation.paired import Improvement, improvement
 from pipeline.network import archive, dense, encoder, model_folder, weights
 from pipeline.network.backend import keras
 from pipeline.preparation.preparation import Prepared
@@ -20,18 +20,35 @@ from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.sweep import ensemble, trials
 from pipeline.sweep.trials import Table, TrainedTrial, Vector
 
+Predicted = Mapping[str, Vector]
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The error of a model on each part, in the units of the target; a row of winner.csv."""
+    """The error of a model on each part, in the units of the target; a row of winner.csv.
+
+    improvements says of each part on which the winner is compared with this model by how much the
+    winner's error is lower.
+    """
 
     model: str
     errors: dict[str, float]
+    improvements: dict[str, Improvement] = field(default_factory=dict)
 
     @property
     def prefix(self) -> str:
         """What its metrics begin with: ensemble, for an ensemble of 3."""
         return self.model.partition(" ")[0]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A trial that may be the winner, trained to its end, and its score there."""
+
+    number: int
+    config: Config
+    trained: TrainedTrial
+    score: float
 
 
 @dataclass(frozen=True)
@@ -52,8 +69,10 @@ class WinnerEvaluation:
         The ensemble of the best trials, if it is better than each of them.
     start
         The experiment that the sweep varies, unless it diverges.
-    least_squares
-        The linear regression.
+    is_start
+        Whether the best trial is that experiment.
+    baselines
+        Linear regression and gradient boosting.
     """
 
     config: Config
@@ -66,13 +85,18 @@ class WinnerEvaluation:
     ensemble: Evaluation | None
     ensemble_model: keras.Model | None
     start: Evaluation | None
-    least_squares: Evaluation
+    is_start: bool
+    baselines: list[Evaluation]
+
+    @property
+    def references(self) -> list[Evaluation]:
+        """The starting point and the baselines."""
+        return [*([self.start] if self.start else []), *self.baselines]
 
     @property
     def compared(self) -> list[Evaluation]:
         """All but the other seeds."""
-        candidates = (self.winner, self.ensemble, self.start, self.least_squares)
-        return [one for one in candidates if one is not None]
+        return [self.winner, *([self.ensemble] if self.ensemble else []), *self.references]
 
     @property
     def seeds_mean(self) -> dict[str, float]:
@@ -89,14 +113,13 @@ class WinnerEvaluation:
 
     @property
     def beats_start(self) -> bool:
-        """Whether the winner is better than the starting point on the part that it was selected
-        by; a starting point that diverged is worse."""
-        part = self.scored_part
-        return self.start is None or self.winner.errors[part] < self.start.errors[part]
+        """Whether the winner is better than the starting point beyond chance, on the part that it
+        was selected by; a starting point that diverged is worse."""
+        return self.start is None or self.start.improvements[self.scored_part].low > 0
 
     def metrics(self) -> dict[str, float]:
         """The metrics of the sweep's run: {model}_{part}_{score}, the mean and std of the other
-        seeds, and the optimism."""
+        seeds, the optimism, and improvement_over_{model}_{part} with the ends of its interval."""
         score = self.score.value
         numbers = {
             f"{one.prefix}_{part}_{score}": value
@@ -106,52 +129,97 @@ class WinnerEvaluation:
         for part, values in self._seed_errors().items():
             numbers[f"seeds_{part}_{score}_mean"] = float(values.mean())
             numbers[f"seeds_{part}_{score}_std"] = float(values.std())
-        return numbers if self.optimism is None else numbers | {"optimism": self.optimism}
+        if self.optimism is not None:
+            numbers["optimism"] = self.optimism
+        for one in self.references:
+            for name, value in _columns(one).items():
+                numbers[name.replace("improvement", f"improvement_over_{one.model}")] = value
+        return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
     def table(self) -> pd.DataFrame:
-        """winner.csv: a row for each model, a column for each part."""
+        """winner.csv: a row for each model; a column for each part, and for each part on which the
+        winner is compared with others by how much its error is lower than that of the row."""
         rows = [*self.compared, *self.seeds]
-        return pd.DataFrame([{"model": one.model, **one.errors} for one in rows])
+        return pd.DataFrame([{"model": one.model, **one.errors, **_columns(one)} for one in rows])
 
     def _seed_errors(self) -> dict[str, Vector]:
         parts = self.seeds[0].errors if self.seeds else ()
         return {part: np.array([one.errors[part] for one in self.seeds]) for part in parts}
 
 
+def _columns(one: Evaluation) -> dict[str, float]:
+    return {
+        f"improvement_{part}{end}": value
+        for part, improvement in one.improvements.items()
+        for end, value in zip(("", "_low", "_high"), astuple(improvement), strict=True)
+    }
+
+
 def evaluate_winner(
-    config: Config, candidates: Sequence[Config], start: Config, rows: Table, sweep: Sweep
+    contenders: Sequence[Contender],
+    start: Config,
+    rows: Table,
+    sweep: Sweep,
+    baselines: Mapping[str, Predicted],
 ) -> WinnerEvaluation:
     """Trains the winner again, and what it is compared with.
 
     Parameters
     ----------
-    config
-        The experiment of the best trial.
-    candidates
-        Those of the best trials, for the ensemble.
+    contenders
+        The best trials, the best one first.
     start
         The experiment that the sweep varies.
     rows
         What all of them are trained and evaluated on.
     sweep
-        How many other seeds, and which score.
+        How many other seeds, which score, and from how many trials an ensemble is selected.
+    baselines
+        The predictions of other models, by their names.
     """
-    (trained,) = trials.train_all([config], rows, sweep.score)
+    best = contenders[0]
+    (trained,) = trials.train_all([best.config], rows, sweep.score)
     if not trained.weights:
         raise RuntimeError(f"the best trial cannot be repeated: {trained.result.reason}")
+    predicted = predictions(trained, best.config, rows)
+    scored = rows.scored_part
+    others = [
+        trials.predictions(one.trained.weights, one.config.model.layers, rows, scored)
+        for one in contenders[1:]
+    ]
+    selected_from = [rows.true[scored] - one for one in (predicted[scored], *others)]
+
+    def evaluated(model: str, other: Predicted) -> Evaluation:
+        """A model, and the winner compared with it on the rows for which it was not fitted."""
+        improvements = {
+            part: improvement(
+                true - predicted[part],
+                true - other[part],
+                true,
+                squared=sweep.score is Score.rmse,
+                selected_from=selected_from if part == scored else (),
+            )
+            for part, true in rows.true.items()
+            if part in (scored, "test")
+        }
+        return Evaluation(model, _errors(other, rows, sweep.score), improvements)
+
+    candidates = contenders[: sweep.ensemble]
     ensemble_model, joined = best_ensemble(candidates, rows, sweep.score)
+    (begun,) = trials.train_all([start], rows, sweep.score)
     return WinnerEvaluation(
-        config=config,
+        config=best.config,
         trained=trained,
-        winner=Evaluation("winner", errors(trained, config, rows, sweep.score)),
-        scored_part=rows.scored_part,
+        winner=Evaluation("winner", _errors(predicted, rows, sweep.score)),
+        scored_part=scored,
         score=sweep.score,
-        seeds=evaluate_seeds(config, rows, sweep),
+        seeds=evaluate_seeds(best.config, rows, sweep),
         candidates=len(candidates),
         ensemble=joined,
         ensemble_model=ensemble_model,
-        start=evaluate_start(start, rows, sweep.score),
-        least_squares=evaluate_least_squares(rows, sweep.score),
+        start=evaluated("start", predictions(begun, start, rows)) if begun.weights else None,
+        is_start=experiment_parameters(start) == experiment_parameters(best.config),
+        baselines=[evaluated(*one) for one in baselines.items()],
     )
 
 
@@ -166,77 +234,71 @@ def evaluate_seeds(config: Config, rows: Table, sweep: Sweep) -> list[Evaluation
     ]
 
 
-def evaluate_start(config: Config, rows: Table, score: Score) -> Evaluation | None:
-    """The experiment that a sweep varies; None if it diverges."""
-    (trained,) = trials.train_all([config], rows, score)
-    return Evaluation("start", errors(trained, config, rows, score)) if trained.weights else None
-
-
-def evaluate_least_squares(rows: Table, score: Score) -> Evaluation:
-    """Linear regression by least squares on the training part, as in the evaluate stage."""
-    fit, done = LeastSquares(), 0
-    for block in blocks(rows.parts["train"]):
-        fit.add(block.x, rows.true["train"][done : done + len(block)])
-        done += len(block)
-    line, _ = fit.solve()
-    by_part = {
-        part: metrics(
-            true, np.concatenate([line.predict(block.x) for block in blocks(rows.parts[part])])
-        )
-        for part, true in rows.true.items()
-        if len(true)
-    }
-    return Evaluation("least_squares", {part: one[score.value] for part, one in by_part.items()})
-
-
 def best_ensemble(
-    configs: Sequence[Config], rows: Table, score: Score
+    candidates: Sequence[Contender], rows: Table, score: Score
 ) -> tuple[keras.Model | None, Evaluation | None]:
-    """The greedy ensemble of experiments by the validation part, as a model, and its errors;
-    None if there is no validation part, or none is better than the best single network there."""
-    if rows.scored_part != "validation" or len(configs) <= 1:
+    """The greedy ensemble of trials by the part that they are scored on, as a model, and its
+    errors; None if that is the training part, or none is better there than the best trial."""
+    scored = rows.scored_part
+    if scored == "train" or len(candidates) <= 1:
         return None, None
-    pairs = zip(configs, trials.train_all(configs, rows, score), strict=True)
-    members = [(config, trained) for config, trained in pairs if trained.weights]
-    if not members:
-        return None, None
-    predicted = [predictions(trained, config, rows) for config, trained in members]
-    true = rows.target.scaled(rows.true["validation"])[:, 0].astype(np.float64)
-    counts = ensemble.greedy(np.stack([one["validation"] for one in predicted]), true)
-    chosen = np.flatnonzero(counts)
+    learned = {
+        part: [
+            trials.as_learned(one.trained.weights, one.config.model.layers, rows, part)
+            for one in candidates
+        ]
+        for part in rows.true
+    }
+    each = np.stack([trials.in_units(one, rows, scored) for one in learned[scored]])
+    counts = ensemble.greedy(each, rows.true[scored])
+    chosen = [int(index) for index in np.flatnonzero(counts)]
+    # As the model does, which joins the networks of a fold before it goes back to the units.
     mean = {
-        part: np.average([predicted[i][part] for i in chosen], axis=0, weights=counts[chosen])
-        for part in predicted[0]
+        part: trials.in_units(
+            [
+                np.average(fold, axis=0, weights=counts[chosen])
+                for fold in zip(*(one[i] for i in chosen), strict=True)
+            ],
+            rows,
+            part,
+        )
+        for part, one in learned.items()
     }
     reached = _errors(mean, rows, score)
-    scores = [trained.result.score for _, trained in members]
-    if any(one is not None and one <= reached["validation"] for one in scores):
+    if min(trials.error(one, rows.true[scored], score) for one in each) <= reached[scored]:
         return None, None
-    networks = [network(*members[i], rows) for i in chosen]
-    model = ensemble.combine(networks, counts[chosen].tolist())
+    networks = [_networks(candidates[i].config, candidates[i].trained, rows) for i in chosen]
+    folds = [
+        ensemble.combine(fold, counts[chosen].tolist()) for fold in zip(*networks, strict=True)
+    ]
+    (model,) = (
+        encoder.whole(one.model, network, one.encoding.target)
+        for one, network in zip(rows.encoders, folds, strict=True)
+    )
     return model, Evaluation(f"ensemble of {len(chosen)}", reached)
 
 
 def errors(trained: TrainedTrial, config: Config, rows: Table, score: Score) -> dict[str, float]:
-    """The error of a trained network on each part that has rows."""
+    """The error of a trained trial on each part that has rows."""
     return _errors(predictions(trained, config, rows), rows, score)
 
 
-def predictions(trained: TrainedTrial, config: Config, rows: Table) -> dict[str, Vector]:
-    """The predictions of a trained network for each part that has rows, of the scaled target."""
+def predictions(trained: TrainedTrial, config: Config, rows: Table) -> Predicted:
+    """The predictions of a trained trial for each part that has rows, in the target's units."""
     return {
-        name: trials.predict(trained.weights, config.model.layers, part)
-        for name, part in rows.parts.items()
-        if len(part)
+        part: trials.predictions(trained.weights, config.model.layers, rows, part)
+        for part in rows.true
     }
 
 
-def network(config: Config, trained: TrainedTrial, rows: Table) -> keras.Sequential:
-    """A trained network as a Keras model."""
-    inputs = len(rows.encoder.encoding.names)
-    built = dense.build(config.model.layers, inputs, config.training.seed)
-    weights.assign(built, trained.weights)
-    return built
+def _networks(config: Config, trained: TrainedTrial, rows: Table) -> list[keras.Sequential]:
+    """A trained network of each fold as a Keras model."""
+    networks = []
+    for own, one in zip(trained.weights, rows.encoders, strict=True):
+        built = dense.build(config.model.layers, len(one.encoding.names), config.training.seed)
+        weights.assign(built, own)
+        networks.append(built)
+    return networks
 
 
 def write_model(
@@ -244,27 +306,26 @@ def write_model(
 ) -> None:
     """Writes the folder that the train stage would write."""
     with whole_directory(folder) as draft:
-        network = model_folder.TrainedNetwork(
-            rows.encoder, config.model.layers, config.training.seed,
-            trained.weights, trained.history,
+        (network,) = trained.networks
+        saved = model_folder.TrainedNetwork(
+            rows.encoders[0], config.model.layers, config.training.seed,
+            network.weights, network.history,
         )  # fmt: skip
         row = prepared.parts["train"].head(1)
-        model_folder.write(draft, network, encoding=rows.encoder.encoding, row=row)
+        model_folder.write(draft, saved, encoding=prepared.encoding, row=row)
         prepared.contract.write(draft / CONTRACT)
 
 
-def write_ensemble(folder: Path, model: keras.Model, rows: Table, prepared: Prepared) -> None:
+def write_ensemble(folder: Path, model: keras.Model, prepared: Prepared) -> None:
     """Writes a model folder with an ensemble, for the predict command."""
-    encoding = rows.encoder.encoding
     with whole_directory(folder) as draft:
-        saved = encoder.whole(rows.encoder.model, model, encoding.target)
-        archive.save(saved, draft / model_folder.MODEL)
+        archive.save(model, draft / model_folder.MODEL)
         prepared.contract.write(draft / CONTRACT)
-        encoding.write(draft / ENCODING)
+        prepared.encoding.write(draft / ENCODING)
 
 
-def _errors(predicted: dict[str, Vector], rows: Table, score: Score) -> dict[str, float]:
+def _errors(predicted: Predicted, rows: Table, score: Score) -> dict[str, float]:
     return {
-        part: trials.error(predicted[part], rows.true[part], rows.target, score)
-        for part in predicted
+        part: zero_if_rounding(trials.error(predicted[part], true, score), true)
+        for part, true in rows.true.items()
     }

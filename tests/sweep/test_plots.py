@@ -9,6 +9,7 @@ import numpy as np
 import optuna
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.collections import LineCollection
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
@@ -25,13 +26,23 @@ def _figures() -> Iterator[None]:
     plt.close("all")
 
 
-def study(complete: int) -> optuna.Study:
-    """Trials whose score depends on the rate alone, and one that failed."""
+def study(scored: int, complete: int | None = None) -> optuna.Study:
+    """Trials whose score depends on the rate alone, and one that failed; those that are not
+    complete were pruned."""
     one = optuna.create_study()
     axes = {"rate": FloatDistribution(0, 1), "size": CategoricalDistribution(("8", "16"))}
-    for number, rate in enumerate(np.random.default_rng(0).random(complete)):
+    for number, rate in enumerate(np.random.default_rng(0).random(scored)):
         params = {"rate": rate, "size": ("8", "16")[number % 2]}
-        one.add_trial(create_trial(params=params, distributions=axes, value=rate**2))
+        state = TrialState.PRUNED if number >= (complete or scored) else TrialState.COMPLETE
+        one.add_trial(
+            create_trial(
+                params=params,
+                distributions=axes,
+                value=rate**2,
+                intermediate_values={5: rate**2},
+                state=state,
+            )
+        )
     params = {"rate": 0.5, "size": "8"}
     one.add_trial(create_trial(params=params, distributions=axes, state=TrialState.FAIL))
     return one
@@ -49,8 +60,9 @@ def test_trials_with_equal_scores_are_not_compared(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"history.png"}
 
 
-def test_enough_trials_are_compared(tmp_path: Path) -> None:
-    plots.write_plots(study(12), tmp_path)
+@pytest.mark.parametrize("complete", [12, 2])
+def test_enough_trials_are_compared(tmp_path: Path, complete: int) -> None:
+    plots.write_plots(study(12, complete), tmp_path)
     figures = {"history.png", "parallel_coordinates.png", "importance.png"}
     assert {path.name for path in tmp_path.iterdir()} == {*figures, "importance.csv"}
     assert {tuple(plt.imread(tmp_path / name).shape[2:]) for name in figures} == {(4,)}
@@ -76,6 +88,20 @@ def test_parallel_coordinates_have_a_line_for_each_complete_trial() -> None:
     (lines,) = axes.collections
     assert len(lines.get_paths()) == 12
     assert [label.get_text() for label in axes.get_xticklabels()] == ["score", "rate", "size"]
+
+
+def test_the_lines_of_pruned_trials_are_dashed() -> None:
+    one = study(12, complete=2)
+    axes = plots.parallel_coordinates(one)
+    (lines,) = axes.collections
+    assert isinstance(lines, LineCollection)
+    dashed = {
+        float(line[0][1])
+        for line, style in zip(lines.get_segments(), lines.get_linestyle(), strict=True)
+        if np.asarray(style, object)[1]
+    }
+    assert dashed == {trial.value for trial in one.trials[2:12]}
+    assert axes.get_title() == "Parallel Coordinate Plot (dashed: pruned)"
 
 
 def test_the_most_important_key_is_on_top() -> None:

@@ -30,7 +30,12 @@ from tests.imports import ROOT
 # figures are experimental in their interface.
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
+# Those of the experiment, 0.01, is not among them, and better.
 RATE = "optimizer.learning_rate=0.001,0.002,0.003,0.004"
+OUTSIDE = (
+    "the starting point is not in the search space (optimizer.learning_rate); it is no trial, but"
+    " it is compared with the winner"
+)
 # Seven values of which two are composed.
 SEED = "training.seed=tag(int, interval(1, 7))"
 QUICK = (
@@ -127,19 +132,26 @@ def test_every_point_of_a_grid_is_trained(four: str) -> None:
 
 def test_the_summary_is_printed_and_written(four: str) -> None:
     number = r"[\d.e-]+"
-    expected = rf"""best of 4 trials: trial (\d), train rmse {number}: optimizer.\w+=0.00\d
+    expected = rf"""{re.escape(OUTSIDE)}
+best of 4 trials: trial (\d), train rmse {number}: optimizer.\w+=0.00\d
 winner \(trial \1\), retrained alone: train rmse {number}; {number} in the sweep
 other seeds, mean of 2: train rmse {number}; selection bias \(optimism\) on train: -?{number}
 starting point: train rmse {number}
 linear least squares: train rmse 0
+gradient boosting: train rmse {number}
+on train, the winner is no better than the starting point \(-{number} to {number} %\)
+on train, the winner is much worse than linear least squares
+on train, the winner is better than gradient boosting by {number} % \({number} to {number} %\)
 model of the winner: data/sweeps/four/model
-the starting point is at least as good, so params.yaml can stay as it is
+params.yaml can stay as it is
 tables and figures: data/sweeps/four/results/"""
     assert re.fullmatch(expected, four), four
     folder = Path("data/sweeps/four")
     winner = pd.read_csv(folder / "results/winner.csv").set_index("model")
     seeds = [name for name in winner.index if name.startswith("seed ")]
-    assert list(winner.index) == ["winner", "start", "least_squares", *seeds]
+    assert list(winner.index) == [
+        "winner", "start", "least_squares", "gradient_boosting", *seeds,
+    ]  # fmt: skip
     assert len(seeds) == 2
     best = min(record.score or np.inf for record in records("four").values())
     assert winner["train"]["winner"] == pytest.approx(best, rel=1e-3)
@@ -178,9 +190,10 @@ def test_the_stages_reproduce_the_winner_that_is_promoted(
     params = Path("params.yaml")
     before = params.read_text("utf-8")
     try:
-        monkeypatch.setattr(sys, "argv", ["sweep", "promote", "--name", "four"])
-        command.main()
         best = json.loads(Path("data/sweeps/four/winner.json").read_text("utf-8"))
+        arguments = ["promote", "--name", "four", "--trial", str(best["trial"])]
+        monkeypatch.setattr(sys, "argv", ["sweep", *arguments])
+        command.main()
         rate = dict(one.split("=") for one in best["overrides"])["optimizer.learning_rate"]
         assert capsys.readouterr().out == (
             f"params.yaml now has the values of trial {best['trial']} of the sweep four:\n"
@@ -196,6 +209,64 @@ def test_the_stages_reproduce_the_winner_that_is_promoted(
         assert metrics["in_sample"]["rmse"] == pytest.approx(winner["train"]["winner"], rel=1e-6)
     finally:
         params.write_text(before, "utf-8")
+
+
+@pytest.mark.usefixtures("four")
+def test_a_winner_that_is_no_better_is_promoted_by_its_number_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Path("params.yaml").read_text("utf-8")
+    best = json.loads(Path("data/sweeps/four/winner.json").read_text("utf-8"))
+    assert run(monkeypatch, "promote", "--name", "four") == 1
+    assert capsys.readouterr().err == (
+        f"error: {best['compared_with_start']}; params.yaml is left as it is; to write the"
+        " winner's values all the same: python -m pipeline.sweep promote --name four --trial"
+        f" {best['trial']}\n"
+    )
+    assert Path("params.yaml").read_text("utf-8") == before
+
+
+def test_the_starting_point_is_the_first_trial_and_is_not_pruned(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sweep(
+        "started", "optimizer.learning_rate=interval(1e-6, 0.011)", "sweep.sampler=random",
+        "sweep.trials=9", "sweep.parallel_trials=9", "training.seed=5",
+        "sweep.pruning.enabled=true", "sweep.pruning.first_epoch=1", "sweep.pruning.factor=9",
+    )  # fmt: skip
+    found = records("started")
+    assert sorted(found) == list(range(9))
+    assert list(values(found[0])) == [0.01]
+    assert found[0].state == "complete"
+    assert [record.state for record in found.values()].count("pruned") == 7
+    assert "not in the search space" not in capsys.readouterr().out
+
+
+def test_trials_that_were_pruned_ahead_of_the_best_one_are_trained_to_their_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def reversed_order(scores: Any, active: Any, _factor: int) -> list[int]:
+        return [index for index in active if scores[index] < max(scores[one] for one in active)]
+
+    monkeypatch.setattr(trials, "worst", reversed_order)
+    sweep(
+        "ahead", "optimizer.learning_rate=0.002,0.003,0.004", "training.seed=6",
+        "sweep.pruning.enabled=true", "sweep.pruning.first_epoch=15", "sweep.pruning.factor=2",
+    )  # fmt: skip
+    states = {values(record)[0]: record for record in records("ahead").values()}
+    assert {rate: record.state for rate, record in states.items()} == {
+        "0.002": "complete", "0.003": "pruned", "0.004": "pruned",
+    }  # fmt: skip
+    printed = capsys.readouterr().out
+    number = states["0.004"].number
+    assert "ahead of the best complete one: 2, now trained to their end\n" in printed
+    assert f"winner (trial {number}), retrained alone" in printed
+    table = pd.read_csv("data/sweeps/ahead/results/trials.csv").set_index("trial")
+    winner = pd.read_csv("data/sweeps/ahead/results/winner.csv").set_index("model")
+    at_end = table["score_at_end"]
+    assert at_end[number] == at_end.min() == pytest.approx(winner["train"]["winner"], rel=1e-3)
+    assert at_end[number] < table["score"][number]
+    assert at_end[states["0.002"].number] == table["score"][states["0.002"].number]
 
 
 def test_trials_that_diverge_or_contradict_themselves_do_not_end_the_sweep(

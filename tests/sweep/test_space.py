@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.compose.explanation import not_an_override
+from pipeline.compose.schema import experiment_parameters
 from pipeline.compose.sources import CONF, PARAMS
 from pipeline.config.training import Activation
 from pipeline.runtime.errors import UserError
@@ -152,6 +153,52 @@ def test_a_grid_is_all_combinations() -> None:
     space = read("training.batch_size=8,16", "training.epochs=tag(int,interval(2,4))")
     points = [tuple(point.values()) for point in space.grid()]
     assert points == [("8", 2), ("8", 3), ("8", 4), ("16", 2), ("16", 3), ("16", 4)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "start"),
+    [
+        (["optimizer.learning_rate=interval(0.001, 0.1)"], {"optimizer.learning_rate": 0.01}),
+        (["optimizer.learning_rate=1e-2,1"], {"optimizer.learning_rate": "0.01"}),
+        (
+            ["model=mlp,linear", "training.epochs=tag(int, interval(1, 5))"],
+            {"model": "linear", "training.epochs": 5},
+        ),
+        (["optimizer.clipnorm=1,null", "training.epochs=6"], {"optimizer.clipnorm": "null"}),
+        (
+            ["model=linear,mlp", "model.layers.0.units=1,2"],
+            {"model": "linear", "model.layers.0.units": "1"},
+        ),
+    ],
+)
+def test_the_starting_point_is_a_point_of_the_space(
+    arguments: list[str], start: dict[str, Any]
+) -> None:
+    space = read(*arguments)
+    assert space.start == start
+    assert space.outside == []
+    configured = experiment_parameters(space.config(start))
+    assert configured == experiment_parameters(space.experiment)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "outside"),
+    [
+        (
+            ["optimizer.learning_rate=interval(0.02, 0.1)", "training.epochs=5,6"],
+            ["optimizer.learning_rate"],
+        ),
+        (["optimizer=adam,adamw", "training.seed=1,2"], ["optimizer", "training.seed"]),
+        (["optimizer.clipnorm=interval(1, 2)"], ["optimizer.clipnorm"]),
+        (["optimizer=adam,adamw", "optimizer.beta_1=0.9,0.8"], ["optimizer", "optimizer.beta_1"]),
+    ],
+)
+def test_a_starting_point_outside_the_space_has_its_keys_named(
+    arguments: list[str], outside: list[str]
+) -> None:
+    space = read(*arguments)
+    assert space.start is None
+    assert space.outside == outside
 
 
 def test_the_axes_are_described_in_words() -> None:

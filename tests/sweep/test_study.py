@@ -142,6 +142,26 @@ def test_a_grid_leaves_out_the_points_of_another_sampler(tmp_path: Path) -> None
     assert not {repr(trial.values) for trial in first} & {repr(trial.values) for trial in rest}
 
 
+@pytest.mark.parametrize("sampler", Sampler)
+def test_the_first_trial_is_the_starting_point(tmp_path: Path, sampler: Sampler) -> None:
+    start = {"training.batch_size": "16", "training.epochs": 3}
+    one, other = (study(tmp_path, AXES, sampler, start=start) for _ in range(2))
+    assert one.ask(1, 5) == [Trial(0, start)]
+    asked = other.ask(2, 5) + ask_all(study(tmp_path, AXES, sampler, start=start), 5)
+    assert [trial.number for trial in asked] == [1, 2, 3, 4]
+    if sampler is Sampler.grid:
+        assert start not in [trial.values for trial in asked]
+
+
+@pytest.mark.parametrize("sampler", [Sampler.random, Sampler.quasi_random, Sampler.tpe])
+def test_workers_that_begin_together_do_not_draw_the_same_points(
+    tmp_path: Path, sampler: Sampler
+) -> None:
+    one, other = (study(tmp_path, sampler=sampler) for _ in range(2))
+    asked = one.ask(3, 12) + other.ask(3, 12) + one.ask(3, 12) + other.ask(3, 12)
+    assert len({repr(trial.values) for trial in asked}) == 12
+
+
 @pytest.mark.parametrize("reported_by", ["the same process", "another process"])
 def test_tpe_learns_from_results(tmp_path: Path, reported_by: str) -> None:
     one = study(tmp_path, sampler=Sampler.tpe)
@@ -273,6 +293,7 @@ def test_the_best_trial_is_first(tmp_path: Path) -> None:
     }
     asked = ask_all(one, 5, lambda trial: results[trial.number])
     assert [number for number, *_ in one.ranking()] == [1, 3, 0]
+    assert one.pruned_ahead() == [(4, asked[4].values)]
     table = one.table()
     assert list(table["trial"]) == [4, 1, 3, 0, 2]
     assert list(table["state"]) == ["pruned", *["complete"] * 3, "failed"]

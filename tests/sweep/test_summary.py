@@ -7,19 +7,22 @@ import pandas as pd
 import pytest
 
 from pipeline.compose.schema import Config, Score
+from pipeline.evaluation.paired import Improvement
 from pipeline.sweep.summary import BestTrial, Summary, print_best, print_summary
 from pipeline.sweep.trial_result import TrialResult
 from pipeline.sweep.trials import TrainedTrial
 from pipeline.sweep.winner import Evaluation, WinnerEvaluation
 
 RESULT = TrialResult("complete", 2.5, 6)
-BEST = BestTrial(3, ["model=mlp", "training.epochs=9"], RESULT)
+BEST = BestTrial(3, ["model=mlp", "training.epochs=9"], 2.5)
+BETTER, EQUAL = Improvement(0.5, 0.25, 0.75), Improvement(0.01, -0.02, 0.03)
 
 
-def summary(**changed: Any) -> Summary:
+def summary(ahead: int = 0, **changed: Any) -> Summary:
+    scored = changed.get("scored_part", "validation")
     fields: dict[str, Any] = {
         "config": Config(),
-        "trained": TrainedTrial(RESULT, pd.DataFrame(), []),
+        "trained": TrainedTrial(RESULT, []),
         "winner": Evaluation("winner", {"train": 1.0, "validation": 2.5}),
         "scored_part": "validation",
         "score": Score.mae,
@@ -28,12 +31,20 @@ def summary(**changed: Any) -> Summary:
         "ensemble": None,
         "ensemble_model": None,
         "start": None,
-        "least_squares": Evaluation("least_squares", {"train": 6.0, "validation": 7.0}),
+        "is_start": False,
+        "baselines": [
+            Evaluation("least_squares", {"train": 6.0, "validation": 7.0}, {scored: BETTER}),
+            Evaluation(
+                "gradient_boosting",
+                {"train": 0.0, "validation": 2.0},
+                {scored: Improvement(-0.25, -0.5, -0.1), "test": EQUAL},
+            ),
+        ],
     }
     winner = WinnerEvaluation(**(fields | changed))
     table = {"path": "data/raw/a.csv", "target": "y"}
     fixed = ["sweep.trials=9", "data=a"]
-    return Summary(Path("sweep"), 9, pd.DataFrame(), BEST, winner, fixed, table)
+    return Summary(Path("sweep"), 9, pd.DataFrame(), BEST, winner, ahead, fixed, table)
 
 
 def printed(capsys: pytest.CaptureFixture[str], one: Summary) -> list[str]:
@@ -47,9 +58,10 @@ def test_the_winner_is_printed_with_what_it_is_compared_with(
     changed = {
         "seeds": [Evaluation("seed 1", {"train": 1.5, "validation": 4.0})],
         "ensemble": Evaluation("ensemble of 2", {"train": 0.5, "validation": 2.25}),
-        "start": Evaluation("start", {"train": 3.0, "validation": 5.0}),
+        "start": Evaluation("start", {"train": 3.0, "validation": 5.0}, {"validation": BETTER}),
     }
-    assert printed(capsys, summary(**changed)) == [
+    assert printed(capsys, summary(ahead=2, **changed)) == [
+        "pruned trials that were ahead of the best complete one: 2, now trained to their end",
         "winner (trial 3), retrained alone: train mae 1, validation mae 2.5; 2.5 in the sweep",
         (
             "other seeds, mean of 1: train mae 1.5, validation mae 4;"
@@ -58,6 +70,16 @@ def test_the_winner_is_printed_with_what_it_is_compared_with(
         "ensemble of 2 networks: train mae 0.5, validation mae 2.25; model: sweep/ensemble",
         "starting point: train mae 3, validation mae 5",
         "linear least squares: train mae 6, validation mae 7",
+        "gradient boosting: train mae 0, validation mae 2",
+        ("on validation, the winner is better than the starting point by 50.0 % (25.0 to 75.0 %)"),
+        (
+            "on validation, the winner is better than linear least squares by 50.0 %"
+            " (25.0 to 75.0 %)"
+        ),
+        (
+            "on validation, the winner is worse than gradient boosting by 25.0 %"
+            " (10.0 to 50.0 %); on test, no better (-2.0 to 3.0 %)"
+        ),
         "model of the winner: sweep/model",
         "to write its values to params.yaml: python -m pipeline.sweep promote",
         "tables and figures: sweep/results/",
@@ -67,10 +89,13 @@ def test_the_winner_is_printed_with_what_it_is_compared_with(
 def test_a_winner_that_is_no_better_than_the_starting_point_is_not_recommended(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    start = Evaluation("start", {"train": 3.0, "validation": 2.5})
+    start = Evaluation("start", {"train": 3.0, "validation": 2.5}, {"validation": EQUAL})
     lines = printed(capsys, summary(start=start))
-    assert "the starting point is at least as good, so params.yaml can stay as it is" in lines
+    assert "on validation, the winner is no better than the starting point (-2.0 to 3.0 %)" in lines
+    assert "params.yaml can stay as it is" in lines
     assert not any("promote" in line for line in lines)
+    lines = printed(capsys, summary(start=start, is_start=True))
+    assert "the winner is the starting point: no trial is better" in lines
 
 
 NO_ENSEMBLE = "no ensemble of the best trials is better than the best of them on validation"
@@ -87,7 +112,7 @@ NO_ENSEMBLE = "no ensemble of the best trials is better than the best of them on
 def test_what_there_is_not_is_printed_where_it_was_asked_for(
     changed: dict[str, Any], lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert printed(capsys, summary(**changed))[1:-4] == lines
+    assert printed(capsys, summary(**changed))[1:-8] == lines
 
 
 @pytest.mark.parametrize(
@@ -109,6 +134,15 @@ def test_a_promotion_leaves_out_the_sweep_itself() -> None:
         "trial": 3,
         "overrides": ["data=a", "model=mlp", "training.epochs=9"],
         "fixed": ["data=a"],
+        "better_than_start": True,
+        "compared_with_start": "the winner is better than the starting point, which diverges",
+        "improvements": {
+            "least_squares": {"validation": {"estimate": 0.5, "low": 0.25, "high": 0.75}},
+            "gradient_boosting": {
+                "validation": {"estimate": -0.25, "low": -0.5, "high": -0.1},
+                "test": {"estimate": 0.01, "low": -0.02, "high": 0.03},
+            },
+        },
         "path": "data/raw/a.csv",
         "target": "y",
     }

@@ -45,15 +45,16 @@ def with_layers(*changed: Layer) -> Config:
 
 
 def test_the_table_is_standardised_and_has_the_scale_of_the_target(rows: Table) -> None:
-    assert {name: len(part) for name, part in rows.parts.items()} == {
+    (parts,) = rows.parts
+    assert {name: len(part) for name, part in parts.items()} == {
         "train": 20, "validation": 10, "test": 10,
     }  # fmt: skip
     target = PREPARED.parts["train"]["y"]
-    assert rows.target == PREPARED.encoding.target
-    assert rows.target.std == pytest.approx(target.std(ddof=0))
-    assert in_memory(rows.parts["train"]).y.std() == pytest.approx(1, rel=1e-5)
-    np.testing.assert_allclose(in_memory(rows.parts["train"]).x.mean(axis=0), [0, 0], atol=1e-6)
-    np.testing.assert_allclose(in_memory(rows.parts["train"]).x.std(axis=0), [1, 1], rtol=1e-5)
+    assert [encoder.encoding for encoder in rows.encoders] == [PREPARED.encoding]
+    assert rows.encoders[0].encoding.target.std == pytest.approx(target.std(ddof=0))
+    assert in_memory(rows.parts[0]["train"]).y.std() == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(in_memory(rows.parts[0]["train"]).x.mean(axis=0), [0, 0], atol=1e-6)
+    np.testing.assert_allclose(in_memory(rows.parts[0]["train"]).x.std(axis=0), [1, 1], rtol=1e-5)
     assert rows.scored_part == "validation"
     assert trials.table(prepared(validation=0)).scored_part == "train"
 
@@ -69,7 +70,7 @@ def test_a_score_is_that_of_the_saved_model_in_the_units_of_the_target(
     rows = trials.table(table)
     (trained,) = train([experiment()], rows, score=score)
     built = dense.build(MLP, 2, seed=3)
-    weights.assign(built, trained.weights)
+    weights.assign(built, trained.weights[0])
     in_units = encoder.whole(encoder.layers(table.encoding), built, table.encoding.target)
     part = table.parts["validation" if validation else "train"]
     predicted = np.asarray(in_units(encoder.inputs(part, table.encoding)))[:, 0]
@@ -83,7 +84,7 @@ def test_a_score_is_that_of_the_saved_model_in_the_units_of_the_target(
 def test_predictions_are_those_of_keras(activation: Activation, rows: Table) -> None:
     layers = [Layer(units=4, activation=activation), Layer(units=1)]
     built = dense.build(layers, 2, seed=5)
-    x = in_memory(rows.parts["train"]).x
+    x = in_memory(rows.parts[0]["train"]).x
     expected = built.predict(x, verbose=0)[:, 0]
     predicted = trials.predict_block(weights.of(built), layers, x)
     np.testing.assert_allclose(predicted, expected, rtol=1e-4, atol=1e-5)
@@ -96,7 +97,7 @@ def test_a_trial_is_trained_as_if_it_were_alone(rows: Table) -> None:
         experiment(layers=[replace(MLP[0], dropout=0.3, l2=0.01), MLP[1]]),
         experiment(FASTER, early_stopping=EarlyStopping(enabled=True, patience=1)),
     ]
-    assert trials.group(configs, streaming=False) == [[0, 1, 2, 3]]
+    assert trials.group(configs, rows) == [[0, 1, 2, 3]]
     for config, in_group in zip(configs, train(configs, rows), strict=True):
         (alone,) = train([config], rows)
         assert in_group.result.score == pytest.approx(alone.result.score, rel=1e-4)
@@ -104,7 +105,7 @@ def test_a_trial_is_trained_as_if_it_were_alone(rows: Table) -> None:
         np.testing.assert_allclose(in_group.curves, alone.curves, rtol=1e-4)
 
 
-def test_trials_of_the_same_structure_are_a_group() -> None:
+def test_trials_of_the_same_structure_are_a_group(rows: Table) -> None:
     relu = replace(MLP[0], activation=Activation.relu)
     configs = [
         experiment(),
@@ -121,10 +122,22 @@ def test_trials_of_the_same_structure_are_a_group() -> None:
         experiment(Adam(learning_rate=0.2, beta_1=0.5)),
     ]
     others = [[index] for index in range(2, 10)]
-    assert trials.group(configs, streaming=False) == [[0, 10], [1, 11], *others]
+    assert trials.group(configs, rows) == [[0, 10], [1, 11], *others]
     # A stream has one order of rows, which belongs to one seed.
-    assert trials.group(configs, streaming=True) == [[0], [1, 11], *others, [10]]
-    assert trials.group([], streaming=False) == []
+    streamed = trials.table(PREPARED, When.always)
+    assert trials.group(configs, streamed) == [[0], [1, 11], *others, [10]]
+    assert trials.group([], rows) == []
+
+
+def test_a_group_needs_no_more_memory_than_its_bound(
+    monkeypatch: pytest.MonkeyPatch, rows: Table
+) -> None:
+    configs = [experiment(seed=seed) for seed in range(7)]
+    bound = 3 * trials.group_bytes(configs[0], rows)
+    monkeypatch.setattr(trials, "MAX_GROUP_BYTES", bound)
+    assert trials.group(configs, rows) == [[0, 1, 2], [3, 4, 5], [6]]
+    monkeypatch.setattr(trials, "MAX_GROUP_BYTES", 1)
+    assert trials.group(configs[:2], rows) == [[0], [1]]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +203,7 @@ def test_pruning_stops_all_but_the_best_one_in_factor(rows: Table) -> None:
     configs = [experiment(SGD(learning_rate=rate), epochs=9) for rate in rates]
     whole = train(configs, rows)
     pruned = train(configs, rows, pruning=Pruning(first_epoch=2, factor=2))
-    losses = np.array([one.history["validation_loss"] for one in whole])
+    losses = np.array([one.networks[0].history["validation_loss"] for one in whole])
     expected = dict.fromkeys(range(len(rates)), 9)
     active = list(expected)
     for rung in (2, 4, 8):
@@ -206,6 +219,14 @@ def test_pruning_stops_all_but_the_best_one_in_factor(rows: Table) -> None:
         assert one.result.score is not None
         if complete:
             assert one.result.score == pytest.approx(other.result.score, rel=1e-4)
+
+
+def test_a_trial_that_is_kept_is_never_pruned(rows: Table) -> None:
+    rates = [0.1, 0.0001, 0.05, 0.0002]
+    configs = [experiment(SGD(learning_rate=rate), epochs=9) for rate in rates]
+    pruned = train(configs, rows, pruning=Pruning(first_epoch=2, factor=2), kept=[1])
+    assert [one.result.epochs for one in pruned] == [9, 9, 4, 2]
+    assert pruned[1].result.state == "complete"
 
 
 def test_no_trial_is_pruned_if_that_is_disabled(rows: Table) -> None:
@@ -239,7 +260,7 @@ def test_a_logarithm_whose_exponential_overflows_is_a_failure(score: Score) -> N
     rows = trials.table(with_log_target(prepared()))
     far = experiment(SGD(learning_rate=300.0), loss=Loss.mae)
     (trained,) = train([far], rows, score=score)
-    (last,) = trained.history.tail(1).to_dict("records")
+    (last,) = trained.networks[0].history.tail(1).to_dict("records")
     assert np.isfinite(last["loss"])
     assert trained.result.state == "complete"
     further = experiment(SGD(learning_rate=1e4), loss=Loss.mae)
@@ -259,7 +280,7 @@ def test_the_lowest_loss_so_far_and_the_share_that_is_done_are_reported(rows: Ta
         reported.append(loss)
 
     trained = train([experiment(FASTER), experiment(SLOWER)], rows, on_epochs=report)
-    lowest = min(one.history["validation_loss"].min() for one in trained)
+    lowest = min(one.networks[0].history["validation_loss"].min() for one in trained)
     assert reported == sorted(reported, reverse=True)
     assert reported[-1] == pytest.approx(lowest)
     assert sum(shares) == pytest.approx(2)
@@ -269,7 +290,7 @@ def test_the_lowest_loss_so_far_and_the_share_that_is_done_are_reported(rows: Ta
 def test_experiments_of_any_structure_are_trained_in_their_order(rows: Table) -> None:
     linear = experiment(layers=MLP[1:])
     trained = trials.train_all([linear, experiment(), experiment(WILD), linear], rows, Score.rmse)
-    assert [len(one.weights) for one in trained] == [2, 4, 0, 2]
+    assert [[len(own) for own in one.weights] for one in trained] == [[2], [4], [], [2]]
     (alone,) = train([experiment()], rows)
     assert trained[1].result.score == pytest.approx(alone.result.score, rel=1e-4)
     assert trained[0].result == trained[3].result
@@ -279,7 +300,7 @@ def test_experiments_of_any_structure_are_trained_in_their_order(rows: Table) ->
 def test_training_again_gives_the_same_weights(rows: Table) -> None:
     one, again = (trials.train_all([experiment()], rows, Score.rmse)[0] for _ in range(2))
     assert again.result == one.result
-    for array, other in zip(again.weights, one.weights, strict=True):
+    for array, other in zip(again.weights[0], one.weights[0], strict=True):
         np.testing.assert_array_equal(array, other)
 
 
@@ -331,9 +352,9 @@ def test_early_stopping_keeps_the_best_epoch_s_weights(rows: Table) -> None:
     stopping = EarlyStopping(enabled=True, patience=3)
     config = experiment(SGD(learning_rate=0.4), epochs=30, early_stopping=stopping)
     (trained,) = train([config], rows)
-    losses = trained.history["validation_loss"]
+    losses = trained.networks[0].history["validation_loss"]
     assert losses.argmin() < len(losses) - 1
-    part = in_memory(rows.parts["validation"])
-    predicted = trials.predict_block(trained.weights, MLP, part.x)
+    part = in_memory(rows.parts[0]["validation"])
+    predicted = trials.predict_block(trained.weights[0], MLP, part.x)
     loss = float(keras.losses.MeanSquaredError()(part.y[:, 0], predicted))
     assert loss == pytest.approx(losses.min(), rel=1e-4)

@@ -10,13 +10,14 @@ import pytest
 
 from pipeline.compose.schema import Config, Score, Sweep
 from pipeline.config.training import SGD, When
+from pipeline.evaluation.paired import Improvement
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense, encoder
 from pipeline.network.backend import keras
 from pipeline.sweep import trials, winner
 from pipeline.sweep.trials import Table, TrainedTrial
-from pipeline.sweep.winner import Evaluation, WinnerEvaluation
-from tests.small import MLP, experiment, in_memory, prepared, with_log_target
+from pipeline.sweep.winner import Contender, Evaluation, WinnerEvaluation
+from tests.small import MLP, experiment, prepared
 
 PREPARED = prepared()
 PARTS = ["train", "validation", "test"]
@@ -27,6 +28,9 @@ CANDIDATES = [
     experiment(SGD(learning_rate=rate), layers, epochs=20)
     for rate, layers in ((0.1, MLP), (0.05, MLP), (0.1, MLP[1:]))
 ]
+
+
+BETTER, EQUAL = Improvement(0.5, 0.25, 0.75), Improvement(0.1, -0.2, 0.4)
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +46,21 @@ def trained(rows: Table) -> TrainedTrial:
 
 @pytest.fixture(scope="module")
 def combined(rows: Table) -> tuple[keras.Model, Evaluation]:
-    model, evaluation = winner.best_ensemble(CANDIDATES, rows, Score.rmse)
+    model, evaluation = winner.best_ensemble(contenders(CANDIDATES, rows), rows, Score.rmse)
     assert isinstance(model, keras.Model)
     assert evaluation is not None
     return model, evaluation
+
+
+def contenders(configs: Sequence[Config], rows: Table) -> list[Contender]:
+    """Those that do not diverge, the best one first."""
+    trained = zip(configs, trials.train_all(configs, rows, Score.rmse), strict=True)
+    made = [
+        Contender(number, config, one, one.result.score)
+        for number, (config, one) in enumerate(trained)
+        if one.result.score is not None
+    ]
+    return sorted(made, key=lambda one: one.score)
 
 
 def evaluated(trained: TrainedTrial, seeds: Sequence[Evaluation] = ()) -> WinnerEvaluation:
@@ -61,7 +76,10 @@ def evaluated(trained: TrainedTrial, seeds: Sequence[Evaluation] = ()) -> Winner
         ensemble=Evaluation("ensemble of 3", {"train": 0.5, "validation": 1.5}),
         ensemble_model=None,
         start=None,
-        least_squares=Evaluation("least_squares", {"train": 6.0, "validation": 7.0}),
+        is_start=False,
+        baselines=[
+            Evaluation("least_squares", {"train": 6.0, "validation": 7.0}, {"validation": BETTER})
+        ],
     )
 
 
@@ -100,26 +118,23 @@ def test_an_ensemble_is_better_than_each_of_its_networks(
     model, evaluation = combined
     alone = [one.result.score or np.inf for one in trials.train_all(CANDIDATES, rows, Score.rmse)]
     assert evaluation.errors["validation"] < min(alone)
-    in_units = encoder.whole(rows.encoder.model, model, rows.target)
     for part in PARTS:
         table = PREPARED.parts[part]
-        predicted = np.asarray(in_units(encoder.inputs(table, PREPARED.encoding)))[:, 0]
+        predicted = np.asarray(model(encoder.inputs(table, PREPARED.encoding)))[:, 0]
         rmse = np.sqrt(np.square(table["y"] - predicted).mean())
         assert evaluation.errors[part] == pytest.approx(rmse, rel=1e-4)
 
 
 @pytest.mark.parametrize("configs", [[], [CONFIG], [CONFIG, CONFIG], [CONFIG, DIVERGING]])
 def test_there_is_no_ensemble_of_a_single_network(rows: Table, configs: Sequence[Config]) -> None:
-    assert winner.best_ensemble(configs, rows, Score.rmse) == (None, None)
-
-
-def test_there_is_no_ensemble_of_networks_that_diverge(rows: Table) -> None:
-    assert winner.best_ensemble([DIVERGING, DIVERGING], rows, Score.rmse) == (None, None)
+    candidates = contenders(configs, rows)
+    assert winner.best_ensemble(candidates, rows, Score.rmse) == (None, None)
 
 
 def test_there_is_no_ensemble_without_a_validation_part() -> None:
     whole = trials.table(prepared(validation=0))
-    assert winner.best_ensemble(CANDIDATES, whole, Score.rmse) == (None, None)
+    candidates = contenders(CANDIDATES, whole)
+    assert winner.best_ensemble(candidates, whole, Score.rmse) == (None, None)
 
 
 def test_streamed_rows_give_the_same_errors(
@@ -131,45 +146,50 @@ def test_streamed_rows_give_the_same_errors(
     assert errors == pytest.approx(winner.errors(trained, CONFIG, rows, Score.mae), rel=1e-5)
 
 
-@pytest.mark.parametrize("log", [False, True], ids=["plain", "log"])
-@pytest.mark.parametrize("score", Score)
-def test_least_squares_is_computed_in_the_units_of_the_target(
-    monkeypatch: pytest.MonkeyPatch, score: Score, *, log: bool
-) -> None:
-    monkeypatch.setattr("pipeline.dataset.rows.MAX_BLOCK_ROWS", 8)
-    data = with_log_target(PREPARED) if log else PREPARED
-    true = {name: part["y"].to_numpy() for name, part in data.parts.items()}
-    columns = {
-        name: np.column_stack([part[["a", "b"]], np.ones(len(part))])
-        for name, part in data.parts.items()
-    }
-    line = np.linalg.lstsq(columns["train"], true["train"])[0]
-    for when in (When.never, When.always):
-        evaluation = winner.evaluate_least_squares(trials.table(data, when), score)
-        assert list(evaluation.errors) == PARTS
-        for part in PARTS:
-            residual = true[part] - columns[part] @ line
-            rmse, mae = np.sqrt(np.square(residual).mean()), np.abs(residual).mean()
-            expected = {Score.rmse: rmse, Score.mae: mae}[score]
-            assert evaluation.errors[part] == pytest.approx(expected, rel=1e-5)
-
-
 def test_the_winner_is_compared_with_the_experiment_that_the_sweep_varies(rows: Table) -> None:
     sweep = Sweep(seeds=0)
-    evaluation = winner.evaluate_winner(CONFIG, [], CANDIDATES[1], rows, sweep)
-    expected = winner.evaluate_start(CANDIDATES[1], rows, Score.rmse)
-    assert evaluation.start == expected
-    assert expected is not None
-    assert expected.model == "start"
-    assert expected.errors != evaluation.winner.errors
-    diverging = winner.evaluate_winner(CONFIG, [], DIVERGING, rows, sweep)
+    best = contenders([CONFIG], rows)
+    evaluation = winner.evaluate_winner(best, CANDIDATES[1], rows, sweep, {})
+    (begun,) = contenders([CANDIDATES[1]], rows)
+    assert evaluation.start is not None
+    assert evaluation.start.model == "start"
+    assert evaluation.start.errors == winner.errors(begun.trained, begun.config, rows, Score.rmse)
+    assert list(evaluation.start.improvements) == ["validation", "test"]
+    for part, compared in evaluation.start.improvements.items():
+        ratio = evaluation.winner.errors[part] / evaluation.start.errors[part]
+        assert compared.estimate == pytest.approx(1 - ratio)
+        assert compared.low < compared.estimate < compared.high
+    assert not evaluation.is_start
+    diverging = winner.evaluate_winner(best, DIVERGING, rows, sweep, {})
     assert diverging.start is None
+    assert diverging.beats_start
     assert diverging.winner == evaluation.winner
 
 
+def test_a_starting_point_that_wins_is_no_better_than_itself(rows: Table) -> None:
+    best = contenders([CONFIG, CANDIDATES[1]], rows)
+    evaluation = winner.evaluate_winner(best, best[0].config, rows, Sweep(seeds=0), {})
+    assert evaluation.is_start
+    assert not evaluation.beats_start
+
+
+def test_baselines_are_compared_by_their_predictions(rows: Table) -> None:
+    exact = dict(rows.true)
+    mean = {part: np.full_like(true, true.mean()) for part, true in rows.true.items()}
+    best = contenders([CONFIG], rows)
+    evaluation = winner.evaluate_winner(
+        best, CONFIG, rows, Sweep(seeds=0), {"exact": exact, "mean": mean}
+    )
+    better, worse = evaluation.baselines
+    assert better.errors == dict.fromkeys(PARTS, 0.0)
+    assert better.improvements["validation"].high == -np.inf
+    assert worse.improvements["validation"].low > 0
+
+
 def test_a_winner_that_cannot_be_repeated_is_an_error(rows: Table) -> None:
+    (best,) = contenders([CONFIG], rows)
     with pytest.raises(RuntimeError, match=r"cannot be repeated: diverged"):
-        winner.evaluate_winner(DIVERGING, [], CONFIG, rows, Sweep())
+        winner.evaluate_winner([replace(best, config=DIVERGING)], CONFIG, rows, Sweep(), {})
 
 
 def test_the_folder_of_the_winner_is_what_train_writes(
@@ -179,10 +199,9 @@ def test_the_folder_of_the_winner_is_what_train_writes(
     winner.write_model(tmp_path / "model", CONFIG, trained, rows, PREPARED)
     predictor = Predictor(tmp_path / "model")
     assert (predictor.contract, predictor.encoding) == (PREPARED.contract, PREPARED.encoding)
-    network = winner.network(CONFIG, trained, rows)
-    scaled = network.predict(in_memory(rows.parts["train"]).x, verbose=0)[:, 0]
     predicted = predictor.predict(table)["predicted"].to_numpy()
-    assert predicted == pytest.approx(scaled * rows.target.std + rows.target.mean, rel=1e-5)
+    expected = winner.predictions(trained, CONFIG, rows)["train"]
+    assert predicted == pytest.approx(expected, rel=1e-5)
     rmse = np.sqrt(np.square(PREPARED.parts["train"]["y"] - predicted).mean())
     errors = winner.errors(trained, CONFIG, rows, Score.rmse)
     assert errors["train"] == pytest.approx(rmse, rel=1e-4)
@@ -190,28 +209,32 @@ def test_the_folder_of_the_winner_is_what_train_writes(
     assert first[["a", "b"]].iloc[0].tolist() == pytest.approx(table.iloc[0].tolist())
     assert list(first.columns) == ["a", "b", "by_hand", "predicted", "difference"]
     initial = dense.initial_weights(MLP, 2, 3)
-    for name, expected in (("before", initial), ("after", trained.weights)):
+    for name, arrays in (("before", initial), ("after", trained.weights[0])):
         with np.load(tmp_path / "model" / f"weights_{name}.npz") as saved:
-            for array, other in zip(saved.values(), expected, strict=True):
+            for array, other in zip(saved.values(), arrays, strict=True):
                 np.testing.assert_array_equal(array, other)
     history = pd.read_csv(tmp_path / "model" / "history.csv")
-    np.testing.assert_allclose(history["loss"], trained.history["loss"], rtol=1e-6)
+    np.testing.assert_allclose(history["loss"], trained.networks[0].history["loss"], rtol=1e-6)
 
 
 def test_the_folder_of_the_ensemble_predicts(
     tmp_path: Path, rows: Table, combined: tuple[keras.Model, Evaluation]
 ) -> None:
-    model, _ = combined
-    winner.write_ensemble(tmp_path / "ensemble", model, rows, PREPARED)
-    scaled = model.predict(in_memory(rows.parts["test"]).x, verbose=0)[:, 0]
+    model, evaluation = combined
+    winner.write_ensemble(tmp_path / "ensemble", model, PREPARED)
     table = PREPARED.parts["test"][["a", "b"]]
     predicted = Predictor(tmp_path / "ensemble").predict(table)["predicted"].to_numpy()
-    assert predicted == pytest.approx(scaled * rows.target.std + rows.target.mean, rel=1e-5)
+    rmse = np.sqrt(np.square(rows.true["test"] - predicted).mean())
+    assert evaluation.errors["test"] == pytest.approx(rmse, rel=1e-4)
 
 
 def test_the_table_has_a_row_for_each_model(trained: TrainedTrial) -> None:
     table = evaluated(trained, [Evaluation("seed 4", {"train": 3.0})]).table()
-    assert list(table.columns) == ["model", "train", "validation"]
+    improvements = [f"improvement_validation{end}" for end in ("", "_low", "_high")]
+    assert list(table.columns) == ["model", "train", "validation", *improvements]
+    by_model = {row["model"]: [row[name] for name in improvements] for _, row in table.iterrows()}
+    assert by_model.pop("least_squares") == [0.5, 0.25, 0.75]
+    assert np.isnan(list(by_model.values())).all()
     assert table["model"].tolist() == ["winner", "ensemble of 3", "least_squares", "seed 4"]
     assert table["train"].tolist() == [1.0, 0.5, 6.0, 3.0]
 
@@ -228,6 +251,9 @@ def test_the_metrics_include_the_selection_bias(trained: TrainedTrial) -> None:
         "ensemble_validation_mae": 1.5,
         "least_squares_train_mae": 6.0,
         "least_squares_validation_mae": 7.0,
+        "improvement_over_least_squares_validation": 0.5,
+        "improvement_over_least_squares_validation_low": 0.25,
+        "improvement_over_least_squares_validation_high": 0.75,
     }
     assert evaluated(trained).metrics() == without_seeds
     assert evaluated(trained, seeds).metrics() == without_seeds | {
@@ -237,5 +263,15 @@ def test_the_metrics_include_the_selection_bias(trained: TrainedTrial) -> None:
         "seeds_validation_mae_std": 1.0,
         "optimism": 1.0,
     }
-    started = replace(evaluated(trained), start=Evaluation("start", {"train": 9.0}))
+    infinite = {"validation": Improvement(*[-np.inf] * 3)}
+    started = replace(evaluated(trained), start=Evaluation("start", {"train": 9.0}, infinite))
     assert started.metrics() == without_seeds | {"start_train_mae": 9.0}
+
+
+@pytest.mark.parametrize(("compared", "beaten"), [(BETTER, True), (EQUAL, False)])
+def test_the_start_is_beaten_beyond_the_interval(
+    trained: TrainedTrial, compared: Improvement, *, beaten: bool
+) -> None:
+    start = Evaluation("start", {"validation": 4.0}, {"validation": compared})
+    assert replace(evaluated(trained), start=start).beats_start == beaten
+    assert evaluated(trained).beats_start
