@@ -125,10 +125,8 @@ def _read(texts: "pd.Series[Any]", date_format: str) -> "pd.Series[Any]":
     """As `parse_dates`, by one format alone."""
     if "Q%q" in date_format:
         date_format = date_format.replace("Q%q", "%m")
-        texts = texts.where(texts.str.contains("Q[1-4]", case=False))
-        for quarter in range(1, 5):
-            month = f"{3 * quarter - 2:02}"
-            texts = texts.str.replace(f"Q{quarter}", month, case=False, regex=True)
+        quarters = texts.where(texts.str.contains("Q[1-4]", case=False)).str
+        texts = quarters.replace("(?i)Q([1-4])", lambda q: f"{3 * int(q[1]) - 2:02}", regex=True)
     if "%V" in date_format and not re.search("%[uwaA]", date_format):
         texts, date_format = texts + " 1", date_format + " %u"
     if is_clock(date_format):
@@ -221,9 +219,10 @@ def infer_format(texts: "pd.Series[Any]", *, given: bool = False) -> Format | No
     be one of dates, if less than half of them are.
     """
     sample = sample_of(texts)
-    found = _accepted(layouts(sample), given=given)
+    found = [one for one in layouts(sample) if one.is_accepted(given=given)]
     if found and len(sample) < len(texts) and [one.day for one in found] != [ISO]:
-        found = _accepted(layouts(texts, {one.day for one in found}), given=given)
+        found = layouts(texts, {one.day for one in found})
+        found = [one for one in found if one.is_accepted(given=given)]
     if not found or (not given and are_seasons(sample) and are_seasons(texts)):
         return None
     # If the two digits of the year are taken for a day, the dates are scattered over decades.
@@ -240,12 +239,6 @@ def are_seasons(texts: "pd.Series[Any]") -> bool:
 def sample_of(texts: "pd.Series[Any]") -> "pd.Series[Any]":
     """About a thousand of the texts."""
     return texts.iloc[:: max(1, len(texts) // SAMPLE)]
-
-
-def _accepted(found: "list[Layout]", *, given: bool) -> "list[Layout]":
-    if given:
-        return [one for one in found if one.share > MIN_GIVEN]
-    return [one for one in found if one.share >= MIN_DATES and one.certain]
 
 
 def integer_format(numbers: "pd.Series[Any]") -> str | None:
@@ -294,11 +287,13 @@ class Layout:
         """From the first date to the last."""
         return int(self.dates.max().year - self.dates.min().year)
 
-    @property
-    def certain(self) -> bool:
-        """Whether the texts are nothing else than dates. Numbers that are not a whole date with
-        a year of four digits may be: then any that look alike but are no dates, such as a
-        duration of 35:12, show that the others are none either."""
+    def is_accepted(self, *, given: bool) -> bool:
+        """Whether enough of the texts are dates and, if they are not given to be, nothing else.
+        Numbers that are not a whole date with a year of four digits may be: then any that look
+        alike but are no dates, such as a duration of 35:12, show that the others are none
+        either."""
+        if given or self.share < MIN_DATES:
+            return given and self.share > MIN_GIVEN
         if self.day == ISO or re.search("%[bBGqY].*%|%.*%[bBGq]|%[dm].*%[dm].*%Y", self.day):
             return True
         plausible = self.dates.dropna().dt.year.between(MIN_YEAR, MAX_YEAR)

@@ -21,6 +21,7 @@ from pipeline.schema.dates import (
     integer_format,
     is_clock,
     parse_dates,
+    sample_of,
 )
 from pipeline.schema.location import Locate, by_position
 from pipeline.schema.numbers import (
@@ -37,7 +38,6 @@ from pipeline.schema.remedy import set_formats, set_kind, set_missing
 
 MARKS = Marks()
 NO_FORMATS: Mapping[str, Format] = {}
-SAMPLE = 1000  # values of a text column
 # A column of more categories accepts any other, too.
 MAX_CATEGORIES = 1000
 
@@ -150,8 +150,7 @@ def _kind_of_numbers(values: "pd.Series[Any]") -> Kind:
 
 
 def _infer_text(texts: "pd.Series[Any]", marks: Marks) -> Column:
-    sample = texts.iloc[:: max(1, len(texts) // SAMPLE)]
-    if sample.str.lower().isin(BOOLEANS).all():
+    if sample_of(texts).str.lower().isin(BOOLEANS).all():
         return Column(Kind.boolean)
     date_format = infer_format(texts)
     if date_format is not None:

@@ -52,7 +52,8 @@ ODD = Schema(
     {
         **OBSERVED.columns,
         "Größe: 'a', \"b\" # 価": Column(Kind.category, categories=["yes", "70", "", "null"]),
-        "1": Column(Kind.date, min="2024-03-21", format="%d.%m.%Y"),
+        "1": Column(Kind.date, min="2024-03-21", format="%d.%m.%Y", zone=False),
+        "k": Column(Kind.numeric, unit="$", suffixes=True),
         "large": Column(Kind.numeric, min=-1e300, max=1e16),
     }
 )

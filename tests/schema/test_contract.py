@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.config.data import Policy, Reading, Violations
+from pipeline.config.data import Kind, Policy, Reading, Violations
+from pipeline.schema.columns import Column, Schema
 from pipeline.schema.contract import Contract
 from tests.locations import locate
 from tests.schema.tables import EXPECTED, ODD, fails
@@ -33,3 +34,14 @@ def test_validated_rows_are_conformed_and_violations_are_reported() -> None:
         " fix it, or set data.violations.missing_value=warn in params.yaml and run dvc repro"
     ):
         contract.validate(pd.DataFrame({"a": [None], "b": ["red"]}), locate)
+
+
+def test_rows_without_the_time_zone_that_the_table_had_are_refused() -> None:
+    contract = Contract("y", Schema({"a": Column(Kind.date, zone=True)}), Reading(), Violations())
+    rows = pd.DataFrame({"a": pd.to_datetime(["2024-03-21T17:30+02:00"])})
+    assert contract.validate(rows, locate)[0]["a"].dt.hour.tolist() == [15]
+    with fails(
+        "table.csv, row 1 below the header, column 'a': '2024-03-21 17:30:00' has no time zone, but"
+        " the column has one in the schema; write it, such as Z for universal time"
+    ):
+        contract.validate(rows.assign(a=rows["a"].dt.tz_localize(None)), locate)
