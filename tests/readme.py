@@ -39,6 +39,7 @@ def metrics(heading: str) -> list[re.Pattern[str]]:
         "curve": "loss|mae|validation_loss|validation_mae",
         "stage": "configure|prepare|train|evaluate",
         "score": "rmse|mae",
+        "fold": r"\d+",
     }
     names = [cells[0].strip("`") for cells in rows("docs/tracking.md", heading)]
     return [

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pipeline.dataset.folds import NO_FOLDS, Folds
 from pipeline.evaluation.linear import LeastSquares, Line, coefficient_table, of_columns
 from pipeline.evaluation.metrics import metrics, zero_if_rounding
+from pipeline.evaluation.out_of_fold import out_of_fold
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense
+from pipeline.network.encoder import folds_of
 
 Metrics = dict[str, dict[str, float]]
 
@@ -22,10 +25,14 @@ class Evaluation:
     ----------
     metrics
         By part: those of metrics.metrics, and least_squares_rmse, the error of the least-squares
-        line. For a single linear neuron also optimum: the mse of the line on the training part
-        and excess_mse, how much larger the neuron's is. All in the target's units.
+        line. With folds also cv, the errors of out_of_fold. For a single linear neuron also
+        optimum: the mse of the line on the training part and excess_mse, how much larger the
+        neuron's is. All in the target's units.
     predictions
-        A row for each row of the parts; see prediction_table.
+        A row for each row of the parts; see prediction_table. With folds, those of the training
+        part are out of fold, called cv; rows that no fold holds out are left out.
+    out_of_fold
+        The same of the training part, with its folds; None without.
     coefficients
         Kernel and bias of a single linear neuron beside those of least squares; None for any
         other network.
@@ -33,10 +40,13 @@ class Evaluation:
 
     metrics: Metrics
     predictions: pd.DataFrame
+    out_of_fold: pd.DataFrame | None
     coefficients: pd.DataFrame | None
 
 
-def evaluate(predictor: Predictor, parts: Mapping[str, Iterable[pd.DataFrame]]) -> Evaluation:
+def evaluate(
+    predictor: Predictor, parts: Mapping[str, Iterable[pd.DataFrame]], folds: Folds = NO_FOLDS
+) -> Evaluation:
     """Evaluates a saved model on each part.
 
     Parameters
@@ -45,8 +55,17 @@ def evaluate(predictor: Predictor, parts: Mapping[str, Iterable[pd.DataFrame]]) 
         The saved model.
     parts
         By name, train first: the conformed rows of each part with their target, in blocks, so
-        that a table of any size can be evaluated. Each block is read and encoded once.
+        that a table of any size can be evaluated. Each block is read and encoded once. With
+        folds, the training part is read as a whole.
+    folds
+        Those of the training part, which the model was trained with.
     """
+    cv: dict[str, float] = {}
+    held_out = None
+    if folds.count:
+        train = pd.concat(parts["train"])
+        parts = {**parts, "train": [train]}
+        cv, held_out = out_of_fold(predictor, train, folds)
     predictions: dict[str, pd.DataFrame] = {}
     line_errors: dict[str, float] = {}
     line = None
@@ -66,15 +85,22 @@ def evaluate(predictor: Predictor, parts: Mapping[str, Iterable[pd.DataFrame]]) 
             line, line_errors[part] = least_squares.solve()
     assert line is not None
     line_errors["in_sample"] = line_errors["train"]
+    if held_out is not None:
+        predictions = {"train": predictions.pop("train"), "cv": held_out, **predictions}
     evaluated = name_parts(predictions)
-    results = {part: _metrics(table, line_errors[part]) for part, table in evaluated.items()}
+    results = {
+        part: cv if part == "cv" else _metrics(table, line_errors[part])
+        for part, table in evaluated.items()
+    }
     coefficients = _coefficients(predictor, line)
     if coefficients is not None:
         fitted = next(iter(results.values()))
         optimum = fitted["least_squares_rmse"] ** 2
         results["optimum"] = {"mse": optimum, "excess_mse": fitted["mse"] - optimum}
+    if held_out is not None:
+        del evaluated["train"]
     listed = pd.concat(prediction_table(*item) for item in evaluated.items())
-    return Evaluation(results, listed, coefficients)
+    return Evaluation(results, listed, held_out, coefficients)
 
 
 def name_parts(predictions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -115,7 +141,9 @@ def _metrics(table: pd.DataFrame, least_squares_rmse: float) -> dict[str, float]
 
 def _coefficients(predictor: Predictor, optimum: Line) -> pd.DataFrame | None:
     """In units of the columns and the target; none where the network learns its logarithm, whose
-    least squares are others."""
+    least squares are others, and of a mean of networks."""
+    if folds_of(predictor.model):
+        return None
     neuron, target = dense.line(predictor.model.get_layer("network")), predictor.encoding.target
     if neuron is None or target.log:
         return None

@@ -6,11 +6,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-COLOURS = {"train": "#1f77b4", "in_sample": "#1f77b4", "validation": "#ff7f0e", "test": "#2ca02c"}
+COLOURS = {
+    "train": "#1f77b4", "in_sample": "#1f77b4", "validation": "#ff7f0e", "cv": "#ff7f0e",
+    "test": "#2ca02c",
+}  # fmt: skip
 
 
 def write_figures(
-    history: pd.DataFrame, predictions: pd.DataFrame, target: str, loss: str, folder: Path
+    history: pd.DataFrame,
+    predictions: pd.DataFrame,
+    target: str,
+    loss: str,
+    folder: Path,
+    *,
+    folds: pd.DataFrame | None = None,
 ) -> None:
     """Writes learning_curves.png, predicted_against_true.png and residuals.png.
 
@@ -26,10 +35,12 @@ def write_figures(
         Name of the loss.
     folder
         An existing folder.
+    folds
+        The tables of epochs of all folds, whose mean history is then, with their number.
     """
     target = target.replace("$", r"\$")  # or matplotlib reads it as a formula
     figures = {
-        "learning_curves": learning_curves(history, target, loss),
+        "learning_curves": learning_curves(history, target, loss, folds),
         "predicted_against_true": predicted_against_true(predictions, target),
         "residuals": residuals(predictions, target),
     }
@@ -37,10 +48,19 @@ def write_figures(
         figure.savefig(folder / f"{name}.png", dpi=110)
 
 
-def learning_curves(history: pd.DataFrame, target: str, loss: str) -> Figure:
-    """Loss and MAE by epoch, of training and validation."""
+def learning_curves(
+    history: pd.DataFrame, target: str, loss: str, folds: pd.DataFrame | None = None
+) -> Figure:
+    """Loss and MAE by epoch, of training and validation; those of each fold as thin lines."""
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
+    for axis, name in ((left, "loss"), (right, "mae")):
+        for _, fold in folds.groupby("fold") if folds is not None else ():
+            for prefix, part in (("", "train"), ("validation_", "validation")):
+                axis.plot(
+                    fold["epoch"], fold[prefix + name],
+                    color=COLOURS[part], linewidth=0.5, alpha=0.5,
+                )  # fmt: skip
     _curve(left, history, "loss", f"loss ({loss})")
     _curve(right, history, "mae", f"mean absolute error, in units of {target}")
     figure.suptitle("Learning curves")

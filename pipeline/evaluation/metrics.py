@@ -39,6 +39,14 @@ def metrics(true: Vector, predicted: Vector) -> dict[str, float]:
     return values
 
 
+def rmse_standard_error(true: Vector, predicted: Vector) -> float:
+    """The standard error of the root mean squared error over rows, which are taken as independent
+    of each other: that of the mean squared error by the delta method."""
+    squares = (true - predicted) ** 2
+    rmse = float(np.sqrt(squares.mean()))
+    return float(squares.std(ddof=1) / np.sqrt(len(squares)) / (2 * rmse)) if rmse > 0 else 0.0
+
+
 def zero_if_rounding(error: float, true: Vector) -> float:
     """error, or 0 if it is a rounding error relative to the spread of the true values."""
     return 0.0 if error < ROUNDING * float(true.std()) else error

@@ -9,10 +9,11 @@ from pipeline.config.section import read_section
 from pipeline.config.training import Training
 from pipeline.dataset import prepared
 from pipeline.dataset.curves import read_history
+from pipeline.dataset.folds import Folds
 from pipeline.dataset.rows import PARTS
 from pipeline.runtime.entry import CommandParser
 from pipeline.runtime.files import whole_directory, write_table, write_text
-from pipeline.runtime.paths import EVALUATION, METRICS, MODEL, PREPARED
+from pipeline.runtime.paths import EVALUATION, FOLD_HISTORIES, FOLDS, METRICS, MODEL, PREPARED
 from pipeline.tracking.client import record_evaluation
 from pipeline.tracking.stage_command import run_stage
 
@@ -27,21 +28,33 @@ def main() -> None:
 
         predictor = Predictor(MODEL)
         tables = {part: prepared.batches(PREPARED / f"{part}.parquet") for part in PARTS}
-        evaluation = evaluate(predictor, tables)
+        folds = Folds.read(PREPARED / FOLDS)
+        evaluation = evaluate(predictor, tables, folds)
         new = prepared.read_table(PREPARED / "new.parquet")
         history = read_history(MODEL)
+        of_folds = read_history(MODEL, FOLD_HISTORIES) if folds.count else None
         with whole_directory(EVALUATION) as folder:
             write_table(evaluation.predictions, folder / "predictions.csv")
             if len(new):
                 answered = pd.concat([new, predictor.predict_conformed(new)], axis=1)
                 write_table(answered, folder / "new_predictions.csv")
-            if evaluation.coefficients is not None:
-                write_table(evaluation.coefficients, folder / "coefficients.csv")
+            for table, file in (
+                (evaluation.out_of_fold, "out_of_fold.csv"),
+                (evaluation.coefficients, "coefficients.csv"),
+            ):
+                if table is not None:
+                    write_table(table, folder / file)
             target = predictor.encoding.target.name
-            figures.write_figures(history, evaluation.predictions, target, loss, folder)
+            figures.write_figures(
+                history, evaluation.predictions, target, loss, folder, folds=of_folds
+            )
         write_text(METRICS, json.dumps(evaluation.metrics, indent=2) + "\n")
         for part, values in evaluation.metrics.items():
-            pairs = ", ".join(f"{name} {value:.6g}" for name, value in values.items())
+            pairs = ", ".join(
+                f"{name} {value:.6g}"
+                for name, value in values.items()
+                if not name.startswith("fold_")
+            )
             print(f"{part.replace('_', '-')}: {pairs}", flush=True)
 
 

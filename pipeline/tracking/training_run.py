@@ -11,6 +11,12 @@ The metrics of a run have one scheme of names:
 - `{part}_{metric}`, such as `test_rmse`, `train_mae` or `in_sample_r2`, are the saved model's,
   as in data/metrics.json. `validation_mae` is the curve alone: the saved model's is in
   data/metrics.json.
+- `cv_{metric}`, such as `cv_rmse`, `cv_rmse_standard_error` or `cv_fold_1_rmse`, are those of
+  out-of-fold predictions.
+
+With folds, the curves are the mean over the folds that were trained in each epoch, so that
+`best_...` and `final_...` are means, too. `model_epoch` is then that of a network trained on all
+rows, and missing where the model is the mean of the folds.
 - `seconds_{stage}` are the durations of the stages.
 """
 
@@ -46,12 +52,14 @@ DESCRIPTION = """\
 | Artifact | Content |
 |---|---|
 | evaluation/predictions.csv | true and predicted value of every row |
+| evaluation/out_of_fold.csv | of every training row, the prediction of the fold that holds it out |
 | evaluation/new_predictions.csv | the rows of data.new_rows with their predictions |
 | evaluation/*.png | learning curves, predicted against true, residuals |
 | evaluation/coefficients.csv | a linear neuron beside the least-squares line |
 | training/weights.csv | every weight before and after training (arrays: weights_*.npz) |
 | training/first_prediction.csv | the untrained network's prediction beside x · kernel + bias |
 | training/history.csv | the values of every epoch, and whose weights were kept |
+| training/folds.csv | the same of every fold, whose mean history.csv is |
 | data/profile.html, data/profile.csv | every column: its values, and how it is encoded |
 | provenance/ | configuration, dvc.lock, hashes of all inputs, packages, uncommitted changes |
 """

@@ -63,6 +63,18 @@ def test_learning_curves_of_a_validation_part_are_beside_those_of_training() -> 
     assert lines(left)["train"] == [[1, 4], [2, 2], [3, 1]]
 
 
+def test_the_curves_of_each_fold_are_beside_their_mean() -> None:
+    each = pd.concat([VALIDATED.assign(fold=1), VALIDATED.assign(fold=2, mae=3.0)])
+    _, right = learning_curves(VALIDATED, "y", "mse", each).axes
+    drawn = [np.asarray(line.get_xydata()).tolist() for line in right.lines]
+    assert len(drawn) == 2 * 2 + 2
+    assert [[1, 3], [2, 3], [3, 3]] in drawn
+    assert drawn.count([[1, 2.5], [2, 2], [3, 1.5]]) == 3
+    (legend,) = [right.get_legend()]
+    assert legend is not None
+    assert [text.get_text() for text in legend.texts] == ["train", "validation"]
+
+
 @pytest.mark.parametrize(("loss", "scale"), [(1.0, "log"), (0.0, "linear")])
 def test_losses_are_on_a_logarithmic_scale_if_none_is_zero(loss: float, scale: str) -> None:
     left, _ = learning_curves(HISTORY.assign(loss=loss), "y", "mse").axes
@@ -85,7 +97,12 @@ def test_residuals_are_drawn_by_prediction_and_part() -> None:
 
 @pytest.mark.parametrize("draw", [predicted_against_true, residuals])
 def test_the_legend_has_every_part(draw: Any) -> None:
-    for table, names in ((PARTS, {"train", "validation", "test"}), (PREDICTIONS, {"in-sample"})):
+    held_out = PARTS.assign(part=["cv", "cv", "test"])
+    for table, names in (
+        (PARTS, {"train", "validation", "test"}),
+        (PREDICTIONS, {"in-sample"}),
+        (held_out, {"cv", "test"}),
+    ):
         (legend,) = draw(table, "y").legends
         assert {text.get_text() for text in legend.texts} - {"predicted = true"} == names
 

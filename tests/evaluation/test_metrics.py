@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pipeline.evaluation.metrics import Vector, metrics
+from pipeline.evaluation.metrics import Vector, metrics, rmse_standard_error
 
 # Whether there are subnormal numbers at all depends on the libraries that are loaded.
 MODERATE = st.floats(-100, 100, allow_subnormal=False)
@@ -80,3 +80,13 @@ def test_rounding_errors_count_as_zero() -> None:
 def test_other_shapes_than_rows_are_refused(true: Vector, predicted: Vector) -> None:
     with pytest.raises(ValueError, match=r"are not both \(rows,\)$"):
         metrics(true, predicted)
+
+
+def test_the_standard_error_of_the_rmse_is_its_spread_over_samples_of_rows() -> None:
+    random = np.random.default_rng(3)
+    true = np.zeros(300)
+    samples = random.standard_t(8, (3000, 300)) * 5
+    spread = np.std([metrics(true, sample)["rmse"] for sample in samples])
+    errors = [rmse_standard_error(true, sample) for sample in samples]
+    assert np.mean(errors) == pytest.approx(spread, rel=0.05)
+    assert rmse_standard_error(true, true) == 0
