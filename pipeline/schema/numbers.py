@@ -222,7 +222,7 @@ def infer_notation(texts: Any, marks: Marks) -> Notation | None:
         return None
     # Nearly all columns of text are decided by their first cells.
     evidence = _evidence(cells.number)
-    numbers = _numbers(texts, sample)
+    numbers = _numbers(texts, sample, unit)
     if evidence.decimal is None:
         evidence = _evidence(numbers)
     decimal = _decimal(evidence, marks)
@@ -251,7 +251,10 @@ def infer_marks(columns: Iterable[Any], marks: Marks) -> Marks:
     found = [_evidence(cells.number) for _, cells in samples]
     commas = any(_has(one, COMMA) for one, _ in samples)
     if commas and not any(one.decimal for one in found):
-        found = [_evidence(_numbers(one, _sample(one))) for one, _ in samples]
+        found = [
+            _evidence(_numbers(one, _sample(one), _unit(cells, marks) or ""))
+            for one, cells in samples
+        ]
     proven = {one.decimal for one in found} - {None}
     if len(proven) == 1:
         return replace(marks, decimal=proven.pop() or POINT, proven=True)
@@ -330,11 +333,13 @@ def _same(texts: Any) -> Any:
     return texts
 
 
-def _numbers(texts: Any, sample: Any) -> Any:
+def _numbers(texts: Any, sample: Any, unit: str) -> Any:
     """The numbers in texts, which are the texts themselves if those of a sample are."""
     if _count(sample, f"{SIGN}[0-9.,]+{POWER}") == len(sample):
         return texts
-    return _split(texts).number
+    for pattern, same in (*SAME_SIGNS, (re.escape(unit), ""), ("^[^0-9.,]+|[^0-9.,]+$", "")):
+        texts = pc.replace_substring_regex(texts, pattern, same) if pattern else texts
+    return texts
 
 
 def _split(texts: Any) -> Cells:
