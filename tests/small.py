@@ -10,9 +10,9 @@ from pipeline.compose.schema import Config, Sweep
 from pipeline.config.data import Data, ScaleTarget, Split
 from pipeline.config.training import SGD, Activation, Constant, Layer, Model, Optimizer, Training
 from pipeline.dataset.rows import Part, Stream
-from pipeline.preparation.encoding_fit import fit_encoding
+from pipeline.preparation.cross_validation import divide
+from pipeline.preparation.encoding_fit import fit_encoding, fit_fold_encodings
 from pipeline.preparation.preparation import Prepared
-from pipeline.preparation.split import split
 from pipeline.schema.contract import Contract
 from pipeline.schema.inference import infer_schema, with_observed_values
 from tests.locations import locate
@@ -21,14 +21,18 @@ MLP = [Layer(units=6, activation=Activation.tanh), Layer(units=1)]
 FEATURES = ["a", "b"]
 
 
-def prepared(rows: int = 40, validation: float = 0.25, test: float = 0.25) -> Prepared:
-    """Two columns and a target, all standardised, none of them with mean 0 and std 1 before."""
+def prepared(
+    rows: int = 40, validation: float = 0.25, test: float = 0.25, folds: Split | None = None
+) -> Prepared:
+    """Two columns and a target, all standardised, none of them with mean 0 and std 1 before; in
+    parts of these fractions, or in folds."""
     random = np.random.default_rng(7)
     a, b = random.normal(50, 10, rows), random.normal(0.2, 0.1, rows)
     y = 150 + 3 * (a - 50) + 200 * (b - 0.2) ** 2 + random.normal(0, 5, rows)
     table = pd.DataFrame({"a": a, "b": b, "y": y})
     data = experiment().data
-    parts = split(table, Split(validation=validation, test=test), locate)
+    settings = folds or Split(validation=validation, test=test)
+    parts, divided = divide(table, replace(data, split=settings), locate)
     schema = with_observed_values(infer_schema(table, {}), parts["train"], table, FEATURES)
     return Prepared(
         parts,
@@ -36,6 +40,9 @@ def prepared(rows: int = 40, validation: float = 0.25, test: float = 0.25) -> Pr
         schema=schema,
         contract=Contract("y", schema.select(FEATURES), data.reading, data.violations),
         encoding=fit_encoding(parts["train"], schema, FEATURES, data),
+        folds=replace(
+            divided, encodings=fit_fold_encodings(parts["train"], divided, schema, FEATURES, data)
+        ),
         used_as=dict.fromkeys(table.columns, ""),
         warnings=[],
     )

@@ -223,7 +223,7 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
             print(f"the summary has been written before: {search.folder}/results/")
         else:
             summary = summarise(space, study, rows, prepared, search.folder)
-            write_summary(summary, study, rows, prepared)
+            write_summary(summary, study, prepared)
             record_summary(summary, search.recorder, prepared.parts["train"].head(3))
             print_summary(summary)
     except KeyboardInterrupt:

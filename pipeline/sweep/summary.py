@@ -140,7 +140,9 @@ def summarise(space: Space, study: Study, rows: Table, prepared: Prepared, folde
                 rows, prepared, folder / "gradient_boosting.npz", study.inputs_hash
             ),
         }
-        winner = evaluate_winner(contenders, space.experiment, rows, sweep, others)
+        winner = evaluate_winner(
+            contenders, space.experiment, rows, prepared, sweep, baselines=others
+        )
     if ahead:
         at_end = {one.number: one.score for one in contenders}
         trials["score_at_end"] = (
@@ -240,7 +242,7 @@ def compared_with_start(winner: WinnerEvaluation) -> str:
     return _compared(winner, winner.start)
 
 
-def write_summary(summary: Summary, study: Study, rows: Table, prepared: Prepared) -> None:
+def write_summary(summary: Summary, study: Study, prepared: Prepared) -> None:
     """Writes the tables, the figures and the models below the sweep's folder."""
     with whole_directory(summary.results) as draft:
         summary.trials.to_csv(draft / "trials.csv", index=False)
@@ -250,7 +252,7 @@ def write_summary(summary: Summary, study: Study, rows: Table, prepared: Prepare
     if summary.winner is None:
         return
     winner = summary.winner
-    write_model(summary.folder / "model", winner.config, winner.trained, rows, prepared)
+    write_model(summary.folder / "model", winner.saved, prepared)
     if winner.ensemble_model is not None:
         write_ensemble(summary.folder / "ensemble", winner.ensemble_model, prepared)
     write_text(summary.folder / "winner.json", json.dumps(summary.promotion(), indent=2) + "\n")

@@ -3,7 +3,7 @@ an ensemble of the best trials is better still."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from pipeline.evaluation.metrics import zero_if_rounding
 from pipeline.evaluation.paired import Improvement, improvement
 from pipeline.network import archive, dense, encoder, model_folder, weights
 from pipeline.network.backend import keras
+from pipeline.network.model_folder import TrainedNetwork
 from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.files import whole_directory
 from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.sweep import ensemble, trials
 from pipeline.sweep.trials import Table, TrainedTrial, Vector
+from pipeline.training.final import networks
 
 Predicted = Mapping[str, Vector]
 
@@ -52,12 +54,22 @@ class Contender:
 
 
 @dataclass(frozen=True)
+class Saved:
+    """A trial as the train stage would save it: the networks that model_folder.write takes, and
+    the predictions for each part that has rows, in the target's units."""
+
+    network: TrainedNetwork | None
+    folds: list[TrainedNetwork]
+    predicted: Predicted
+
+
+@dataclass(frozen=True)
 class WinnerEvaluation:
     """The values of the best trial, trained again, and what they are compared with.
 
     Attributes
     ----------
-    config, trained, winner
+    saved, winner
         The best trial, trained alone as the train stage would train it.
     scored_part, score
         What the trials were scored by.
@@ -75,8 +87,7 @@ class WinnerEvaluation:
         Linear regression and gradient boosting.
     """
 
-    config: Config
-    trained: TrainedTrial
+    saved: Saved
     winner: Evaluation
     scored_part: str
     score: Score
@@ -159,7 +170,9 @@ def evaluate_winner(
     contenders: Sequence[Contender],
     start: Config,
     rows: Table,
+    data: Prepared,
     sweep: Sweep,
+    *,
     baselines: Mapping[str, Predicted],
 ) -> WinnerEvaluation:
     """Trains the winner again, and what it is compared with.
@@ -170,30 +183,29 @@ def evaluate_winner(
         The best trials, the best one first.
     start
         The experiment that the sweep varies.
-    rows
+    rows, data
         What all of them are trained and evaluated on.
     sweep
         How many other seeds, which score, and from how many trials an ensemble is selected.
     baselines
         The predictions of other models, by their names.
     """
-    best = contenders[0]
+    best, scored = contenders[0], rows.scored_part
     (trained,) = trials.train_all([best.config], rows, sweep.score)
     if not trained.weights:
         raise RuntimeError(f"the best trial cannot be repeated: {trained.result.reason}")
-    predicted = predictions(trained, best.config, rows)
-    scored = rows.scored_part
+    winner = saved(trained, best.config, rows, data)
     others = [
         trials.predictions(one.trained.weights, one.config.model.layers, rows, scored)
         for one in contenders[1:]
     ]
-    selected_from = [rows.true[scored] - one for one in (predicted[scored], *others)]
+    selected_from = [rows.true[scored] - one for one in (winner.predicted[scored], *others)]
 
-    def evaluated(model: str, other: Predicted) -> Evaluation:
+    def compared(model: str, other: Predicted) -> Evaluation:
         """A model, and the winner compared with it on the rows for which it was not fitted."""
         improvements = {
             part: improvement(
-                true - predicted[part],
+                true - winner.predicted[part],
                 true - other[part],
                 true,
                 squared=sweep.score is Score.rmse,
@@ -208,30 +220,51 @@ def evaluate_winner(
     ensemble_model, joined = best_ensemble(candidates, rows, sweep.score)
     (begun,) = trials.train_all([start], rows, sweep.score)
     return WinnerEvaluation(
-        config=best.config,
-        trained=trained,
-        winner=Evaluation("winner", _errors(predicted, rows, sweep.score)),
+        saved=winner,
+        winner=Evaluation("winner", _errors(winner.predicted, rows, sweep.score)),
         scored_part=scored,
         score=sweep.score,
         seeds=evaluate_seeds(best.config, rows, sweep),
         candidates=len(candidates),
         ensemble=joined,
         ensemble_model=ensemble_model,
-        start=evaluated("start", predictions(begun, start, rows)) if begun.weights else None,
+        start=compared("start", saved(begun, start, rows, data).predicted)
+        if begun.weights
+        else None,
         is_start=experiment_parameters(start) == experiment_parameters(best.config),
-        baselines=[evaluated(*one) for one in baselines.items()],
+        baselines=[compared(*one) for one in baselines.items()],
     )
+
+
+def saved(trained: TrainedTrial, config: Config, rows: Table, data: Prepared) -> Saved:
+    """A trained trial as the train stage would save it; after cross-validation that may be another
+    network, which is trained here on the rows of all folds. Raises UserError if it diverges."""
+    network, folds = networks(
+        config, trained.networks, rows.folds, data.encoding, lambda: data.parts["train"]
+    )
+    predicted = predictions(trained, config, rows)
+    if network and folds:
+        encoder, layers = network.encoder, config.model.layers
+        for part in set(predicted) - {trials.CV}:
+            scaled = trials.predict_block(network.weights, layers, encoder.x(data.parts[part]))
+            predicted[part] = encoder.encoding.target.unscaled(scaled)
+    return Saved(network, folds, predicted)
 
 
 def evaluate_seeds(config: Config, rows: Table, sweep: Sweep) -> list[Evaluation]:
     """The experiment with other seeds: those that follow its seed, without those that diverge."""
-    seed = config.training.seed
-    configs = [trials.with_seed(config, (seed + 1 + i) % 2**32) for i in range(sweep.seeds)]
-    return [
+    # The repeats of cross-validation have seeds of their own.
+    first = config.training.seed + max(1, rows.folds.repeats)
+    configs = [trials.with_seed(config, (first + i) % 2**32) for i in range(sweep.seeds)]
+    evaluated = [
         Evaluation(f"seed {one.training.seed}", errors(trained, one, rows, sweep.score))
         for one, trained in zip(configs, trials.train_all(configs, rows, sweep.score), strict=True)
         if trained.weights
     ]
+    if rows.folds.count and config.training.final.refits(expanding=rows.folds.expanding):
+        # The other parts are predicted by a network that is trained on the rows of all folds.
+        return [replace(one, errors={trials.CV: one.errors[trials.CV]}) for one in evaluated]
+    return evaluated
 
 
 def best_ensemble(
@@ -267,14 +300,15 @@ def best_ensemble(
     reached = _errors(mean, rows, score)
     if min(trials.error(one, rows.true[scored], score) for one in each) <= reached[scored]:
         return None, None
-    networks = [_networks(candidates[i].config, candidates[i].trained, rows) for i in chosen]
-    folds = [
-        ensemble.combine(fold, counts[chosen].tolist()) for fold in zip(*networks, strict=True)
+    members = [_networks(candidates[i].config, candidates[i].trained, rows) for i in chosen]
+    names = [f"fold_{number}" for number in range(1, rows.folds.count + 1)] or ["model"]
+    models = [
+        encoder.whole(
+            one.model, ensemble.combine(fold, counts[chosen].tolist()), one.encoding.target, name
+        )
+        for one, fold, name in zip(rows.encoders, zip(*members, strict=True), names, strict=True)
     ]
-    (model,) = (
-        encoder.whole(one.model, network, one.encoding.target)
-        for one, network in zip(rows.encoders, folds, strict=True)
-    )
+    model = encoder.mean_of(models) if rows.folds.count else models[0]
     return model, Evaluation(f"ensemble of {len(chosen)}", reached)
 
 
@@ -283,7 +317,7 @@ def errors(trained: TrainedTrial, config: Config, rows: Table, score: Score) -> 
     return _errors(predictions(trained, config, rows), rows, score)
 
 
-def predictions(trained: TrainedTrial, config: Config, rows: Table) -> Predicted:
+def predictions(trained: TrainedTrial, config: Config, rows: Table) -> dict[str, Vector]:
     """The predictions of a trained trial for each part that has rows, in the target's units."""
     return {
         part: trials.predictions(trained.weights, config.model.layers, rows, part)
@@ -301,27 +335,20 @@ def _networks(config: Config, trained: TrainedTrial, rows: Table) -> list[keras.
     return networks
 
 
-def write_model(
-    folder: Path, config: Config, trained: TrainedTrial, rows: Table, prepared: Prepared
-) -> None:
+def write_model(folder: Path, model: Saved, data: Prepared) -> None:
     """Writes the folder that the train stage would write."""
     with whole_directory(folder) as draft:
-        (network,) = trained.networks
-        saved = model_folder.TrainedNetwork(
-            rows.encoders[0], config.model.layers, config.training.seed,
-            network.weights, network.history,
-        )  # fmt: skip
-        row = prepared.parts["train"].head(1)
-        model_folder.write(draft, saved, encoding=prepared.encoding, row=row)
-        prepared.contract.write(draft / CONTRACT)
+        row = data.parts["train"].head(1)
+        model_folder.write(draft, model.network, model.folds, encoding=data.encoding, row=row)
+        data.contract.write(draft / CONTRACT)
 
 
-def write_ensemble(folder: Path, model: keras.Model, prepared: Prepared) -> None:
+def write_ensemble(folder: Path, model: keras.Model, data: Prepared) -> None:
     """Writes a model folder with an ensemble, for the predict command."""
     with whole_directory(folder) as draft:
         archive.save(model, draft / model_folder.MODEL)
-        prepared.contract.write(draft / CONTRACT)
-        prepared.encoding.write(draft / ENCODING)
+        data.contract.write(draft / CONTRACT)
+        data.encoding.write(draft / ENCODING)
 
 
 def _errors(predicted: Predicted, rows: Table, score: Score) -> dict[str, float]:

@@ -236,7 +236,7 @@ def test_the_starting_point_is_the_first_trial_and_is_not_pruned(
     )  # fmt: skip
     found = records("started")
     assert sorted(found) == list(range(9))
-    assert list(values(found[0])) == [0.01]
+    assert vars(found[0])["values"] == {"optimizer.learning_rate": 0.01}
     assert found[0].state == "complete"
     assert [record.state for record in found.values()].count("pruned") == 7
     assert "not in the search space" not in capsys.readouterr().out

@@ -6,14 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pipeline.compose.schema import Config, Score
+from pipeline.compose.schema import Score
 from pipeline.evaluation.paired import Improvement
 from pipeline.sweep.summary import BestTrial, Summary, print_best, print_summary
-from pipeline.sweep.trial_result import TrialResult
-from pipeline.sweep.trials import TrainedTrial
-from pipeline.sweep.winner import Evaluation, WinnerEvaluation
+from pipeline.sweep.winner import Evaluation, Saved, WinnerEvaluation
 
-RESULT = TrialResult("complete", 2.5, 6)
 BEST = BestTrial(3, ["model=mlp", "training.epochs=9"], 2.5)
 BETTER, EQUAL = Improvement(0.5, 0.25, 0.75), Improvement(0.01, -0.02, 0.03)
 
@@ -21,8 +18,7 @@ BETTER, EQUAL = Improvement(0.5, 0.25, 0.75), Improvement(0.01, -0.02, 0.03)
 def summary(ahead: int = 0, **changed: Any) -> Summary:
     scored = changed.get("scored_part", "validation")
     fields: dict[str, Any] = {
-        "config": Config(),
-        "trained": TrainedTrial(RESULT, []),
+        "saved": Saved(None, [], {}),
         "winner": Evaluation("winner", {"train": 1.0, "validation": 2.5}),
         "scored_part": "validation",
         "score": Score.mae,

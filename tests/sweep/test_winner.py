@@ -16,7 +16,7 @@ from pipeline.network import dense, encoder
 from pipeline.network.backend import keras
 from pipeline.sweep import trials, winner
 from pipeline.sweep.trials import Table, TrainedTrial
-from pipeline.sweep.winner import Contender, Evaluation, WinnerEvaluation
+from pipeline.sweep.winner import Contender, Evaluation, Saved, WinnerEvaluation
 from tests.small import MLP, experiment, prepared
 
 PREPARED = prepared()
@@ -63,11 +63,10 @@ def contenders(configs: Sequence[Config], rows: Table) -> list[Contender]:
     return sorted(made, key=lambda one: one.score)
 
 
-def evaluated(trained: TrainedTrial, seeds: Sequence[Evaluation] = ()) -> WinnerEvaluation:
+def evaluated(seeds: Sequence[Evaluation] = ()) -> WinnerEvaluation:
     """A winner that is compared with some numbers."""
     return WinnerEvaluation(
-        config=CONFIG,
-        trained=trained,
+        saved=Saved(None, [], {}),
         winner=Evaluation("winner", {"train": 1.0, "validation": 2.0}),
         scored_part="validation",
         score=Score.mae,
@@ -149,7 +148,7 @@ def test_streamed_rows_give_the_same_errors(
 def test_the_winner_is_compared_with_the_experiment_that_the_sweep_varies(rows: Table) -> None:
     sweep = Sweep(seeds=0)
     best = contenders([CONFIG], rows)
-    evaluation = winner.evaluate_winner(best, CANDIDATES[1], rows, sweep, {})
+    evaluation = winner.evaluate_winner(best, CANDIDATES[1], rows, PREPARED, sweep, baselines={})
     (begun,) = contenders([CANDIDATES[1]], rows)
     assert evaluation.start is not None
     assert evaluation.start.model == "start"
@@ -160,7 +159,7 @@ def test_the_winner_is_compared_with_the_experiment_that_the_sweep_varies(rows: 
         assert compared.estimate == pytest.approx(1 - ratio)
         assert compared.low < compared.estimate < compared.high
     assert not evaluation.is_start
-    diverging = winner.evaluate_winner(best, DIVERGING, rows, sweep, {})
+    diverging = winner.evaluate_winner(best, DIVERGING, rows, PREPARED, sweep, baselines={})
     assert diverging.start is None
     assert diverging.beats_start
     assert diverging.winner == evaluation.winner
@@ -168,7 +167,9 @@ def test_the_winner_is_compared_with_the_experiment_that_the_sweep_varies(rows: 
 
 def test_a_starting_point_that_wins_is_no_better_than_itself(rows: Table) -> None:
     best = contenders([CONFIG, CANDIDATES[1]], rows)
-    evaluation = winner.evaluate_winner(best, best[0].config, rows, Sweep(seeds=0), {})
+    evaluation = winner.evaluate_winner(
+        best, best[0].config, rows, PREPARED, Sweep(seeds=0), baselines={}
+    )
     assert evaluation.is_start
     assert not evaluation.beats_start
 
@@ -178,7 +179,7 @@ def test_baselines_are_compared_by_their_predictions(rows: Table) -> None:
     mean = {part: np.full_like(true, true.mean()) for part, true in rows.true.items()}
     best = contenders([CONFIG], rows)
     evaluation = winner.evaluate_winner(
-        best, CONFIG, rows, Sweep(seeds=0), {"exact": exact, "mean": mean}
+        best, CONFIG, rows, PREPARED, Sweep(seeds=0), baselines={"exact": exact, "mean": mean}
     )
     better, worse = evaluation.baselines
     assert better.errors == dict.fromkeys(PARTS, 0.0)
@@ -189,14 +190,17 @@ def test_baselines_are_compared_by_their_predictions(rows: Table) -> None:
 def test_a_winner_that_cannot_be_repeated_is_an_error(rows: Table) -> None:
     (best,) = contenders([CONFIG], rows)
     with pytest.raises(RuntimeError, match=r"cannot be repeated: diverged"):
-        winner.evaluate_winner([replace(best, config=DIVERGING)], CONFIG, rows, Sweep(), {})
+        winner.evaluate_winner(
+            [replace(best, config=DIVERGING)], CONFIG, rows, PREPARED, Sweep(), baselines={}
+        )
 
 
 def test_the_folder_of_the_winner_is_what_train_writes(
     tmp_path: Path, rows: Table, trained: TrainedTrial
 ) -> None:
     table = PREPARED.parts["train"][["a", "b"]]
-    winner.write_model(tmp_path / "model", CONFIG, trained, rows, PREPARED)
+    model = winner.saved(trained, CONFIG, rows, PREPARED)
+    winner.write_model(tmp_path / "model", model, PREPARED)
     predictor = Predictor(tmp_path / "model")
     assert (predictor.contract, predictor.encoding) == (PREPARED.contract, PREPARED.encoding)
     predicted = predictor.predict(table)["predicted"].to_numpy()
@@ -228,8 +232,8 @@ def test_the_folder_of_the_ensemble_predicts(
     assert evaluation.errors["test"] == pytest.approx(rmse, rel=1e-4)
 
 
-def test_the_table_has_a_row_for_each_model(trained: TrainedTrial) -> None:
-    table = evaluated(trained, [Evaluation("seed 4", {"train": 3.0})]).table()
+def test_the_table_has_a_row_for_each_model() -> None:
+    table = evaluated([Evaluation("seed 4", {"train": 3.0})]).table()
     improvements = [f"improvement_validation{end}" for end in ("", "_low", "_high")]
     assert list(table.columns) == ["model", "train", "validation", *improvements]
     by_model = {row["model"]: [row[name] for name in improvements] for _, row in table.iterrows()}
@@ -239,7 +243,7 @@ def test_the_table_has_a_row_for_each_model(trained: TrainedTrial) -> None:
     assert table["train"].tolist() == [1.0, 0.5, 6.0, 3.0]
 
 
-def test_the_metrics_include_the_selection_bias(trained: TrainedTrial) -> None:
+def test_the_metrics_include_the_selection_bias() -> None:
     seeds = [
         Evaluation("seed 4", {"train": 1.0, "validation": 2.0}),
         Evaluation("seed 5", {"train": 3.0, "validation": 4.0}),
@@ -255,8 +259,8 @@ def test_the_metrics_include_the_selection_bias(trained: TrainedTrial) -> None:
         "improvement_over_least_squares_validation_low": 0.25,
         "improvement_over_least_squares_validation_high": 0.75,
     }
-    assert evaluated(trained).metrics() == without_seeds
-    assert evaluated(trained, seeds).metrics() == without_seeds | {
+    assert evaluated().metrics() == without_seeds
+    assert evaluated(seeds).metrics() == without_seeds | {
         "seeds_train_mae_mean": 2.0,
         "seeds_train_mae_std": 1.0,
         "seeds_validation_mae_mean": 3.0,
@@ -264,14 +268,12 @@ def test_the_metrics_include_the_selection_bias(trained: TrainedTrial) -> None:
         "optimism": 1.0,
     }
     infinite = {"validation": Improvement(*[-np.inf] * 3)}
-    started = replace(evaluated(trained), start=Evaluation("start", {"train": 9.0}, infinite))
+    started = replace(evaluated(), start=Evaluation("start", {"train": 9.0}, infinite))
     assert started.metrics() == without_seeds | {"start_train_mae": 9.0}
 
 
 @pytest.mark.parametrize(("compared", "beaten"), [(BETTER, True), (EQUAL, False)])
-def test_the_start_is_beaten_beyond_the_interval(
-    trained: TrainedTrial, compared: Improvement, *, beaten: bool
-) -> None:
+def test_the_start_is_beaten_beyond_the_interval(compared: Improvement, *, beaten: bool) -> None:
     start = Evaluation("start", {"validation": 4.0}, {"validation": compared})
-    assert replace(evaluated(trained), start=start).beats_start == beaten
-    assert evaluated(trained).beats_start
+    assert replace(evaluated(), start=start).beats_start == beaten
+    assert evaluated().beats_start
