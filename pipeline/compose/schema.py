@@ -28,7 +28,8 @@ class Sampler(Enum):
 
 
 class Score(Enum):
-    """The error on the validation part by which trials are compared."""
+    """The error by which trials are compared: on the rows that folds hold out, or on the validation
+    part."""
 
     rmse = "rmse"
     mae = "mae"
@@ -37,7 +38,7 @@ class Score(Enum):
 @dataclass
 class Pruning:
     """Successive halving: after first_epoch epochs, and again after factor times as many,
-    one in factor of the networks trained together continues."""
+    one in factor of the trials trained together continues; the starting point always does."""
 
     enabled: bool = True
     first_epoch: int = bounded(10, at_least=1)

@@ -22,10 +22,10 @@ DESCRIPTION = """\
 | Artifact | Content |
 |---|---|
 | sweep/trials.csv | a row for each trial, the best first |
-| sweep/parallel_coordinates.png | which values led to which score |
+| sweep/parallel_coordinates.png | which values led to which score; pruned trials are dashed |
 | sweep/importance.png | how much each key mattered |
 | sweep/history.png | the score of each trial, and the best so far |
-| sweep/winner.csv | the best trial, beside other seeds, the ensemble and baselines |
+| sweep/winner.csv | the best trial, beside other seeds, the ensemble, the start and baselines |
 | model | the best trial's network |
 | ensemble | an ensemble of the best trials, where it is better than the best of them |
 
