@@ -8,12 +8,12 @@ import pandas as pd
 from pipeline.config.section import read_section
 from pipeline.config.training import Training
 from pipeline.dataset import prepared
-from pipeline.dataset.curves import read_history
+from pipeline.dataset.curves import read_folds, read_history
 from pipeline.dataset.folds import Folds
 from pipeline.dataset.rows import PARTS
 from pipeline.runtime.entry import CommandParser
 from pipeline.runtime.files import whole_directory, write_table, write_text
-from pipeline.runtime.paths import EVALUATION, FOLD_HISTORIES, FOLDS, METRICS, MODEL, PREPARED
+from pipeline.runtime.paths import EVALUATION, FOLDS, METRICS, MODEL, PREPARED
 from pipeline.tracking.client import record_evaluation
 from pipeline.tracking.stage_command import run_stage
 
@@ -32,7 +32,6 @@ def main() -> None:
         evaluation = evaluate(predictor, tables, folds)
         new = prepared.read_table(PREPARED / "new.parquet")
         history = read_history(MODEL)
-        of_folds = read_history(MODEL, FOLD_HISTORIES) if folds.count else None
         with whole_directory(EVALUATION) as folder:
             write_table(evaluation.predictions, folder / "predictions.csv")
             if len(new):
@@ -46,7 +45,7 @@ def main() -> None:
                     write_table(table, folder / file)
             target = predictor.encoding.target.name
             figures.write_figures(
-                history, evaluation.predictions, target, loss, folder, folds=of_folds
+                history, evaluation.predictions, target, loss, folder, folds=read_folds(MODEL)
             )
         write_text(METRICS, json.dumps(evaluation.metrics, indent=2) + "\n")
         for part, values in evaluation.metrics.items():

@@ -14,9 +14,10 @@ The metrics of a run have one scheme of names:
 - `cv_{metric}`, such as `cv_rmse`, `cv_rmse_standard_error` or `cv_fold_1_rmse`, are those of
   out-of-fold predictions.
 
-With folds, the curves are the mean over the folds that were trained in each epoch, so that
-`best_...` and `final_...` are means, too. `model_epoch` is then that of a network trained on all
-rows, and missing where the model is the mean of the folds.
+With folds, a curve is the mean over the folds that were trained in each epoch. `best_...`,
+`final_...` and `epochs` are the means over the folds of their own best and last epoch, as the
+mean curve ends with the folds that were trained the longest. `model_epoch` is that of a network
+trained on all rows, and missing where the model is the mean of the folds.
 - `seconds_{stage}` are the durations of the stages.
 """
 
@@ -33,7 +34,7 @@ import pandas as pd
 
 from pipeline.compose.schema import Config, experiment_parameters, flatten
 from pipeline.dataset import prepared
-from pipeline.dataset.curves import CURVES, read_history
+from pipeline.dataset.curves import CURVES, read_folds, read_history
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import COMPOSED, EVALUATION, METRICS, MODEL, PREPARED, STAGES
 from pipeline.runtime.redaction import redact, redact_assignments
@@ -134,7 +135,7 @@ def complete(
     seconds["evaluate"] = evaluate_seconds or seconds["evaluate"]
     store.log_metrics(
         run_id,
-        curve_metrics(history)
+        curve_metrics(history, read_folds(MODEL))
         | part_metrics(json.loads(METRICS.read_text("utf-8")))
         | {f"seconds_{stage}": value for stage, value in seconds.items() if value is not None},
     )
@@ -165,21 +166,26 @@ def raw_files(path: str | None) -> list[str]:
     return []
 
 
-def curve_metrics(history: pd.DataFrame) -> dict[str, float]:
-    """The single numbers of data/model/history.csv: final_..., best_... and the epochs; see the
-    module's docstring."""
+def curve_metrics(history: pd.DataFrame, folds: pd.DataFrame | None = None) -> dict[str, float]:
+    """The single numbers of data/model/history.csv and folds.csv: final_..., best_... and the
+    epochs; see the module's docstring."""
+    kept = history["epoch"][history["kept"]]
+    model_epoch = {"model_epoch": float(kept.iloc[0])} if len(kept) else {}
+    if folds is not None:
+        each = pd.DataFrame([curve_metrics(fold) for _, fold in folds.groupby("fold")])
+        means = each.drop(columns="model_epoch", errors="ignore").mean()
+        return {str(name): float(value) for name, value in means.items()} | model_epoch
     validated = history["validation_loss"].notna().any()
     monitored = history["validation_loss" if validated else "loss"]
     best = history.iloc[int(monitored.argmin())]
     last = history.iloc[-1]
-    kept = history["epoch"][history["kept"]]
     names = ["loss", "mae", *(["validation_loss", "validation_mae"] if validated else [])]
     return {
         **{f"final_{name}": float(last[name]) for name in names},
         **{f"best_{name}": float(best[name]) for name in names},
         "best_epoch": float(best["epoch"]),
         "epochs": float(last["epoch"]),
-        **({"model_epoch": float(kept.iloc[0])} if len(kept) else {}),
+        **model_epoch,
     }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.dataset.curves import read_history
+from pipeline.dataset.curves import read_folds, read_history
 from pipeline.runtime.errors import UserError
 
 HEADER = "epoch,loss,mae,validation_loss,validation_mae,learning_rate,kept"
@@ -27,6 +27,19 @@ def test_the_epochs_are_those_that_were_written() -> None:
     assert table["loss"].tolist() == [4, 0.25]
     assert table["kept"].tolist() == [False, True]
     assert table["validation_loss"].isna().all()
+
+
+def test_the_epochs_of_folds_have_their_number_or_none() -> None:
+    assert read_folds(Path("data/model")) is None
+    path = Path("data/model/folds.csv")
+    path.write_text("\n".join([f"fold,{HEADER}", f"1,{ROWS[0]}", f",{ROWS[1]}"]), "utf-8")
+    table = read_folds(Path("data/model"))
+    assert table is not None
+    assert table["fold"].isna().tolist() == [False, True]
+    assert table["loss"].tolist() == [4, 0.25]
+    path.write_text("fold\n", "utf-8")
+    with pytest.raises(UserError, match=r"folds\.csv: is damaged"):
+        read_folds(Path("data/model"))
 
 
 @pytest.mark.parametrize(

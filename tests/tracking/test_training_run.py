@@ -93,6 +93,30 @@ def test_a_single_epoch_is_the_last_and_the_best() -> None:
     assert metrics["model_epoch"] == metrics["best_epoch"] == metrics["epochs"] == 1.0
 
 
+def test_with_folds_the_numbers_are_the_means_over_the_best_and_last_epochs_of_each() -> None:
+    # The mean curve ends with the lower fold alone.
+    one, other = history([5.0, 4.0], [9.0, 8.0], kept=1), history([3.0, 2.0, 1.0], [1.0, 2.0, 3.0])
+    network = history([7.0], kept=1)
+    folds = pd.concat([one.assign(fold=1), other.assign(fold=2), network.assign(fold=None)])
+    mean = folds.groupby("epoch", as_index=False).mean(numeric_only=True).assign(kept=False)
+    assert curve_metrics(mean, folds) == pytest.approx(
+        {
+            "final_loss": 2.5,
+            "final_mae": 0.25,
+            "final_validation_loss": 5.5,
+            "final_validation_mae": 0.55,
+            "best_loss": 3.5,
+            "best_mae": 0.35,
+            "best_validation_loss": 4.5,
+            "best_validation_mae": 0.45,
+            "best_epoch": 1.5,
+            "epochs": 2.5,
+        }
+    )
+    refitted = mean.assign(kept=mean["epoch"] == 2)
+    assert curve_metrics(refitted, folds)["model_epoch"] == 2.0
+
+
 def test_metrics_are_plain_numbers() -> None:
     assert {type(value) for value in curve_metrics(history([2.0], [3.0])).values()} == {float}
 
