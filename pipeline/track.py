@@ -3,6 +3,7 @@
 import json
 
 from pipeline.compose.schema import read_config
+from pipeline.dataset import results
 from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import UserError, read_errors
 from pipeline.runtime.paths import EVALUATION, HISTORY, METRICS, MODEL
@@ -16,17 +17,14 @@ def main() -> None:
                 f"{path}: no such file; `dvc repro` makes it, `dvc checkout` restores it"
             )
     with read_errors(METRICS):
-        results = {
-            part: ", ".join(f"{name} {value:.6g}" for name, value in values.items())
-            for part, values in json.loads(METRICS.read_text("utf-8")).items()
-        }
+        lines = results.lines(json.loads(METRICS.read_text("utf-8")))
     # MLflow takes seconds to import.
     from pipeline.tracking import training_run
 
     outcome = training_run.track(config)
     print("\nResults")
-    for part, pairs in results.items():
-        print(f"  {part.replace('_', '-')}: {pairs}")
+    for line in lines:
+        print(f"  {line}")
     print(f"  predictions: {EVALUATION}/predictions.csv")
     if (EVALUATION / "new_predictions.csv").is_file():
         print(f"  predictions for {config.data.new_rows}: {EVALUATION}/new_predictions.csv")

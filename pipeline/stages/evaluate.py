@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.config.section import read_section
 from pipeline.config.training import Training
-from pipeline.dataset import prepared
+from pipeline.dataset import prepared, results
 from pipeline.dataset.curves import read_folds, read_history
 from pipeline.dataset.folds import Folds
 from pipeline.dataset.rows import PARTS
@@ -48,13 +48,7 @@ def main() -> None:
                 history, evaluation.predictions, target, loss, folder, folds=read_folds(MODEL)
             )
         write_text(METRICS, json.dumps(evaluation.metrics, indent=2) + "\n")
-        for part, values in evaluation.metrics.items():
-            pairs = ", ".join(
-                f"{name} {value:.6g}"
-                for name, value in values.items()
-                if not name.startswith("fold_")
-            )
-            print(f"{part.replace('_', '-')}: {pairs}", flush=True)
+        print(*results.lines(evaluation.metrics), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
