@@ -113,7 +113,7 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     doubts = [
         *missing_zones(raw.table, used, raw.location),
         *date_warnings(raw.table, doubtful, raw.location),
-        *leading_zeros(raw.table, new, data.path),
+        *leading_zeros(raw.table, doubtful, data.path),
     ]
     odd_rows = list(header_row(raw.table, raw.location)) if raw.header else []
     # A large table is not kept twice.

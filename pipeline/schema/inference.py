@@ -207,15 +207,18 @@ def _numeric(how: Notation, marks: Marks) -> Column:
 
 
 def leading_zeros(table: pd.DataFrame, schema: Schema, source: str) -> list[str]:
-    """A warning for each column that is a category because of leading zeros."""
+    """A warning for each column with leading zeros: that it is a category, or that it is not."""
     lines = []
     for name, column in schema.columns.items():
-        if column.kind is Kind.category and _are_codes(table[name]):
-            texts = table[name].dropna()
-            first = texts[texts.str.startswith("0")].iloc[0]
+        codes, texts = _are_codes(table[name]), table[name].dropna()
+        if texts.dtype != "str" or column.kind is not (Kind.category if codes else Kind.numeric):
+            continue
+        zeros = texts[texts.str.fullmatch(r"0\d+")]
+        if len(zeros):
+            read, other = (Kind.category, Kind.numeric) if codes else (Kind.numeric, Kind.category)
             lines.append(
-                f"{source}, column {name!r}: {first!r} has a leading zero, so the column is a"
-                f" category; if it is a number, {set_kind(name, Kind.numeric)}"
+                f"{source}, column {name!r}: {zeros.iloc[0]!r} has a leading zero; the column is"
+                f" read as {read.value}; if it is {other.value}, {set_kind(name, other)}"
             )
     return lines
 

@@ -16,7 +16,6 @@ from pipeline.schema.numbers import (
     POINT,
     Marks,
     UndecidedError,
-    are_codes,
     infer_marks,
     infer_notation,
     parse,
@@ -134,8 +133,8 @@ def _first_types(
         integers = [name for name in dialect.names if schemas[-1].field(name).type == INT]
         with _open(file, dialect, reading, dict.fromkeys(integers, TEXT)) as (parser, _):
             block = parser.read_next_batch()
-        # Those that have leading zeros are codes.
-        codes.update(x for x in integers if are_codes(pc.utf8_trim_whitespace(block[x])))
+        # Those that have leading zeros may be codes.
+        codes.update(x for x in integers if _is_padded(block[x]))
     common = {
         name: common_type({s.field(name).type for s in schemas}) for name in pairs[0][1].names
     }
@@ -153,12 +152,7 @@ def _with_zeros(file: Path, dialect: Dialect, reading: Reading, types: dict[str,
     if not integers:
         return []
     with _open(file, dialect, reading, integers, [*integers]) as (parser, _):
-        found = {
-            name
-            for block in parser
-            for name in integers
-            if pc.any(pc.match_substring_regex(block[name], _PADDED)).as_py()
-        }
+        found = {name for block in parser for name in integers if _is_padded(block[name])}
     return sorted(found)
 
 
@@ -239,6 +233,10 @@ def _errors_named(file: Path, dialect: Dialect) -> Iterator[None]:
             raise
 
 
+def _is_padded(cells: Any) -> bool:
+    return bool(pc.any(pc.match_substring_regex(cells, _PADDED)).as_py())
+
+
 def _any(test: Any, column: pa.ChunkedArray, pattern: str) -> bool:
     return any(pc.any(test(chunk, pattern)).as_py() for chunk in column.chunks)
 
@@ -251,7 +249,7 @@ def _trimmed(column: Any) -> Any:
 
 def _text_or_numbers(column: Any, reading: Reading, marks: Marks) -> Any:
     """The column, or numbers if all of its cells but the markers of missing values are numbers
-    in these marks, and no codes."""
+    in these marks and none has leading zeros."""
     markers = pa.array(reading.markers, TEXT)
 
     def numbers_in(cells: Any) -> Any:
@@ -267,7 +265,7 @@ def _text_or_numbers(column: Any, reading: Reading, marks: Marks) -> Any:
         return column
     trimmed = _trimmed(column)
     numbers = numbers_in(trimmed)
-    if numbers is None or are_codes(trimmed) or not _is_decided(trimmed, numbers, marks):
+    if numbers is None or _is_padded(trimmed) or not _is_decided(trimmed, numbers, marks):
         return column
     return whole(numbers)
 

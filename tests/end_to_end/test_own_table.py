@@ -61,6 +61,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return made
 
 
+def rows_of_test_part(clone: Clone) -> pd.DataFrame:
+    """The predictions of the test part."""
+    evaluated = pd.read_csv(clone.root / "data/evaluation/predictions.csv")
+    return evaluated[evaluated["part"] == "test"]
+
+
 def refused(clone: Clone) -> list[str]:
     """The lines of the error that the prepare stage ends with."""
     with clone.inside(), pytest.raises(UserError) as raised:
@@ -83,7 +89,7 @@ def in_its_place(clone: Clone, table: pd.DataFrame) -> Iterator[None]:
 
 def test_two_settings_are_enough_for_a_network(clone: Clone) -> None:
     metrics = json.loads(clone.read("data/metrics.json"))
-    assert set(metrics) == {"train", "validation", "test"}
+    assert set(metrics) == {"train", "cv", "test"}
     assert metrics["test"]["r2"] > 0.9
 
 
@@ -107,7 +113,7 @@ def test_keras_alone_predicts_raw_rows_as_the_evaluation_did(clone: Clone) -> No
     rows["sold"] = pd.to_datetime(rows["sold"], format="%d.%m.%Y").dt.strftime("%Y-%m-%d")
     columns = {name: tf.constant(rows[name]) for name in reversed(list(rows.columns))}
     predicted = model.predict(columns | {"another": tf.zeros(ROWS)}, verbose=0)[:, 0]
-    evaluated = pd.read_csv(clone.root / "data/evaluation/predictions.csv")
+    evaluated = rows_of_test_part(clone)
     np.testing.assert_allclose(predicted[evaluated["row"] - 1], evaluated["predicted"], rtol=1e-5)
 
 
@@ -118,24 +124,24 @@ def test_predict_takes_rows_as_the_table_has_them(
         run(predict.main, predict.command_parser(), [PATH])
     assert f"predicted {ROWS} rows" in capsys.readouterr().out
     predicted = pd.read_csv(clone.root / "predictions.csv")["predicted"]
-    evaluated = pd.read_csv(clone.root / "data/evaluation/predictions.csv")
+    evaluated = rows_of_test_part(clone)
     np.testing.assert_allclose(predicted[evaluated["row"] - 1], evaluated["predicted"], rtol=1e-6)
 
 
 def test_new_values_of_the_test_part_move_no_statistic_and_train_nothing(clone: Clone) -> None:
     prepared = clone.root / "data/prepared"
     # What the train stage depends on, as dvc.yaml has it.
-    files = ("contract.json", "encoding.json", "train.parquet", "validation.parquet")
+    files = (
+        "contract.json", "encoding.json", "folds.json", "train.parquet", "validation.parquet"
+    )  # fmt: skip
     before = {name: (prepared / name).read_bytes() for name in files}
-    tests = (prepared / "test.parquet").read_bytes()
-    evaluated = pd.read_csv(clone.root / "data/evaluation/predictions.csv")
-    tested = evaluated["row"][evaluated["part"] == "test"] - 1
+    test_rows = (prepared / "test.parquet").read_bytes()
     table = houses()
-    table.loc[tested, "area m²"] += 0.5
+    table.loc[rows_of_test_part(clone)["row"] - 1, "area m²"] += 0.5
     with in_its_place(clone, table), clone.inside():
         prepare.main()
         assert {name: (prepared / name).read_bytes() for name in files} == before
-        assert (prepared / "test.parquet").read_bytes() != tests
+        assert (prepared / "test.parquet").read_bytes() != test_rows
 
 
 def test_the_schema_is_there_to_be_edited_and_is_enforced(clone: Clone) -> None:

@@ -181,13 +181,25 @@ def test_leading_zeros_make_a_category_and_a_line_says_so() -> None:
     prepared = made(codes, sep=",")
     assert prepared.schema.columns["x"].kind is Kind.category
     assert (
-        "t.csv, column 'x': '00000' has a leading zero, so the column is a category; if it is a"
-        " number, set data.kinds={x: numeric}"
+        "t.csv, column 'x': '00000' has a leading zero; the column is read as category; if it is"
+        " numeric, set data.kinds={x: numeric}"
     ) in prepared.warnings
     assert values(made(codes, sep=",", kinds={"x": Kind.numeric})) == [int(c) for c in codes]
     # As pandas reads them.
     rows, _ = prepared.contract.validate(pd.read_csv("t.csv"), by_position)
     assert rows["x"].tolist() == codes
+
+
+def test_a_few_leading_zeros_among_numbers_are_not_read_in_silence() -> None:
+    numbers = [f"{row:03d}" if row == 7 else str(row**2) for row in range(ROWS)]
+    prepared = made(numbers, sep=",")
+    assert prepared.schema.columns["x"].kind is Kind.numeric
+    assert (
+        "t.csv, column 'x': '007' has a leading zero; the column is read as numeric; if it is"
+        " category, set data.kinds={x: category}"
+    ) in prepared.warnings
+    said = made(numbers, sep=",", kinds={"x": Kind.numeric}).warnings
+    assert not [line for line in said if "leading zero" in line]
 
 
 def test_a_target_may_have_leading_zeros() -> None:
