@@ -77,7 +77,7 @@ def promote_command(name: str | None, trial: int | None) -> None:
                 f" {getattr(data, key)}; name another sweep with --name, or change params.yaml"
             )
     number, overrides = winner["trial"], winner["overrides"]
-    if trial is None and not winner["better_than_start"]:
+    if trial is None and not winner.get("better_than_start", True):
         raise UserError(
             f"{winner['compared_with_start']}; params.yaml is left as it is; to write the winner's"
             f" values all the same: python -m pipeline.sweep promote --name {path.parent.name}"
