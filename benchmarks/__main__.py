@@ -1,7 +1,10 @@
 """Runs the benchmarks that are named, or all of them, and prints their tables.
 
-python -m benchmarks [notebook|epoch|members|rows|prepare|tracking|pipeline|sweep|sweep_table|
-    sweep_quality|sweep_growth ...]
+python -m benchmarks [notebook|epoch|members|rows|folds|folds_cost|prepare|tracking|pipeline|
+    sweep|sweep_table|sweep_quality|sweep_growth|quality ...]
+
+The environment variables TABLES, TARGETS, SEEDS and OVERRIDES are arguments of `quality`; see
+benchmarks/README.md.
 """
 
 import os
@@ -13,14 +16,24 @@ from benchmarks.race import machine
 PEERS = Path(os.environ.get("PEERS_PYTHON", ".venv-benchmarks/bin/python"))
 
 
+def set_to(variable: str) -> str:
+    return os.environ.get(variable, "")
+
+
+def path(variable: str) -> Path | None:
+    return Path(set_to(variable)) if set_to(variable) else None
+
+
 def main() -> None:
-    from benchmarks import stages, sweeps, tables, training
+    from benchmarks import folds, quality, stages, sweeps, tables, training
 
     known = {
         "notebook": training.notebook,
         "epoch": lambda: training.an_epoch(PEERS),
         "members": training.members,
         "rows": training.rows_and_memory,
+        "folds": folds.cross_validation,
+        "folds_cost": folds.cost,
         "prepare": tables.prepare,
         "tracking": stages.tracking,
         "pipeline": stages.pipeline,
@@ -28,6 +41,9 @@ def main() -> None:
         "sweep_table": sweeps.medium,
         "sweep_quality": sweeps.quality,
         "sweep_growth": sweeps.growth,
+        "quality": lambda: quality.quality(
+            path("TABLES"), path("TARGETS"), int(set_to("SEEDS") or 1), set_to("OVERRIDES")
+        ),
     }
     named = sys.argv[1:] or list(known)
     unknown = [name for name in named if name not in known]
