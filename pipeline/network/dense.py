@@ -110,7 +110,7 @@ def first_prediction(network: keras.Sequential, row: Array, target: Target) -> d
     """The network's prediction for one encoded row (inputs,), the same computed by hand, and
     their difference, in the target's units. Raises RuntimeError if they differ by more than
     float32 rounding: then the layers are not as configured."""
-    predicted = float(network.predict(row[np.newaxis], verbose=0)[0, 0])
+    predicted = float(np.asarray(network(row[np.newaxis]))[0, 0])
     expected = by_hand(network, row)
     if not np.isclose(predicted, expected, rtol=1e-4, atol=1e-5 * float(np.abs(row).max() + 1)):
         raise RuntimeError(f"the untrained network predicts {predicted}, by hand {expected}")
