@@ -41,8 +41,8 @@ class Pruning:
     one in factor of the trials trained together continues; the starting point always does."""
 
     enabled: bool = True
-    first_epoch: int = bounded(10, at_least=1)
-    factor: int = bounded(3, at_least=2)
+    first_epoch: int = bounded(30, at_least=1)
+    factor: int = bounded(2, at_least=2)
 
 
 @dataclass
