@@ -200,7 +200,8 @@ def scored(predict: Callable[[], np.ndarray], true: np.ndarray) -> tuple[float, 
     seconds = time.perf_counter() - begun
     if predicted.shape != true.shape:
         raise RuntimeError(f"{len(true)} rows have predictions of shape {predicted.shape}")
-    return float(np.sqrt(np.mean(np.square(predicted - true)))), seconds
+    rmse = float(np.sqrt(np.mean(np.square(predicted - true))))
+    return rmse if math.isfinite(rmse) else math.inf, seconds  # NaN would have no rank
 
 
 def pipeline(config: Config, data: Prepared) -> np.ndarray:
