@@ -44,7 +44,16 @@ class ScaleInputs(Enum):
 
     none = "none"
     standardize = "standardize"
+    robust = "robust"
     quantile = "quantile"
+    piecewise = "piecewise"
+
+
+class BinEdges(Enum):
+    """Where the bins of piecewise linear inputs meet."""
+
+    quantile = "quantile"
+    tree = "tree"
 
 
 class ScaleTarget(Enum):
@@ -248,6 +257,8 @@ class Data:
     violations: Violations = field(default_factory=Violations)
     lint: Lint = field(default_factory=Lint)
     scale_inputs: ScaleInputs = ScaleInputs.standardize
+    bins: int = bounded(24, at_least=2)
+    bin_edges: BinEdges = BinEdges.quantile
     scale_target: ScaleTarget = ScaleTarget.standardize
     impute: Impute = Impute.median
     min_category_count: int = bounded(10, at_least=1)

@@ -15,9 +15,26 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Number:
-    """A numeric or boolean column: fill replaces a missing value and, with missing_indicator,
-    another input is 1 where it was missing. The input is (value - mean) / std or, with quantiles,
-    the linear interpolation of levels at quantiles, constant beyond both ends."""
+    """A numeric or boolean column.
+
+    Attributes
+    ----------
+    fill
+        Replaces a missing value.
+    missing_indicator
+        Whether another input is 1 where a value is missing.
+    mean, std
+        The input is z = (value - mean) / std; with smooth_clip, mean is the median and std the
+        interquartile range, or half the range where that is 0.
+    smooth_clip
+        The input is z / sqrt(1 + (z / 3)**2) instead, which is between -3 and 3.
+    quantiles, levels
+        With quantiles, the input is the linear interpolation of levels at quantiles instead,
+        constant beyond both ends.
+    edges
+        Further inputs, one for each bin between two edges: the fraction of the bin that is below
+        the value, from 0 to 1.
+    """
 
     fill: float
     missing_indicator: bool
@@ -25,6 +42,8 @@ class Number:
     std: float = 1.0
     quantiles: list[float] = field(default_factory=list)
     levels: list[float] = field(default_factory=list)
+    smooth_clip: bool = False
+    edges: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -89,6 +108,11 @@ class Encoding:
         """The names of the inputs of the network, in order."""
         return [
             *self.numbers,
+            *(
+                f"{name} bin {number}"
+                for name, one in self.numbers.items()
+                for number in range(1, len(one.edges))
+            ),
             *(f"{name} is missing" for name, one in self.numbers.items() if one.missing_indicator),
             *(
                 f"{name} = {category or 'missing'}"
@@ -99,6 +123,12 @@ class Encoding:
             ),
             *(f"{name} {part}" for name, one in self.dates.items() for part in date_parts(one)),
         ]
+
+    @property
+    def bins(self) -> range:
+        """The positions of the inputs that are bins."""
+        count = sum(max(0, len(one.edges) - 1) for one in self.numbers.values())
+        return range(len(self.numbers), len(self.numbers) + count)
 
     def write(self, path: Path) -> None:
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False)

@@ -15,7 +15,7 @@ def of_columns(kernel: Values, bias: float, encoding: Encoding) -> tuple[Values,
     all inputs that are a linear function of their column."""
     scale, shift = np.ones(len(kernel)), np.zeros(len(kernel))
     for index, number in enumerate(encoding.numbers.values()):
-        if not number.quantiles:
+        if not number.quantiles and not number.smooth_clip:
             scale[index], shift[index] = 1 / number.std, -number.mean / number.std
     return kernel * scale, bias + float(kernel @ shift)
 
@@ -39,17 +39,24 @@ class LeastSquares:
     as that of numpy.linalg.lstsq. Only the triangular factor of the QR decomposition of the
     rows is kept, which each block updates.
 
+    Parameters
+    ----------
+    left_out
+        Positions of features that the line does not use: their kernel is 0.
+
     References
     ----------
     Demmel et al. (2012), "Communication-optimal parallel and sequential QR and LU
     factorizations", section 3.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, left_out: range = range(0)) -> None:
+        self._left_out = left_out
         self._triangle, self._origin, self._rows = np.empty((0, 0)), np.empty(0), 0
 
     def add(self, x: NDArray[np.floating], y: Vector) -> None:
         """Adds a block of rows: x of shape (rows, features) and y of shape (rows,)."""
+        x = np.delete(x, self._left_out, axis=1)
         block = np.column_stack([x.astype(np.float64), y])
         if not self._rows:
             self._origin = block.mean(axis=0)  # centred values keep more digits
@@ -67,8 +74,10 @@ class LeastSquares:
         x, y = self._triangle[1:, 1:-1], self._triangle[1:, -1]
         cutoff = np.finfo(np.float64).eps * max(self._rows, len(self._origin) - 1)
         kernel = np.linalg.lstsq(x, y, rcond=cutoff)[0].astype(np.float64)
-        line = Line(kernel, float(centre[-1] - centre[:-1] @ kernel))
-        return line, float(np.linalg.norm(y - x @ kernel) / np.sqrt(self._rows))
+        bias = float(centre[-1] - centre[:-1] @ kernel)
+        rmse = float(np.linalg.norm(y - x @ kernel) / np.sqrt(self._rows))
+        zeros = np.full(len(self._left_out), self._left_out.start)
+        return Line(np.insert(kernel, zeros, 0.0), bias), rmse
 
 
 def coefficient_table(features: list[str], network: Line, optimum: Line) -> pd.DataFrame:

@@ -9,15 +9,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pipeline.config.data import Data, Impute, Kind, ScaleInputs, ScaleTarget
+from pipeline.config.data import BinEdges, Data, Impute, Kind, ScaleInputs, ScaleTarget
 from pipeline.dataset.encoding import Category, Date, Encoding, Number, Target, Values, date_parts
 from pipeline.dataset.folds import Folds
 from pipeline.runtime.errors import UserError
+from pipeline.runtime.imports import heavy_import
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.dates import is_clock
 
 QUANTILES = 100
+# A smaller interquartile range would have squares beyond float64.
+MIN_SPREAD = 1e-100
+# Fewer distinct values, or edges, need no bins: the standardised value says as much.
+MIN_VALUES = 3
+# A leaf of the tree has at least 1 / LEAVES of the rows that a quantile bin has.
+LEAVES = 4
 # In a small table, a category with this share of the rows has an input too.
 MIN_SHARE = 0.05
 # With this std, every value is the input 0.
@@ -35,8 +43,10 @@ def fit_encoding(
     of_kind = {
         kind: [name for name in features if schema.columns[name].kind is kind] for kind in Kind
     }
+    target = _target(train[data.target], data)
+    learned = target.scaled(train[data.target].to_numpy(np.float64))[:, 0]
     numbers = {
-        name: _number(train[name], data, kind)
+        name: _number(train[name], learned, data, kind)
         for name in features
         if (kind := schema.columns[name].kind) in (Kind.numeric, Kind.boolean)
     }
@@ -44,7 +54,7 @@ def fit_encoding(
         numbers,
         {name: _category(train[name], data) for name in of_kind[Kind.category]},
         {name: _date(train[name], schema.columns[name]) for name in of_kind[Kind.date]},
-        _target(train[data.target], data),
+        target,
     )
 
 
@@ -75,16 +85,23 @@ def fit_fold_encodings(
     return encodings
 
 
-def _number(values: "pd.Series[Any]", data: Data, kind: Kind) -> Number:
-    present = values.dropna().to_numpy(np.float64)
+def _number(
+    values: "pd.Series[Any]", learned: NDArray[np.float32], data: Data, kind: Kind
+) -> Number:
+    known = values.notna().to_numpy()
+    present = values.to_numpy(np.float64)[known]
     indicator = len(present) < len(values)
     present = present if len(present) else np.zeros(1)
     fill = float(np.median(present) if data.impute is Impute.median else present.mean())
     if data.scale_inputs is ScaleInputs.none:
         return Number(fill, indicator)
-    if data.scale_inputs is ScaleInputs.quantile and kind is Kind.numeric:
+    scale = data.scale_inputs if kind is Kind.numeric else ScaleInputs.standardize
+    if scale is ScaleInputs.quantile:
         return Number(fill, indicator, 0.0, 1.0, *_quantiles(present))
-    return Number(fill, indicator, *standard(present))
+    if scale is ScaleInputs.robust:
+        return Number(fill, indicator, *_robust(present), smooth_clip=True)
+    edges = _edges(present, learned[known], data) if scale is ScaleInputs.piecewise else []
+    return Number(fill, indicator, *standard(present), edges=edges)
 
 
 def standard(values: Values) -> tuple[float, float]:
@@ -93,6 +110,45 @@ def standard(values: Values) -> tuple[float, float]:
     varies = bool(values.max() > values.min())
     std = float(values.std())
     return float(values.mean()), std if varies and std > 0 else 1.0
+
+
+def _robust(values: Values) -> tuple[float, float]:
+    """Median and interquartile range, or half the range where that is 0, or 1 for values that do
+    not vary."""
+    low, first, median, third, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    spreads = (third - first, (high - low) / 2)
+    return median, next((spread for spread in spreads if spread > MIN_SPREAD), 1.0)
+
+
+def _edges(values: Values, learned: NDArray[np.float32], data: Data) -> list[float]:
+    """From the minimum to the maximum of values, where data.bins bins meet, or fewer; none for
+    values that need no bins."""
+    distinct, which = np.unique(values, return_inverse=True)
+    if len(distinct) < MIN_VALUES:
+        return []
+    if data.bin_edges is BinEdges.tree:
+        edges = np.append(_thresholds(distinct, which, learned, data.bins), distinct[[0, -1]])
+    elif len(distinct) <= data.bins + 1:
+        edges = distinct
+    else:
+        edges = np.quantile(values, np.linspace(0, 1, data.bins + 1))
+    ascending: list[float] = np.unique(edges).tolist()
+    return ascending if len(ascending) >= MIN_VALUES else []
+
+
+def _thresholds(
+    distinct: Values, which: NDArray[np.intp], learned: NDArray[np.float32], bins: int
+) -> Values:
+    """Where a regression tree of one column has its splits, midway between two of its values."""
+    with heavy_import():
+        from sklearn.tree import DecisionTreeRegressor
+    # By the rank of a value, because the tree computes with float32 numbers.
+    tree = DecisionTreeRegressor(
+        max_leaf_nodes=bins, min_samples_leaf=max(1, len(which) // (LEAVES * bins)), random_state=0
+    ).fit(which[:, np.newaxis], learned)
+    thresholds = tree.tree_.threshold[tree.tree_.feature == 0]
+    below = thresholds.astype(np.intp).clip(max=len(distinct) - 2)
+    return np.asarray((distinct[below] + distinct[below + 1]) / 2, np.float64)
 
 
 def _quantiles(values: Values) -> tuple[list[float], list[float]]:
@@ -170,6 +226,13 @@ def describe(encoding: Encoding) -> dict[str, str]:
         how = _scaling(number.mean, number.std)
         if number.quantiles:
             how = f"mapped to the normal distribution by {len(number.quantiles)} quantiles"
+        if number.smooth_clip:
+            how = f"centred by {number.mean:.6g}, divided by {number.std:.6g}"
+            how += ", and smoothly clipped at 3"
+        if number.edges:
+            low, *_, high = number.edges
+            how += f", and piecewise linear in {len(number.edges) - 1} bins"
+            how += f" from {low:.6g} to {high:.6g}"
         words[name] = how + _imputation(number, f"{number.fill:.6g}")
     for name, one in encoding.categories.items():
         listed = ", ".join(category or "missing" for category in one.categories)

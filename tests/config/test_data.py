@@ -26,6 +26,7 @@ def mistakes(section: Any) -> list[str]:
             Data(path="a", target="b", min_category_count=0),
             "min_category_count is 0, but must be at least 1",
         ),
+        (Data(path="a", target="b", bins=1), "bins is 1, but must be at least 2"),
         (
             Data(path="a", target="b", max_categories=0),
             "max_categories is 0, but must be at least 1",
@@ -106,7 +107,7 @@ def test_values_that_contradict_each_other_are_a_problem(
         Reading(missing=[]),
         Violations(),
         Lint(accept=["target_copy:X"]),
-        Data(path="a", target="b", min_category_count=1, max_categories=1),
+        Data(path="a", target="b", min_category_count=1, max_categories=1, bins=2),
     ],
 )
 def test_the_last_allowed_values_are_no_problem(section: Any) -> None:

@@ -46,6 +46,17 @@ def test_least_squares_takes_the_shortest_kernel_of_equal_lines() -> None:
     assert line.bias == pytest.approx(1)
 
 
+def test_features_that_are_left_out_have_no_part_in_the_line() -> None:
+    y = vector(1, 5, 2, 7)
+    wide, fit = np.column_stack([X[:, :1], 1e6 * X, X[:, 1:]]), LeastSquares(range(1, 3))
+    fit.add(wide, y)
+    line, rmse = fit.solve()
+    expected = least_squares([(X, y)])
+    assert line.kernel == pytest.approx([expected.kernel[0], 0, 0, expected.kernel[1]])
+    assert line.predict(wide) == pytest.approx(expected.predict(X))
+    assert rmse == pytest.approx(np.sqrt(np.mean((y - line.predict(wide)) ** 2)))
+
+
 def test_least_squares_of_fewer_rows_than_features_has_no_error() -> None:
     y = vector(7, -2)
     assert least_squares([(X[:2], y)]).predict(X[:2]) == pytest.approx(y)
@@ -119,11 +130,15 @@ def test_inputs_that_are_not_linear_in_their_column_keep_their_coefficients() ->
         {
             "a": Number(2.5, True, 1.5, 0.1),
             "b": Number(0.0, False, quantiles=[0.0, 1.0], levels=[-2.0, 2.0]),
+            "d": Number(0.0, False, 1.0, 2.0, smooth_clip=True),
+            "e": Number(0.0, False, 1.0, 2.0, edges=[0.0, 1.0, 2.0]),
         },
         {"c": Category(["x"], other=False)},
         {},
         Target("y"),
     )
-    columns, bias = of_columns(np.array([1.0, 2.0, 3.0, 4.0]), 2.0, encoding)
-    np.testing.assert_allclose(columns, [10.0, 2.0, 3.0, 4.0])
-    assert bias == pytest.approx(2.0 - 15.0)
+    kernel = np.arange(1.0, 9.0)
+    assert encoding.names == ["a", "b", "d", "e", "e bin 1", "e bin 2", "a is missing", "c = x"]
+    columns, bias = of_columns(kernel, 2.0, encoding)
+    np.testing.assert_allclose(columns, [10.0, 2.0, 3.0, 2.0, 5.0, 6.0, 7.0, 8.0])
+    assert bias == pytest.approx(2.0 - 15.0 - 2.0)

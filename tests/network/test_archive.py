@@ -15,16 +15,19 @@ from pipeline.network.backend import keras
 
 SCALED = Target("y", mean=100.0, std=7.0)
 LOG = replace(SCALED, log=True, mean=2.0, std=0.3)
-# A column of each kind: eleven inputs.
+# A column of each kind, and of each scale.
 OF_EACH_KIND = Encoding(
     {
         "a": Number(3.0, False, 3.0, 0.5),
         "b": Number(0.0, True, quantiles=[-20.0, 0.0, 30.0], levels=[-1.0, 0.0, 1.0]),
+        "c": Number(1.0, False, 2.0, 0.7, smooth_clip=True),
+        "d": Number(1.0, True, 2.0, 0.7, edges=[0.0, 0.1, 4.0]),
     },
     {"colour": Category(["blue", "red"], other=True)},
     {"day": Date(19_000.0, False, 19_000.0, 300.0, clock=False)},
     SCALED,
 )
+INPUTS = len(OF_EACH_KIND.names)
 DEEP = [
     Layer(units=5, activation=Activation.relu, dropout=0.4, l1=0.01, l2=0.02),
     Layer(units=3, activation=Activation.tanh, bias_initializer=BiasInitializer.ones),
@@ -36,7 +39,7 @@ def test_a_model_is_always_saved_as_the_same_bytes(tmp_path: Path) -> None:
     contents = []
     for name in ("first", "again", "rebuilt"):
         if name != "again":
-            built = dense.build(DEEP, 11, seed=1)
+            built = dense.build(DEEP, INPUTS, seed=1)
             model = encoder.whole(encoder.layers(OF_EACH_KIND), built, SCALED)
         archive.save(model, tmp_path / f"{name}.keras")
         contents.append((tmp_path / f"{name}.keras").read_bytes())
@@ -61,7 +64,7 @@ def test_different_networks_have_different_bytes(tmp_path: Path) -> None:
 
 
 def test_keras_loads_a_saved_model_in_safe_mode(tmp_path: Path) -> None:
-    built = dense.build(DEEP, 11, seed=1)
+    built = dense.build(DEEP, INPUTS, seed=1)
     model = encoder.whole(encoder.layers(OF_EACH_KIND), built, LOG)
     archive.save(model, tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
@@ -69,6 +72,8 @@ def test_keras_loads_a_saved_model_in_safe_mode(tmp_path: Path) -> None:
         {
             "a": [3.0, 3.7, -1.0],
             "b": [-20.0, 25.0, np.nan],
+            "c": [1e30, 2.0, 1.0],
+            "d": [0.05, 5.0, np.nan],
             "colour": ["red", "green", "blue"],
             "day": pd.to_datetime(["2021-03-04", "2022-12-31", "1999-01-01"]),
         }

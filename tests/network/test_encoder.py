@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.config.training import Activation, Layer
@@ -25,6 +27,9 @@ ENCODING = Encoding(
         "curved": Number(4.0, True, quantiles=[-1.0, 0.0, 0.5, 8.0], levels=[-2.3, -1, 0.2, 2.3]),
         "constant": Number(5.0, False, quantiles=[5.0], levels=[0.1]),
         "flag": Number(1.0, True, 0.75, 0.4),
+        "clipped": Number(3.0, True, 2.0, 0.5, smooth_clip=True),
+        "two bins": Number(1.0, True, 0.5, 2.0, edges=[-1.0, 0.0, 4.0]),
+        "three bins": Number(5.0, False, 0.5, 2.0, edges=[0.0, 1e-3, 10.0, 1e4]),
     },
     {
         "颜色": Category(["", "blue", "größer", "red"], other=True),
@@ -47,6 +52,9 @@ TABLE = pd.DataFrame(
         "颜色": ["red", "blue", None, "größer", "pink", "", "(other)", "[UNK]"],
         "Preis (€) 'in' \"x.y\"/z": [3e5, 0.0, -1e7, 310_000.5, 1.0, 2.0, 3.0, 4.0],
         "flag": [0.0, 1.0, NAN, 1.0, 0.0, 0.0, 1.0, NAN],
+        "clipped": [2.0, NAN, -1e30, 3.5, 0.0, 2.5, 9.0, -9.0],
+        "two bins": [-9.0, -1.0, -0.25, 0.0, NAN, 3.0, 4.0, 1e30],
+        "three bins": [5e-4, 0.0, NAN, 1e-3, 9.0, 11.0, 1e4, 1e9],
         "curved": [-9.0, -1.0, -0.25, 0.0, 0.3, 7.0, NAN, 1e30],
         "other": [object()] * 8,
         "constant": [5.0, 4.0, 6.0, NAN, 5.0, 5.0, 5.0, 5.0],
@@ -73,6 +81,11 @@ def by_hand(table: pd.DataFrame, encoding: Encoding) -> Array:
         made[name] = (filled - number.mean) / number.std
         if number.quantiles:
             made[name] = np.interp(filled, number.quantiles, number.levels)
+        if number.smooth_clip:
+            made[name] = made[name] / np.sqrt(1 + (made[name] / 3) ** 2)
+        for index in range(1, len(number.edges)):
+            low, high = number.edges[index - 1 : index + 1]
+            made[f"{name} bin {index}"] = np.clip((filled - low) / (high - low), 0, 1)
         if number.missing_indicator:
             made[f"{name} is missing"] = table[name].isna()
     for name, one in encoding.categories.items():
@@ -165,6 +178,8 @@ def test_numbers_far_from_0_and_close_together_keep_their_digits() -> None:
         Number(0.0, False, quantiles=[1e9, 1e9 + 1], levels=[0.0, 2.0]),
     ):
         assert encoded(table, numbers={"a": one})[:, 0].tolist() == [0.0, 2.0, 0.5]
+    bins = Number(0.0, False, edges=[1e9, 1e9 + 0.5, 1e9 + 1])
+    assert encoded(table, numbers={"a": bins})[:, 1:].tolist() == [[0, 0], [1, 1], [0.5, 0]]
 
 
 def test_numbers_with_and_without_quantiles_can_be_combined() -> None:
@@ -186,6 +201,39 @@ def test_numbers_are_interpolated_linearly_between_quantiles(count: int) -> None
         numbers={"a": Number(0.0, False, quantiles=quantiles, levels=levels)},
     )
     np.testing.assert_allclose(x[:, 0], np.interp(values, quantiles, levels), rtol=1e-6)
+
+
+NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(NUMBERS, min_size=2, max_size=30, unique=True).map(sorted),
+    st.lists(NUMBERS, min_size=1).map(sorted),
+)
+def test_the_bins_below_a_value_are_full_and_those_above_it_empty(
+    edges: list[float], values: list[float]
+) -> None:
+    table = pd.DataFrame({"a": [*values, edges[0] - 1, *edges, edges[-1] + 1]}).sort_values("a")
+    bins = encoded(table, numbers={"a": Number(0.0, False, edges=edges)})[:, 1:]
+    assert ((bins >= 0) & (bins <= 1)).all()
+    assert (np.diff(bins, axis=0) >= 0).all()
+    assert (np.diff(bins, axis=1) <= 0).all()
+    ranks = np.interp(table["a"], edges, np.arange(len(edges)))
+    np.testing.assert_allclose(bins.sum(axis=1, dtype=np.float64), ranks, atol=1e-5)
+
+
+@settings(max_examples=20)
+@given(NUMBERS, st.floats(1e-3, 1e6), st.lists(NUMBERS, min_size=1).map(sorted))
+def test_a_clipped_number_ascends_between_3_and_its_opposite(
+    center: float, scale: float, values: list[float]
+) -> None:
+    numbers = {"a": Number(0.0, False, center, scale, smooth_clip=True)}
+    x = encoded(pd.DataFrame({"a": [-3e38, *values, 3e38]}), numbers=numbers)[:, 0]
+    assert (np.diff(x) >= 0).all()
+    assert (x[0], x[-1]) == (-3, 3)
+    near = pd.DataFrame({"a": [center, center + scale / 100]})
+    np.testing.assert_allclose(encoded(near, numbers=numbers)[:, 0], [0, 0.01], rtol=1e-4)
 
 
 @pytest.mark.parametrize("first", ["", "[UNK]", "(none)", "a\nb", " "])

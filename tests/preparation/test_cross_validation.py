@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.data import Data, Kind, Lint, Policy, ScaleInputs, Split, SplitBy
+from pipeline.config.data import BinEdges, Data, Kind, Lint, Policy, ScaleInputs, Split, SplitBy
 from pipeline.config.section import check
 from pipeline.dataset.encoding import Number
 from pipeline.dataset.folds import NO_FOLDS, Folds
@@ -423,13 +423,13 @@ def rows_of(random: np.random.Generator, rows: int, towns: list[str | None]) -> 
 TIMES = st.sampled_from([SplitBy.random, SplitBy.time])
 
 
-@given(st.integers(0, 2**32), st.sampled_from(ScaleInputs), TIMES)
+@given(st.integers(0, 2**32), st.sampled_from(ScaleInputs), st.sampled_from(BinEdges), TIMES)
 def test_the_rows_that_a_fold_holds_out_have_no_say_in_its_encoding(
-    seed: int, scale: ScaleInputs, how: SplitBy
+    seed: int, scale: ScaleInputs, edges: BinEdges, how: SplitBy
 ) -> None:
     random = np.random.default_rng(seed)
     table = rows_of(random, ROWS, ["Bonn", "Ulm", None])
-    data = replace(by(how, 4, seed=seed), scale_inputs=scale)
+    data = replace(by(how, 4, seed=seed), scale_inputs=scale, bin_edges=edges, bins=5)
     train = table.assign(k=random.permutation(ROWS) * 1.0)
     parts, folds = divide(train, data)
     before = fit_fold_encodings(parts["train"], folds, SCHEMA, FEATURES, data)

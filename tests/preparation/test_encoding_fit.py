@@ -1,6 +1,7 @@
 """The encoding that is fitted to the training part."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.data import (
+    BinEdges,
     Data,
     Impute,
     Kind,
@@ -31,10 +33,11 @@ from pipeline.schema.columns import Column, Schema
 NUMBERS = st.floats(-1e6, 1e6, allow_subnormal=False)
 
 
-def fitted(values: Any, kind: Kind, **changed: Any) -> Any:
-    """What is fitted to a column of these values."""
+def fitted(values: Any, kind: Kind, y: Any = None, **changed: Any) -> Any:
+    """What is fitted to a column of these values, beside a target."""
     dtype = {Kind.category: "str", Kind.date: "datetime64[us]"}.get(kind, "float64")
-    train = pd.DataFrame({"a": pd.Series(values, dtype=dtype), "y": np.arange(float(len(values)))})
+    y = np.arange(float(len(values))) if y is None else y
+    train = pd.DataFrame({"a": pd.Series(values, dtype=dtype), "y": y})
     columns = Schema({"a": Column(kind), "y": Column(Kind.numeric)})
     data = Data(path="table.csv", target="y", **changed)
     encoding = encoding_fit.fit_encoding(train, columns, ["a"], data)
@@ -62,11 +65,23 @@ def fitted_target(values: Any, scale: ScaleTarget) -> Target:
 # Of which rows
 
 
-def test_the_encoding_depends_on_the_training_part_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("scale", "edges"),
+    [
+        (ScaleInputs.robust, BinEdges.quantile),
+        (ScaleInputs.quantile, BinEdges.quantile),
+        *((ScaleInputs.piecewise, edges) for edges in BinEdges),
+    ],
+)
+def test_the_encoding_depends_on_the_training_part_only(
+    tmp_path: Path, scale: ScaleInputs, edges: BinEdges
+) -> None:
     path = str(tmp_path / "table.csv")
     split = Split(by=SplitBy.column, column="part")
     lint = Lint(target_missing_code=Policy.accept)
-    data = Data(path=path, target="y", split=split, scale_inputs=ScaleInputs.quantile, lint=lint)
+    data = Data(
+        path=path, target="y", split=split, scale_inputs=scale, bin_edges=edges, bins=4, lint=lint
+    )
     random = np.random.default_rng(5)
     table = pd.DataFrame(
         {
@@ -173,10 +188,104 @@ def test_a_constant_column_has_one_level_in_the_middle() -> None:
     assert one.levels == [pytest.approx(0, abs=1e-9)]
 
 
-def test_true_and_false_have_no_quantiles() -> None:
-    assert fitted([0, 1, 1], Kind.boolean, scale_inputs=ScaleInputs.quantile) == fitted(
-        [0, 1, 1], Kind.boolean
-    )
+@pytest.mark.parametrize("scale", [one for one in ScaleInputs if one is not ScaleInputs.none])
+def test_true_and_false_are_standardised(scale: ScaleInputs) -> None:
+    assert fitted([0, 1, 1], Kind.boolean, scale_inputs=scale) == fitted([0, 1, 1], Kind.boolean)
+
+
+# Robust scales
+
+
+def robust(values: Any) -> Number:
+    one = fitted(values, Kind.numeric, scale_inputs=ScaleInputs.robust)
+    assert isinstance(one, Number)
+    assert one.smooth_clip
+    assert one.quantiles == one.edges == []
+    return one
+
+
+def test_a_robust_scale_is_the_median_and_the_interquartile_range_whatever_is_far_away() -> None:
+    for far in (9.0, 1e30):
+        one = robust([1, 2, np.nan, 5, 7, far])
+        assert (one.mean, one.std, one.fill, one.missing_indicator) == (5, 5, 5, True)
+
+
+def test_where_most_values_are_equal_the_scale_is_half_the_range() -> None:
+    one = robust([3.0] * 9 + [1, 7])
+    assert (one.mean, one.std) == (3, 3)
+
+
+@pytest.mark.parametrize("values", [[0.1] * 7, [5.0], [np.nan] * 3, [0.0, 1e-300, 2e-300]])
+def test_what_does_not_vary_or_hardly_is_only_centred(values: list[float]) -> None:
+    assert robust(values).std == 1
+
+
+# Bins
+
+
+def edges(values: Any, y: Any = None, **changed: Any) -> list[float]:
+    """The edges of the bins, after checking that the number is standardised beside them."""
+    one = fitted(values, Kind.numeric, y, scale_inputs=ScaleInputs.piecewise, **changed)
+    assert replace(one, edges=[]) == fitted(values, Kind.numeric)
+    return list(one.edges)
+
+
+@given(
+    st.lists(st.one_of(NUMBERS, st.integers(0, 9)), min_size=1, max_size=300),
+    st.integers(2, 30),
+    st.sampled_from(BinEdges),
+)
+def test_edges_ascend_from_the_minimum_to_the_maximum(
+    values: list[float], bins: int, how: BinEdges
+) -> None:
+    found = edges(values, bins=bins, bin_edges=how)
+    if found:
+        assert (found[0], found[-1]) == (min(values), max(values))
+    assert len(found) != 2
+    assert len(found) <= bins + 1
+    assert (np.diff(found) > 0).all()
+
+
+def test_bins_have_equally_many_rows() -> None:
+    values = np.random.default_rng(1).lognormal(sigma=3, size=1000)
+    counts, _ = np.histogram(values, edges(values, bins=20))
+    assert counts.tolist() == [50] * 20
+
+
+@pytest.mark.parametrize("bins", [4, 24])
+def test_few_values_have_a_bin_from_each_to_the_next(bins: int) -> None:
+    assert edges([1] * 90 + [2, 3, 5, 5, 9, np.nan], bins=bins) == [1, 2, 3, 5, 9]
+
+
+@pytest.mark.parametrize("how", BinEdges)
+@pytest.mark.parametrize("values", [[7.0] * 9, [0.0, 1.0] * 9, [np.nan] * 9, [0, np.nan, 1]])
+def test_fewer_than_three_values_have_no_bins(values: list[float], how: BinEdges) -> None:
+    assert edges(values, bin_edges=how) == []
+
+
+@pytest.mark.parametrize("scale", [np.exp, lambda values: 1e9 + values])
+def test_the_edges_of_a_tree_are_where_the_target_changes(scale: Any) -> None:
+    order = np.random.default_rng(2).permutation(40)
+    values, y = scale(order / 10.0), np.where(order < 30, 5.0, 1.0) + 9.0 * (order < 11)
+    expected = [scale(0), (scale(1.0) + scale(1.1)) / 2, (scale(2.9) + scale(3.0)) / 2, scale(3.9)]
+    missing = np.append(values, [np.nan] * 9), np.append(y, [1e6] * 9)
+    for column, target in ((values, y), missing):
+        assert edges(column, target, bin_edges=BinEdges.tree, bins=3) == pytest.approx(
+            expected, rel=1e-15
+        )
+
+
+def test_a_tree_is_of_the_target_as_it_is_learned() -> None:
+    values, y = np.arange(40.0), np.repeat([1e-6, 1.0, 1e3, 1e3], 10)
+    first = {
+        scale: edges(values, y, bin_edges=BinEdges.tree, bins=2, scale_target=scale)[1]
+        for scale in ScaleTarget
+    }
+    assert first == {ScaleTarget.none: 19.5, ScaleTarget.standardize: 19.5, ScaleTarget.log: 9.5}
+
+
+def test_a_tree_has_no_bins_where_the_target_does_not_vary() -> None:
+    assert edges(np.arange(40.0), np.ones(40), bin_edges=BinEdges.tree) == []
 
 
 # Categories
@@ -313,6 +422,8 @@ ENCODING = Encoding(
         "Größe": Number(2.5, True, 1.5, 0.1),
         'a "b", c': Number(0.0, False, quantiles=[0.0, 1.0], levels=[-2.0, 2.0]),
         "plain": Number(0.0, False),
+        "clipped": Number(0.0, False, 1.5, 0.1, smooth_clip=True),
+        "binned": Number(0.0, True, 1.5, 0.1, edges=[-1.0, 0.0, 2.5]),
     },
     {"价格": Category(["", "rot", "größer"], other=True), "c": Category(["x"], other=False)},
     {
@@ -324,9 +435,12 @@ ENCODING = Encoding(
 
 
 def test_inputs_are_named_after_their_columns() -> None:
-    assert ENCODING.columns == ["Größe", 'a "b", c', "plain", "价格", "c", "day", "time"]
+    assert ENCODING.columns == [
+        *["Größe", 'a "b", c', "plain", "clipped", "binned", "价格", "c", "day", "time"]
+    ]
     assert ENCODING.names == [
-        *["Größe", 'a "b", c', "plain", "Größe is missing"],
+        *["Größe", 'a "b", c', "plain", "clipped", "binned", "binned bin 1", "binned bin 2"],
+        *["Größe is missing", "binned is missing"],
         *["价格 = (other)", "价格 = missing", "价格 = rot", "价格 = größer", "c = x"],
         *["day days", "day sine of year", "day cosine of year"],
         *["day sine of week", "day cosine of week"],
@@ -363,6 +477,11 @@ def test_the_encoding_of_each_column_is_described() -> None:
         ),
         'a "b", c': "mapped to the normal distribution by 2 quantiles",
         "plain": "unchanged",
+        "clipped": "centred by 1.5, divided by 0.1, and smoothly clipped at 3",
+        "binned": (
+            "standardised by mean 1.5 and std 0.1, and piecewise linear in 2 bins from -1 to 2.5;"
+            " 0 where missing, with a missing indicator"
+        ),
         "价格": "one-hot: missing, rot, größer; one input for all other categories",
         "c": "one-hot: x",
         "day": "days, sine of year, cosine of year, sine of week, cosine of week",
