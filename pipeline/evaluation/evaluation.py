@@ -70,7 +70,7 @@ def evaluate(
     line_errors: dict[str, float] = {}
     line = None
     for part, tables in parts.items():
-        least_squares, blocks, squares = LeastSquares(), [], 0.0
+        least_squares, blocks, squares = LeastSquares(predictor.encoding.bins), [], 0.0
         for table in tables:
             x, predicted = predictor.with_inputs(table)
             true = table[predictor.encoding.target.name].to_numpy("float64")
@@ -141,8 +141,9 @@ def _metrics(table: pd.DataFrame, least_squares_rmse: float) -> dict[str, float]
 
 def _coefficients(predictor: Predictor, optimum: Line) -> pd.DataFrame | None:
     """In units of the columns and the target; none where the network learns its logarithm, whose
-    least squares are others, and of a mean of networks."""
-    if folds_of(predictor.model):
+    least squares are others, where it has inputs that least squares leaves out, and of a mean of
+    networks."""
+    if folds_of(predictor.model) or predictor.encoding.bins:
         return None
     neuron, target = dense.line(predictor.model.get_layer("network")), predictor.encoding.target
     if neuron is None or target.log:

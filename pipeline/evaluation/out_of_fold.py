@@ -52,7 +52,7 @@ def out_of_fold(
     of_folds = {}
     answers = zip(folds, predictor.of_folds(table), strict=True)
     for number, (fold, (x, answered)) in enumerate(answers, start=1):
-        least_squares = LeastSquares()
+        least_squares = LeastSquares(folds.encodings[number - 1].bins)
         least_squares.add(x[fold.train], true[fold.train])
         line, _ = least_squares.solve()
         rows = fold.validation

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.rows import Part, blocks
 from pipeline.evaluation.linear import LeastSquares, Line
 from pipeline.network.encoder import Encoder
@@ -28,8 +29,10 @@ def least_squares(rows: Table, data: Prepared) -> dict[str, Vector]:
     parts = rows.parts[0]
     if rows.folds.count:
         lines = [
-            _line([Part(part.x[fold.train], part.y)], rows.true["train"][fold.train])
-            for part, fold in zip(_in_memory(rows, "train"), rows.folds, strict=True)
+            _line([Part(part.x[fold.train], part.y)], rows.true["train"][fold.train], encoding)
+            for part, fold, encoding in zip(
+                _in_memory(rows, "train"), rows.folds, rows.folds.encodings, strict=True
+            )
         ]
         each = [
             line.predict(part.x) for line, part in zip(lines, _in_memory(rows, CV), strict=True)
@@ -37,7 +40,7 @@ def least_squares(rows: Table, data: Prepared) -> dict[str, Vector]:
         predicted[CV] = rows.joined(each, CV)
         encoder = Encoder(data.encoding)
         parts = {name: encoder.part(part) for name, part in data.parts.items()}
-    line = _line(blocks(parts["train"]), rows.true["train"])
+    line = _line(blocks(parts["train"]), rows.true["train"], data.encoding)
     for part in rows.true:
         if part != CV:
             values = [line.predict(block.x) for block in blocks(parts[part])]
@@ -100,8 +103,8 @@ def _in_memory(rows: Table, name: str) -> list[Part]:
     return [part for part in (parts[name] for parts in rows.parts) if isinstance(part, Part)]
 
 
-def _line(parts: Iterable[Part], true: Vector) -> Line:
-    fit, done = LeastSquares(), 0
+def _line(parts: Iterable[Part], true: Vector, encoding: Encoding) -> Line:
+    fit, done = LeastSquares(encoding.bins), 0
     for block in parts:
         fit.add(block.x, true[done : done + len(block)])
         done += len(block)

@@ -1,6 +1,7 @@
 """An evaluation has the errors of each part, beside those of least squares on the training part."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -32,8 +33,10 @@ ALONE = {"train": PARTS["train"], "validation": part(0), "test": part(0)}
 class Untrained(Predictor):
     """A predictor with untrained layers, which needs no folder."""
 
-    def __init__(self, layers: list[Layer], target: Target = TARGET) -> None:
-        self.encoding = Encoding(NUMBERS, {}, {}, target)
+    def __init__(
+        self, layers: list[Layer], target: Target = TARGET, numbers: dict[str, Number] = NUMBERS
+    ) -> None:
+        self.encoding = Encoding(numbers, {}, {}, target)
         network = dense.build(layers, len(self.encoding.names), seed=1)
         self.model = encoder.whole(encoder.layers(self.encoding), network, target)
 
@@ -100,6 +103,16 @@ def test_a_linear_neuron_has_coefficients_and_its_distance_from_the_optimum(
         {"mse": optimum, "excess_mse": trained["mse"] - optimum}, rel=1e-5
     )
     assert trained["mse"] > optimum
+
+
+def test_least_squares_of_a_model_with_bins_is_that_of_the_columns() -> None:
+    numbers = NUMBERS | {"a": replace(NUMBERS["a"], edges=[2.5, 3.0, 3.5])}
+    evaluation = evaluated(Untrained(NEURON, numbers=numbers), PARTS)
+    for name, table in PARTS.items():
+        found = evaluation.metrics[name]["least_squares_rmse"]
+        assert found == pytest.approx(least_squares_rmse(table), rel=1e-5)
+    assert evaluation.coefficients is None
+    assert "optimum" not in evaluation.metrics
 
 
 def test_a_neuron_that_learns_a_logarithm_has_no_coefficients() -> None:

@@ -23,6 +23,15 @@ from tests.folds import EXPANDING, REPEATED, TABLE, THREE
 from tests.readme import metrics as documented_metrics
 
 TRUE = TABLE["y"].to_numpy()
+BINNED = replace(
+    THREE,
+    encodings=[
+        replace(
+            one, numbers=one.numbers | {"fold": replace(one.numbers["fold"], edges=[40, 50, 60])}
+        )
+        for one in THREE.encodings
+    ],
+)
 Predicting = Callable[[Folds], Predictor]
 
 
@@ -62,14 +71,16 @@ def lines_by_hand(folds: Folds) -> Values:
     """The same of the least-squares lines of the folds' training rows."""
     predicted = np.full(folds.held_out.shape, np.nan)
     for fold, network in zip(folds, made.networks(folds), strict=True):
-        x = network.encoder.x(TABLE).astype(float)
+        x = np.delete(network.encoder.x(TABLE).astype(float), network.encoder.encoding.bins, axis=1)
         centre, mean = x[fold.train].mean(axis=0), TRUE[fold.train].mean()
         kernel = np.linalg.lstsq(x[fold.train] - centre, TRUE[fold.train] - mean, rcond=1e-9)[0]
         predicted[fold.validation, fold.repeat] = (x[fold.validation] - centre) @ kernel + mean
     return np.asarray(predicted.mean(axis=1))
 
 
-@pytest.mark.parametrize("folds", [THREE, REPEATED, EXPANDING], ids=["3", "2 x 2", "expanding"])
+@pytest.mark.parametrize(
+    "folds", [THREE, REPEATED, EXPANDING, BINNED], ids=["3", "2 x 2", "expanding", "with bins"]
+)
 def test_out_of_fold_predictions_are_those_of_the_folds_networks_by_hand(
     predictor: Predicting, folds: Folds
 ) -> None:

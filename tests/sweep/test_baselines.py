@@ -10,6 +10,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from pipeline.config.training import When
 from pipeline.dataset.encoding import Category, Date
+from pipeline.preparation.preparation import Prepared
 from pipeline.sweep import baselines, trials
 from tests.small import prepared, with_log_target
 
@@ -17,12 +18,20 @@ PREPARED = prepared(rows=200)
 PARTS = ["train", "validation", "test"]
 
 
-@pytest.mark.parametrize("log", [False, True], ids=["plain", "log"])
-def test_least_squares_is_computed_in_the_units_of_the_target(
-    monkeypatch: pytest.MonkeyPatch, *, log: bool
+NUMBERS = {
+    name: replace(one, edges=[one.mean - one.std, one.mean, one.mean + one.std])
+    for name, one in PREPARED.encoding.numbers.items()
+}
+BINNED = replace(PREPARED, encoding=replace(PREPARED.encoding, numbers=NUMBERS))
+
+
+@pytest.mark.parametrize(
+    "data", [PREPARED, with_log_target(PREPARED), BINNED], ids=["plain", "log", "bins"]
+)
+def test_least_squares_is_a_line_in_the_units_of_the_target(
+    monkeypatch: pytest.MonkeyPatch, data: Prepared
 ) -> None:
     monkeypatch.setattr("pipeline.dataset.rows.MAX_BLOCK_ROWS", 32)
-    data = with_log_target(PREPARED) if log else PREPARED
     columns = {
         name: np.column_stack([part[["a", "b"]], np.ones(len(part))])
         for name, part in data.parts.items()
