@@ -549,7 +549,7 @@ def test_the_summary_says_why_there_are_folds() -> None:
     first, second = summary(prepared, data).splitlines()
     assert "80 rows (64 train in 5 folds, 16 test)" in first
     assert second == (
-        "5 folds, because at most 10000 rows are not for test; data.split.folds=0 sets one"
+        "5 folds, because at most 20000 rows are not for test; data.split.folds=0 sets one"
         " validation part aside instead"
     )
 
