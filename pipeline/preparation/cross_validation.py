@@ -22,9 +22,9 @@ Parts = dict[str, pd.DataFrame]
 Numbers = NDArray[np.int32]
 # Where data.split.folds does not say.
 DEFAULT_FOLDS = 5
-# Folds help with more rows too (by 7 % with 12,000 of the bike counts), but a training takes more
-# than a minute on two cores, and one validation part of 2000 rows or more is enough to choose by:
-# its RMSE has a standard error below 2 %.
+# Folds help with more rows too (by 7 % with 12,000 of the bike counts), but a training takes
+# minutes on two cores, and one validation part of 4000 rows or more is enough to choose by: its
+# RMSE has a standard error below 2 %.
 MAX_ROWS = 20_000
 # Of fewer, a fold would hold out a single row. From here on, the mean of five networks was better
 # than one network in most of the cases measured (6 tables; 10, 15, 20 and 40 rows), by 5 to 9 %.

@@ -78,11 +78,12 @@ def summary(folds: Sequence[Fitted]) -> str:
     """One line about a network, or about those of all folds."""
     if len(folds) == 1:
         return folds[0].summary()
-    epochs = [len(one.history) for one in folds]
+    counts = sorted({len(one.history) for one in folds})
+    epochs = " to ".join(map(str, counts[:: len(counts) - 1] if counts[1:] else counts))
     monitored = [one.history.loc[one.history["kept"], "validation_loss"].mean() for one in folds]
     return (
-        f"trained {len(folds)} networks for {min(epochs)} to {max(epochs)} epochs: mean validation"
-        f" loss {np.mean(monitored):.6g}, from {min(monitored):.6g} to {max(monitored):.6g}"
+        f"trained {len(folds)} networks for {epochs} epochs: mean validation loss"
+        f" {np.mean(monitored):.6g}, from {min(monitored):.6g} to {max(monitored):.6g}"
     )
 
 

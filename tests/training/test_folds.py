@@ -223,3 +223,9 @@ def test_folds_are_read_from_the_training_part(tmp_path: Path) -> None:
     assert isinstance(expected.rows, Part)
     np.testing.assert_array_equal(rows.rows.x, expected.rows.x)
     assert rows.counts == [21, 28, 33]
+
+
+def test_equal_numbers_of_epochs_are_printed_once() -> None:
+    history = pd.DataFrame({"epoch": [1], "validation_loss": [0.75], "kept": [True]})
+    line = summary([Fitted([], history, None)] * 2)
+    assert line.startswith("trained 2 networks for 1 epochs: ")
