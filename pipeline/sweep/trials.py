@@ -174,15 +174,16 @@ def group(configs: Sequence[Config], rows: Table) -> list[list[int]]:
 
 
 def group_bytes(config: Config, rows: Table) -> int:
-    """The memory that an experiment needs in a group: of the networks of all folds, the weights,
-    their gradient, the best ones and an optimizer's two moments, each while it is replaced; the
-    activations of a batch and their gradients; and the order of the rows."""
+    """An estimate of the memory that an experiment needs in a group, for the networks of all
+    folds: the weights, the best ones, their gradient and the optimizer's moments, which were
+    measured to be there up to 16 times in all; the activations of a batch and their gradients; and
+    the order of the rows."""
     inputs = max(len(encoding.names) for encoding in rows.rows.encodings)
     units = [inputs, *(layer.units for layer in config.model.layers)]
     parameters = sum((before + 1) * after for before, after in pairwise(units))
     batch = min(config.training.batch_size, max(rows.rows.counts))
     order = 0 if rows.streaming else max(rows.rows.counts)
-    return 4 * len(rows.encoders) * (8 * parameters + 3 * batch * sum(units) + order)
+    return 4 * len(rows.encoders) * (16 * parameters + 3 * batch * sum(units) + order)
 
 
 def train_group(
