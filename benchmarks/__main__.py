@@ -1,10 +1,10 @@
 """Runs the benchmarks that are named, or all of them, and prints their tables.
 
 python -m benchmarks [notebook|epoch|members|rows|folds|folds_cost|prepare|tracking|pipeline|
-    sweep|sweep_table|sweep_quality|sweep_growth|quality ...]
+    sweep|sweep_table|sweep_quality|sweep_growth|sweep_pruning|quality ...]
 
-The environment variables TABLES, TARGETS, SEEDS and OVERRIDES are arguments of `quality`; see
-benchmarks/README.md.
+The environment variables TABLES, TARGETS, SEEDS and OVERRIDES are arguments of `quality`, and
+TABLES, TARGETS and TRIALS of `sweep_pruning`; see benchmarks/README.md.
 """
 
 import os
@@ -25,7 +25,7 @@ def path(variable: str) -> Path | None:
 
 
 def main() -> None:
-    from benchmarks import folds, quality, stages, sweeps, tables, training
+    from benchmarks import folds, pruning, quality, stages, sweeps, tables, training
 
     known = {
         "notebook": training.notebook,
@@ -41,6 +41,9 @@ def main() -> None:
         "sweep_table": sweeps.medium,
         "sweep_quality": sweeps.quality,
         "sweep_growth": sweeps.growth,
+        "sweep_pruning": lambda: pruning.pruning(
+            path("TABLES"), path("TARGETS"), int(set_to("TRIALS") or 32)
+        ),
         "quality": lambda: quality.quality(
             path("TABLES"), path("TARGETS"), int(set_to("SEEDS") or 1), set_to("OVERRIDES")
         ),
