@@ -128,8 +128,6 @@ def _edges(values: Values, learned: NDArray[np.float32], data: Data) -> list[flo
         return []
     if data.bin_edges is BinEdges.tree:
         edges = np.append(_thresholds(distinct, which, learned, data.bins), distinct[[0, -1]])
-    elif len(distinct) <= data.bins + 1:
-        edges = distinct
     else:
         edges = np.quantile(values, np.linspace(0, 1, data.bins + 1))
     ascending: list[float] = np.unique(edges).tolist()
