@@ -42,7 +42,6 @@ from pipeline.runtime.errors import UserError
 _store = ConfigStore.instance()
 # Hydra looks for the file to begin with before it knows where the files are.
 _store.store(name="experiment", node={"defaults": [MAIN, "_self_"]})
-_store.store(name="schema", node={})  # the values get their types when all are known
 # Which variant an option is of.
 for _group, _variants in VARIANTS.items():
     for _name in _variants:

@@ -49,13 +49,13 @@ def test_every_option_composes_and_is_named(group: str, option: str) -> None:
     experiment = option_composed(index)
     assert experiment.plain["conf"][group] == option
     assert experiment.config == typed(Config, experiment.plain)
-    if group in VARIANTS:
+    if group in VARIANTS and (group, option) != ("optimizer", "tabular"):
         assert experiment.plain[group]["name"] == option
 
 
 def test_every_variant_is_an_option_of_its_name() -> None:
     for group, variants in VARIANTS.items():
-        assert {option for of, option in OPTIONS if of == group} == set(variants)
+        assert {option for of, option in OPTIONS if of == group} >= set(variants)
 
 
 def test_a_path_and_a_target_are_all_that_the_default_options_need() -> None:
