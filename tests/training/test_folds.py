@@ -210,9 +210,9 @@ def test_the_summary_has_the_range_of_epochs_and_of_kept_losses() -> None:
     )
 
 
-def test_folds_are_not_streamed(tmp_path: Path) -> None:
+def test_folds_are_not_streamed() -> None:
     with pytest.raises(UserError, match=r"^training\.streaming: always needs data\.split\.folds=0"):
-        read(tmp_path / "train", tmp_path / "validation", encoding(1), folds(), When.always)
+        of_folds(TABLE, folds(), When.always)
 
 
 def test_folds_are_read_from_the_training_part(tmp_path: Path) -> None:
