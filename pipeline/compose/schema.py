@@ -41,7 +41,7 @@ class Pruning:
     one in factor of the trials trained together continues; the starting point always does."""
 
     enabled: bool = True
-    first_epoch: int = bounded(30, at_least=1)
+    first_epoch: int = bounded(120, at_least=1)
     factor: int = bounded(2, at_least=2)
 
 
