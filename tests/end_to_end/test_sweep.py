@@ -33,7 +33,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
 def arguments(name: str) -> list[str]:
     """Those of the README's command, for a sweep of that name and a short summary."""
     command = next(one for one in commands("python -m pipeline.sweep") if "promote" not in one)
-    return [*command[3:], f"sweep.name={name}", "sweep.parallel_trials=8", "sweep.seeds=2"]
+    quick = ["sweep.parallel_trials=8", "sweep.seeds=2", "sweep.pruning.first_epoch=30"]
+    return [*command[3:], f"sweep.name={name}", *quick]
 
 
 def sweep(clone: Clone, *overrides: str) -> str:
