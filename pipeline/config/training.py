@@ -205,9 +205,12 @@ Schedule.variants = SCHEDULES
 @dataclass
 class EarlyStopping:
     """Stops when the validation loss (without a validation part, the training loss) has not
-    improved by more than min_delta for patience epochs; the best weights are kept."""
+    improved by more than min_delta for patience epochs; the best weights are kept. Shared, the
+    networks of all folds stop together and keep the weights of one epoch, that of the lowest mean
+    loss: the best epoch of each would be chosen by the rows on which it is scored."""
 
     enabled: bool = False
+    shared: bool = False
     patience: int = bounded(20, at_least=1)
     min_delta: float = bounded(0.0, at_least=0)
 

@@ -163,7 +163,8 @@ def group(configs: Sequence[Config], rows: Table) -> list[list[int]]:
         layers = tuple((layer.units, layer.activation) for layer in config.model.layers)
         key = (
             layers, optimizer.name, training.loss, training.epochs, training.batch_size,
-            training.shuffle, training.xla, training.seed if rows.streaming else None,
+            training.shuffle, training.xla, training.early_stopping.shared,
+            training.seed if rows.streaming else None,
         )  # fmt: skip
         groups.setdefault(key, []).append(index)
     bounded: list[list[int]] = []

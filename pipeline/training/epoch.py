@@ -66,15 +66,18 @@ class Group(NamedTuple):
     decay: bool
     clipping: bool
     stopping: bool
+    # How many configurations have members that stop together; 0 if each stops by itself.
+    shared: int
     padded: bool
     # Whether the numbers of batches differ.
     uneven: bool
     # Whether the logarithm of the target is learned; otherwise MAE is scaled when it is reported.
     log: bool
     xla: bool
-    # These two change the number of axes, which needs another function.
+    # These change the number of axes, which needs another function.
     single: bool
     order_per_member: bool
+    validation_per_member: bool
 
     def predict(
         self, weights: Weights, x: Tensor, per_member: PerMember, time: Tensor | None
@@ -198,7 +201,7 @@ class Group(NamedTuple):
         weights, slots, sums = trained
         loss, mae = (total / per_member["count"] for total in sums)
         missing = tf.fill(tf.shape(loss), math.nan)
-        validated, monitored = (missing, missing), loss
+        validated, monitored, rows = (missing, missing), loss, per_member["count"]
         if validation is not None:
             losses, maes, rows = validation
             monitored = losses / rows + self.penalty(weights, per_member)
@@ -209,6 +212,8 @@ class Group(NamedTuple):
         training, better = state.training & finite, state.training & finite
         best, best_weights, waited = state.best, state.best_weights, state.waited
         if self.stopping:
+            if self.shared:
+                monitored = self.shared_mean(monitored, rows, per_member["configuration"])
             better &= monitored < best - per_member["min_delta"]
             best = tf.where(better, monitored, best)
             best_weights = select(better, weights, best_weights)
@@ -217,6 +222,14 @@ class Group(NamedTuple):
         flags = (tf.cast(flag, tf.float32) for flag in (state.training, finite, better))
         metrics = tf.stack([loss, mae, *validated, *flags])
         return State(weights, slots, best_weights, best, waited, training), metrics
+
+    def shared_mean(self, values: Tensor, rows: Tensor, configuration: Tensor) -> Tensor:
+        """The mean over the rows of all members of the same configuration, for each of them."""
+        total, count = (
+            tf.math.unsorted_segment_sum(one, configuration, self.shared)
+            for one in (values * rows, rows * tf.ones_like(values))
+        )
+        return tf.gather(total / count, configuration)
 
     def epochs(
         self, state: State, per_member: PerMember, rows: Rows, validation: Tensor | None, *,

@@ -142,7 +142,8 @@ def fit(
     Raises
     ------
     ValueError
-        If the weights of the members have different shapes; if some folds have rows for
+        If the weights of the members have different shapes; if only some of them share their
+        early stopping with others; if some folds have rows for
         validation and others have none; if members that would read a shuffled stream have
         different seeds, and so different orders; if there are callbacks but several members or
         no network.
@@ -153,6 +154,8 @@ def fit(
     seeds = {member.seed for member in members}
     if isinstance(rows.rows, Stream) and shuffle and len(seeds) > 1:
         raise ValueError("a stream is read in one order; train members of other seeds separately")
+    if len({member.stopping.shared for member in members if member.stopping}) > 1:
+        raise ValueError("either all configurations stop their members together or none does")
     if rows.validated and not all(len(fold.validation) for fold in rows.folds):
         raise ValueError("either all folds have rows for validation or none has")
     training = _Training(
@@ -227,12 +230,14 @@ class _Training:
             decay=bool((stacked["weight_decay"] > 0).any()),
             clipping=bool(np.isfinite([stacked["clipnorm"], stacked["clipvalue"]]).any()),
             stopping=any(member.stopping for member in members),
+            shared=self._shared(),
             padded=bool((counts != self.steps.max() * self.batch_size).any()),
             uneven=len(set(self.steps)) > 1,
             log=members[0].target.log,
             xla=self.xla,
             single=self.single,
             order_per_member=len({self._kind_of_order(index) for index in self.active}) > 1,
+            validation_per_member=rows.validated and len({member.fold for member in members}) > 1,
         )
         self.compiled = compiled(self.group)
         stacked["count"] = stack([np.float32(count) for count in counts])
@@ -249,17 +254,16 @@ class _Training:
         )
         self.in_memory = in_memory(rows.rows) if isinstance(rows.rows, Part) else None
         self.validation: Any = None
-        self.validation_per_member = False
         self.validation_blocks: Iterable[Any] = ()
         if rows.validated:
             widest = max(max(weight.shape) for weight in members[0].weights)
             max_rows = MAX_ACTIVATIONS // (widest * len(members))
             if rows.validation is None:
                 folds = [member.fold for member in members]
-                self.validation_per_member = len(set(folds)) > 1
-                used = folds if self.validation_per_member else folds[:1]
+                each = self.group.validation_per_member
+                used = folds if each else folds[:1]
                 order = chunks([rows.folds[fold].validation for fold in used], max_rows)
-                self.validation = tf.constant(order if self.validation_per_member else order[:, 0])
+                self.validation = tf.constant(order if each else order[:, 0])
             else:
                 self.validation_blocks = blocks_of_chunks(rows.validation, max_rows)
 
@@ -336,6 +340,12 @@ class _Training:
             self.state, trained, self.per_member, validated
         )
         return np.asarray(metrics)[np.newaxis]
+
+    def _shared(self) -> int:
+        """The number of configurations if members of the same one stop together."""
+        numbers = {member.configuration for member in self.members}
+        together = any(member.stopping and member.stopping.shared for member in self.members)
+        return len(numbers) if together and len(numbers) < len(self.members) else 0
 
     def _kind_of_order(self, index: int) -> tuple[int, int]:
         """Members of the same seed and fold have the same order of rows."""
@@ -426,7 +436,7 @@ class _Training:
         self.state, self.per_member = tf.nest.map_structure(
             lambda array: tf.gather(array, staying), (self.state, self.per_member)
         )
-        if self.validation_per_member:
+        if self.group.validation_per_member:
             self.validation = tf.gather(self.validation, staying, axis=1)
 
     def _collect(self, positions: Iterable[int]) -> None:

@@ -59,6 +59,7 @@ def member(
     schedule: Schedule,
     training: Training,
     rows: int,
+    configuration: int = 0,
     fold: int = 0,
     target: Target = AS_LEARNED,
 ) -> Member:
@@ -76,7 +77,12 @@ def member(
         clipnorm=optimizer.clipnorm,
         clipvalue=optimizer.clipvalue,
         weight_decay=optimizer.weight_decay if isinstance(optimizer, AdamW) else 0.0,
-        stopping=Stopping(stopping.patience, stopping.min_delta) if stopping.enabled else None,
+        stopping=(
+            Stopping(stopping.patience, stopping.min_delta, stopping.shared)
+            if stopping.enabled
+            else None
+        ),
+        configuration=configuration,
         fold=fold,
         target=target,
     )

@@ -18,10 +18,12 @@ AS_LEARNED = Target("")
 
 @dataclass(frozen=True)
 class Stopping:
-    """Stop after patience epochs in a row without an improvement by min_delta."""
+    """Stop after patience epochs in a row without an improvement by min_delta; shared, of the mean
+    over the members of the same configuration."""
 
     patience: int
     min_delta: float
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Member:
         Decoupled from the loss, as of AdamW.
     stopping
         Early stopping, or None to train for all epochs.
-    fold
-        The position of its rows among the folds.
+    configuration, fold
+        Their positions: among the configurations of the group, and of its rows among the folds.
     target
         How its target is scaled; MAE is reported in the target's units.
     """
@@ -63,6 +65,7 @@ class Member:
     clipvalue: float | None = None
     weight_decay: float = 0.0
     stopping: Stopping | None = None
+    configuration: int = 0
     fold: int = 0
     target: Target = AS_LEARNED
 
@@ -119,4 +122,5 @@ def stack_hyperparameters(members: Sequence[Member]) -> dict[str, Any]:
         "target_std": broadcastable(one.target.std for one in members),
         "patience": stack([np.int32(one.patience) for one in stopping]),
         "min_delta": stack([np.float32(one.min_delta) for one in stopping]),
+        "configuration": stack([np.int32(one.configuration) for one in members]),
     }

@@ -64,7 +64,11 @@ def train(
     inputs = [len(encoding.names) for encoding in rows.encodings]
     check_memory(max(inputs), [layer.units for layer in layers])
     folds = range(len(rows.encodings))
-    members = [_member(one, rows, fold, max(inputs)) for one in configs for fold in folds]
+    members = [
+        _member(one, rows, number, fold, max(inputs))
+        for number, one in enumerate(configs)
+        for fold in folds
+    ]
     cost = Cost(
         parameters=sum(weight.size for weight in members[0].weights), rows=max(rows.counts),
         batch_size=training.batch_size, epochs=training.epochs, members=len(members),
@@ -108,7 +112,9 @@ def refit(config: TrainingConfig, folds: Sequence[Fitted], rows: TrainingRows) -
     return fitted
 
 
-def _member(config: TrainingConfig, rows: TrainingRows, fold: int, inputs: int) -> Member:
+def _member(
+    config: TrainingConfig, rows: TrainingRows, number: int, fold: int, inputs: int
+) -> Member:
     """The network of a fold; inputs that other folds have in addition are zeros, and so are its
     weights for them, which training does not change."""
     layers, encoding = config.model.layers, rows.encodings[fold]
@@ -117,7 +123,8 @@ def _member(config: TrainingConfig, rows: TrainingRows, fold: int, inputs: int) 
     kernel = np.pad(kernel, [(0, inputs - len(kernel)), (0, 0)])
     return member(
         [kernel, *others], layers=layers, optimizer=config.optimizer, schedule=config.schedule,
-        training=training, rows=rows.counts[fold], fold=fold, target=encoding.target,
+        training=training, rows=rows.counts[fold], configuration=number, fold=fold,
+        target=encoding.target,
     )  # fmt: skip
 
 

@@ -132,6 +132,32 @@ def test_each_fold_stops_and_keeps_its_best_epoch_by_itself() -> None:
     assert_as_alone([one], folds())
 
 
+def test_folds_that_share_early_stopping_keep_the_epoch_of_the_lowest_mean_loss() -> None:
+    stopping = EarlyStopping(enabled=True, patience=3, shared=True)
+    rates = (0.05, 0.02)
+    configs = [
+        config(SGD(learning_rate=rate), epochs=20, early_stopping=stopping) for rate in rates
+    ]
+    divided = folds()
+    rows = of_folds(TABLE, divided)
+    plain = [replace(one, training=replace(one.training, early_stopping=EarlyStopping()))
+             for one in configs]  # fmt: skip
+    sizes = [len(fold.validation) for fold in divided]
+    for stopped, whole in zip(train(configs, rows), train(plain, rows), strict=True):
+        losses = np.average(
+            [one.history["validation_loss"] for one in whole], axis=0, weights=sizes
+        )
+        (kept,) = {int(one.history["epoch"][one.history["kept"]].iloc[0]) for one in stopped}
+        (trained,) = {len(one.history) for one in stopped}
+        assert kept == int(losses[:trained].argmin()) + 1
+        assert trained == min(kept + 3, 20)
+        for one, other in zip(stopped, whole, strict=True):
+            np.testing.assert_allclose(
+                one.history["validation_loss"], other.history["validation_loss"][:trained],
+                rtol=1e-5,
+            )  # fmt: skip
+
+
 def test_repeats_have_seeds_of_their_own() -> None:
     held_out = np.column_stack([HELD_OUT[:, 0], HELD_OUT[::-1, 0] + 3]).astype(np.int32)
     encodings = [encoding(number) for number in (1, 2, 3)] * 2
