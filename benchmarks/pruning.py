@@ -29,7 +29,9 @@ SWEEPS = {
     "the defaults: cosine over 200 epochs": ["sweep=mlp"],
 }  # fmt: skip
 DEFAULT = Pruning()
-OTHERS = [Pruning(first_epoch=first, factor=factor) for first in (10, 30, 50, 120) for factor in (2, 3)]
+OTHERS = [
+    Pruning(first_epoch=first, factor=factor) for first in (10, 30, 50, 120) for factor in (2, 3)
+]
 
 
 @dataclass(frozen=True)
