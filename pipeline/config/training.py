@@ -214,6 +214,11 @@ class EarlyStopping:
     patience: int = bounded(20, at_least=1)
     min_delta: float = bounded(0.0, at_least=0)
 
+    @property
+    def chooses_by_fold(self) -> bool:
+        """Whether the network of each fold keeps an epoch of its own."""
+        return self.enabled and not self.shared
+
 
 class Final(Enum):
     """What is saved after cross-validation: the mean of the folds' networks, or one network that

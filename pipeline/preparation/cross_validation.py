@@ -190,7 +190,7 @@ def _check_enough(have: int, what: str, folds: int, blocks: int | None = None) -
         most = have - (need - folds)
         raise UserError(
             f"data.split.folds: {folds} folds need {need} {what}, but outside the test part there"
-            f" are {have}; set it to {most if most > 1 else 0}"
+            f" are {have}; set it to {f'at most {most}' if most > 1 else 0}"
         )
 
 

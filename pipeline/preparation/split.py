@@ -178,7 +178,11 @@ def _by_part_name(column: pd.Series, settings: Split, locate: Locate) -> Assignm
                 " not from fractions; leave it out, or set it to null"
             )
     parts: dict[str, int] = {name: part for part, name in enumerate(PARTS)}
-    one, allowed, others = "part", "train, validation or test", -1
+    one, allowed, others = (
+        "part",
+        "train, validation or test, or test and folds if data.split.folds is their number",
+        -1,
+    )
     if settings.folds:
         parts |= {"train": -1, "validation": -1}
         one, others = "fold", TRAIN

@@ -12,14 +12,20 @@ from pipeline.dataset.curves import read_folds, read_history
 from pipeline.dataset.folds import Folds
 from pipeline.dataset.rows import PARTS
 from pipeline.runtime.entry import CommandParser
+from pipeline.runtime.errors import warn
 from pipeline.runtime.files import whole_directory, write_table, write_text
 from pipeline.runtime.paths import EVALUATION, FOLDS, METRICS, MODEL, PREPARED
 from pipeline.tracking.client import record_evaluation
 from pipeline.tracking.stage_command import run_stage
 
+CHOSEN_BY_FOLD = (
+    "cv: the network of each fold has kept its best epoch on the rows that it is scored on, so"
+    " these errors are too low; training.early_stopping.shared=true chooses one epoch for all folds"
+)
+
 
 def main() -> None:
-    loss = read_section("training", Training).loss.value
+    training = read_section("training", Training)
     with record_evaluation():
         # Importing Keras takes seconds, in which the recorder starts.
         from pipeline.evaluation import figures
@@ -45,10 +51,13 @@ def main() -> None:
                     write_table(table, folder / file)
             target = predictor.encoding.target.name
             figures.write_figures(
-                history, evaluation.predictions, target, loss, folder, folds=read_folds(MODEL)
-            )
+                history, evaluation.predictions, target, training.loss.value, folder,
+                folds=read_folds(MODEL),
+            )  # fmt: skip
         write_text(METRICS, json.dumps(evaluation.metrics, indent=2) + "\n")
         print(*results.lines(evaluation.metrics), sep="\n", flush=True)
+        if folds.count and training.early_stopping.chooses_by_fold:
+            warn(CHOSEN_BY_FOLD)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 import json
 
-from pipeline.config.training import read_training_config
+from pipeline.config.training import Final, read_training_config
 from pipeline.dataset import prepared
 from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.folds import Folds
 from pipeline.runtime.entry import CommandParser
-from pipeline.runtime.errors import read_errors
+from pipeline.runtime.errors import read_errors, warn
 from pipeline.runtime.files import whole_directory
 from pipeline.runtime.paths import CONTRACT, ENCODING, FOLDS, MODEL, PREPARED
 from pipeline.tracking.client import record_training
@@ -41,6 +41,7 @@ def main() -> None:
                 callbacks=[],  # your own Keras callbacks
             )  # fmt: skip
         check_finite(fitted, config)
+        print(fitting.summary(fitted))
         network, of_folds = networks(
             config, fitted, folds, encoding, lambda: prepared.read_table(TRAIN)
         )
@@ -48,7 +49,10 @@ def main() -> None:
             row = prepared.first_rows(TRAIN, 1)
             model_folder.write(folder, network, of_folds, encoding=encoding, row=row)
             (folder / CONTRACT).write_text(contract, "utf-8")
-    print(fitting.summary(fitted))
+    if network and of_folds:
+        print(f"the model is a network trained on all rows for {len(network.history)} epochs")
+    elif config.training.final is not Final.auto and not of_folds:
+        warn("training.final has an effect only with folds; see data.split.folds")
 
 
 if __name__ == "__main__":

@@ -170,3 +170,29 @@ def test_the_encoding_reads_back(clone: Clone) -> None:
     encoding = Encoding.read(clone.root / "data/prepared/encoding.json")
     assert "street" not in encoding.columns
     assert encoding.target.name == "price"
+
+
+def test_errors_that_chose_the_epochs_are_said_to_be_too_low(
+    clone: Clone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone.stage("configure", "tracking=off", "training.early_stopping.shared=false")
+    with clone.inside():
+        evaluate.main()
+    assert "cv: the network of each fold has kept its best epoch" in capsys.readouterr().err
+    clone.stage("configure", "tracking=off")
+    with clone.inside():
+        evaluate.main()
+    assert "too low" not in capsys.readouterr().err
+
+
+def test_one_network_may_be_trained_on_the_rows_of_all_folds(
+    clone: Clone, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone.stage("configure", "tracking=off", "training.final=refit", "training.epochs=3")
+    with clone.inside():
+        train.main()
+        assert "the model is a network trained on all rows for " in capsys.readouterr().out
+        evaluate.main()
+    folds = keras.saving.load_model(clone.root / "data/model/folds.keras", safe_mode=True)
+    assert {f"fold_{number}" for number in range(1, 6)} <= {one.name for one in folds.layers}
+    assert "cv" in json.loads(clone.read("data/metrics.json"))

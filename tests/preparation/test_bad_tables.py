@@ -265,7 +265,8 @@ def test_a_fault_in_the_parts_is_located_in_its_file() -> None:
     by_name = Split(by=SplitBy.column, column="part", validation=0.0, test=0.0)
     assert refusal(path="parts", split=by_name) == (
         "parts/1.csv, row 1 below the header, column 'part': 'dev' is not a part; with by:"
-        " column, data.split.column holds train, validation or test"
+        " column, data.split.column holds train, validation or test, or test and folds if"
+        " data.split.folds is their number"
     )
     table().assign(part="test").to_csv("parts/1.csv", index=False)
     (shared, *_) = made(path="parts", split=by_name).warnings

@@ -265,7 +265,7 @@ def test_folds_need_no_validation_part(validation: float | None) -> None:
             by(SplitBy.random, 9, test=0.2),
             (
                 "data.split.folds: 9 folds need 9 rows, but outside the test part there are 8;"
-                " set it to 8"
+                " set it to at most 8"
             ),
         ),
         (
@@ -273,7 +273,7 @@ def test_folds_need_no_validation_part(validation: float | None) -> None:
             by(SplitBy.group, 4),
             (
                 "data.split.folds: 4 folds need 4 groups of 'k', but outside the test part"
-                " there are 3; set it to 3"
+                " there are 3; set it to at most 3"
             ),
         ),
         (
@@ -281,7 +281,7 @@ def test_folds_need_no_validation_part(validation: float | None) -> None:
             by(SplitBy.time, 3),
             (
                 "data.split.folds: 3 folds need 4 times of 'k', but outside the test part there"
-                " are 3; set it to 2"
+                " are 3; set it to at most 2"
             ),
         ),
         (

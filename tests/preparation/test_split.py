@@ -247,7 +247,7 @@ def test_a_column_need_not_name_every_part() -> None:
 def test_a_cell_that_is_not_a_part_is_refused(cell: str | None, what: str) -> None:
     assert refusal(table_of(["train", cell], "str"), by(SplitBy.column, 0, 0)) == (
         f"table.csv, row 2 below the header, column 'k': {what}; with by: column, data.split.column"
-        " holds train, validation or test"
+        " holds train, validation or test, or test and folds if data.split.folds is their number"
     )
 
 

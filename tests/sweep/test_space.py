@@ -270,7 +270,10 @@ def test_options_may_need_each_other() -> None:
         ),
         (
             ["model=linear,none"],
-            "command line: conf/model/ has no option 'none'; it has linear, mlp, mlp_large, tabular",
+            (
+                "command line: conf/model/ has no option 'none'; it has linear, mlp, mlp_large,"
+                " tabular"
+            ),
         ),
         (
             ["optimizer.learning_rate=0.1,fast"],
