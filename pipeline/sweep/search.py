@@ -222,6 +222,7 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
         elif is_summarised(search.folder, finished):
             print(f"the summary has been written before: {search.folder}/results/")
         else:
+            print("training the winner again, and what it is compared with", flush=True)
             summary = summarise(space, study, rows, prepared, search.folder)
             write_summary(summary, study, prepared)
             record_summary(summary, search.recorder, prepared.parts["train"].head(3))

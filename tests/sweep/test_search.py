@@ -134,6 +134,7 @@ def test_the_summary_is_printed_and_written(four: str) -> None:
     number = r"[\d.e-]+"
     expected = rf"""{re.escape(OUTSIDE)}
 best of 4 trials: trial (\d), train rmse {number}: optimizer.\w+=0.00\d
+training the winner again, and what it is compared with
 winner \(trial \1\), retrained alone: train rmse {number}; {number} in the sweep
 other seeds, mean of 2: train rmse {number}; selection bias \(optimism\) on train: -?{number}
 starting point: train rmse {number}
