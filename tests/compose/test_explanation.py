@@ -27,7 +27,7 @@ from tests.compose.folder import OPTIONS, composed, mistake, write_conf, write_p
         ),
         (
             "training: {early_stopping: {zzz: 1}}",
-            "training.early_stopping.zzz; known are enabled, patience, min_delta",
+            "training.early_stopping.zzz; known are enabled, shared, patience, min_delta",
         ),
         (
             "conf: {schedule: exponential}\nschedule: {final_fraction: 0.1}",
