@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from pipeline.evaluation.out_of_fold import out_of_fold
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense
 from pipeline.network.encoder import folds_of
+from pipeline.runtime.files import write_table
 
 Metrics = dict[str, dict[str, float]]
 
@@ -42,6 +44,13 @@ class Evaluation:
     predictions: pd.DataFrame
     out_of_fold: pd.DataFrame | None
     coefficients: pd.DataFrame | None
+
+    def write(self, folder: Path) -> None:
+        """Writes the tables that there are, as CSV files of their names."""
+        for name in ("predictions", "out_of_fold", "coefficients"):
+            table: pd.DataFrame | None = getattr(self, name)
+            if table is not None:
+                write_table(table, folder / f"{name}.csv")
 
 
 def evaluate(

@@ -39,16 +39,10 @@ def main() -> None:
         new = prepared.read_table(PREPARED / "new.parquet")
         history = read_history(MODEL)
         with whole_directory(EVALUATION) as folder:
-            write_table(evaluation.predictions, folder / "predictions.csv")
+            evaluation.write(folder)
             if len(new):
                 answered = pd.concat([new, predictor.predict_conformed(new)], axis=1)
                 write_table(answered, folder / "new_predictions.csv")
-            for table, file in (
-                (evaluation.out_of_fold, "out_of_fold.csv"),
-                (evaluation.coefficients, "coefficients.csv"),
-            ):
-                if table is not None:
-                    write_table(table, folder / file)
             target = predictor.encoding.target.name
             figures.write_figures(
                 history, evaluation.predictions, target, training.loss.value, folder,
