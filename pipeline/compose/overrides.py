@@ -7,8 +7,8 @@ from hydra.core.override_parser.overrides_parser import create_functions
 from hydra.core.override_parser.overrides_visitor import HydraErrorListener, HydraOverrideVisitor
 from hydra.errors import HydraException
 
-# Hydra takes ANTLR's streams from there too.
-from hydra.grammar.gen.OverrideLexer import (  # type: ignore[attr-defined]
+# Hydra takes ANTLR's streams from there too; ANTLR itself is not a dependency of this project.
+from hydra.grammar.gen.OverrideLexer import (  # type: ignore[attr-defined] # not exported there
     CommonTokenStream,
     InputStream,
     OverrideLexer,

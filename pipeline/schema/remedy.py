@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from pipeline.config.data import Kind
 
+# With fewer, there is no other row to compare the first or the last one with.
+MIN_ROWS = 3
+
 
 def quoted(text: str) -> str:
     """A text as a value in Hydra's grammar of overrides."""
@@ -49,7 +52,7 @@ def _set(key: str, name: str, value: str) -> str:
 
 def row_remedy(at: int, rows: int) -> str:
     """How to skip the first or the last row, if a cell is wrong at this position of these rows."""
-    if rows <= 2:  # noqa: PLR2004 - none to compare it with
+    if rows < MIN_ROWS:
         return ""
     if at == 0:
         return ", set data.reading.units_row=true if the row holds units"

@@ -50,7 +50,7 @@ class _Watched:
         self.padded = skip or "0".encode(encoding) != b"0"
 
     def close(self) -> None:
-        """Whoever opened the stream closes it."""
+        """Does nothing: the function that opened the stream closes it."""
 
     def read(self, size: int = -1) -> Any:
         read = self._stream.read(size)

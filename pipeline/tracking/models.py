@@ -120,8 +120,8 @@ def load_model(uri: str) -> Any:
         raise UserError(f"{uri}: cannot be loaded from MLflow: {reason}") from error
     try:
         predictor = model.get_raw_model()
-    except NotImplementedError:
-        predictor = None  # what MLflow raises for a model of another kind
+    except NotImplementedError:  # MLflow, for a model of another kind
+        predictor = None
     if not hasattr(predictor, "contract"):
         raise UserError(f"{uri}: is not a model of this pipeline")
     return predictor
