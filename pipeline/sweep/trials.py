@@ -18,6 +18,7 @@ from pipeline.dataset.folds import Fold, Folds
 from pipeline.dataset.rows import Array, Part, Stream, TrainingRows, blocks
 from pipeline.network.backend import keras, tf
 from pipeline.network.encoder import Encoder
+from pipeline.network.model_folder import mean_history
 from pipeline.preparation.preparation import Prepared
 from pipeline.sweep.trial_result import PRUNED, TrialResult
 from pipeline.training.fitting import Fitted, Values
@@ -95,12 +96,8 @@ class TrainedTrial:
     @property
     def curves(self) -> Values:
         """Shape (epochs, len(CURVES)), the mean over the networks that were trained in an epoch."""
-        epochs = max(len(one.history) for one in self.networks)
-        curves = np.full((len(self.networks), epochs, len(CURVES)), math.nan)
-        for network, own in zip(self.networks, curves, strict=True):
-            own[: len(network.history)] = network.history[list(CURVES)]
-        mean: Values = np.ma.masked_invalid(curves).mean(axis=0).filled(math.nan)
-        return mean
+        mean = mean_history([one.history for one in self.networks])
+        return mean[list(CURVES)].to_numpy(np.float64)
 
 
 def table(data: Prepared, streaming: When = When.auto) -> Table:
