@@ -1,7 +1,9 @@
 """The Parquet file of a prepared part, encoded in memory or block by block. What reads one
 raises UserError if it is missing or damaged."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.dataset.encoding import Encoding
+from pipeline.dataset.folds import Folds
 from pipeline.dataset.rows import Part, Stream, block_rows
 from pipeline.runtime.errors import UserError, made_again, read_errors
-from pipeline.runtime.paths import ENCODING
+from pipeline.runtime.paths import CONTRACT, ENCODING, FOLDS
 
 Encode = Callable[[pd.DataFrame], Part]
 # A cell is a float64 in the table. An input is a float32 in two arrays, and temporarily in a
@@ -20,6 +23,40 @@ Encode = Callable[[pd.DataFrame], Part]
 CELL_BYTES = 8
 INPUT_BYTES = 16
 BATCH_ROWS = 16_384
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """The prepared files that a training needs.
+
+    Attributes
+    ----------
+    encoding, folds
+        Those of the training part.
+    contract
+        The text of the contract, which the model's folder gets as it is.
+    train, validation
+        The files of the two parts.
+    """
+
+    encoding: Encoding
+    folds: Folds
+    contract: str
+    train: Path
+    validation: Path
+
+    @classmethod
+    def read(cls, folder: Path) -> "TrainingFiles":
+        """Raises UserError if a file is missing or damaged, or if they are of different
+        tables."""
+        with read_errors(folder / CONTRACT):
+            contract = (folder / CONTRACT).read_text("utf-8")
+            json.loads(contract)
+        encoding, folds = Encoding.read(folder / ENCODING), Folds.read(folder / FOLDS)
+        train, validation = folder / "train.parquet", folder / "validation.parquet"
+        for path in (train, validation):
+            check_encoding(encoding, path)
+        return cls(encoding, folds, contract, train, validation)
 
 
 def write(table: pd.DataFrame, path: Path, inputs: int) -> None:

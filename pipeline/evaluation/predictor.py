@@ -119,6 +119,10 @@ class Predictor:
             predicted.append(self._call(block).numpy()[:, 0])
         return pd.DataFrame({"predicted": np.concatenate(predicted)}, index=rows.index)
 
+    def completed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Conformed rows with the column that `predict_conformed` returns beside them."""
+        return pd.concat([rows, self.predict_conformed(rows)], axis=1)
+
     def with_inputs(self, rows: pd.DataFrame) -> tuple[Array, Predictions]:
         """Encodes and predicts conformed rows: x (rows, inputs), and predictions (rows,). They
         are encoded only once."""

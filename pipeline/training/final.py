@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from pipeline.config.training import TrainingConfig
+from pipeline.config.training import Final, TrainingConfig
 from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.folds import Folds
 from pipeline.network.encoder import Encoder
 from pipeline.network.model_folder import TrainedNetwork
-from pipeline.training.fitting import Fitted
+from pipeline.training.fitting import Fitted, summary
 from pipeline.training.rows import of_parts
 from pipeline.training.train import check_finite, of_repeat, refit
 
@@ -20,6 +20,8 @@ def networks(
     folds: Folds,
     encoding: Encoding,
     read_table: Callable[[], pd.DataFrame],
+    *,
+    announce: Callable[[str], None] = lambda _line: None,
 ) -> tuple[TrainedNetwork | None, list[TrainedNetwork]]:
     """What model_folder.write takes: the network that is the model, or None if that is the mean
     of the folds; and the networks of the folds, if there are any.
@@ -35,13 +37,19 @@ def networks(
         Those of the training part.
     read_table
         Returns the conformed training part; called only for a network on all of its rows.
+    announce
+        Receives lines that say what was trained, and what the model is if that may surprise.
 
     Raises
     ------
     UserError
-        If the training of the network on all rows diverges.
+        If a training diverged.
     """
+    check_finite(fitted, config)
+    announce(summary(fitted))
     if not folds.count:
+        if config.training.final is not Final.auto:
+            announce("training.final has an effect only with folds; see data.split.folds")
         return _network(config, encoding, fitted[0]), []
     parts = zip(folds, folds.encodings, fitted, strict=True)
     of_folds = [_network(of_repeat(config, fold.repeat), own, one) for fold, own, one in parts]
@@ -50,6 +58,7 @@ def networks(
     rows = Encoder(encoding).part(read_table())
     whole = refit(config, fitted, of_parts(rows, None, encoding))
     check_finite([whole], config)
+    announce(f"the model is a network trained on all rows for {len(whole.history)} epochs")
     return _network(config, encoding, whole), of_folds
 
 

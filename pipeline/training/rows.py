@@ -1,7 +1,5 @@
 """The rows of a training, encoded: those of two parts, or those of the folds of one."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -9,27 +7,28 @@ from pipeline.config.training import When
 from pipeline.dataset import prepared
 from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.folds import Fold, Folds
+from pipeline.dataset.prepared import TrainingFiles
 from pipeline.dataset.rows import Part, Stream, TrainingRows
 from pipeline.network.encoder import Encoder
-from pipeline.runtime.errors import UserError
+from pipeline.runtime.errors import UserError, read_errors
+from pipeline.runtime.paths import ENCODING
 from pipeline.training.shuffle import joined
 
 
-def read(
-    train: Path, validation: Path, encoding: Encoding, folds: Folds, streaming: When
-) -> TrainingRows:
+def read(files: TrainingFiles, streaming: When) -> TrainingRows:
     """The rows of the prepared parts, those of the training part in folds if there are any.
 
-    Raises UserError for a file that is missing or damaged, and where the memory cannot hold the
-    rows of all folds, which are not streamed.
+    Raises UserError for a file that is damaged, and where the memory cannot hold the rows of all
+    folds, which are not streamed.
     """
-    if folds.count:
-        return of_folds(prepared.read_table(train), folds, streaming)
-    encoder, paths = Encoder(encoding), [train, validation]
-    fits = prepared.fits_in_memory(paths, len(encoding.names))
+    if files.folds.count:
+        return of_folds(prepared.read_table(files.train), files.folds, streaming)
+    encoder, paths = Encoder(files.encoding), [files.train, files.validation]
+    fits = prepared.fits_in_memory(paths, len(files.encoding.names))
     streams = streaming.decided(useful=not fits)
-    parts = [prepared.load(path, encoder.part, streaming=streams) for path in paths]
-    return of_parts(parts[0], parts[1], encoding)
+    with read_errors(files.train.with_name(ENCODING)):
+        parts = [prepared.load(path, encoder.part, streaming=streams) for path in paths]
+    return of_parts(parts[0], parts[1], files.encoding)
 
 
 def of_parts(

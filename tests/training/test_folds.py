@@ -26,6 +26,7 @@ from pipeline.config.training import (
 from pipeline.dataset import prepared
 from pipeline.dataset.encoding import Category, Encoding, Number, Target
 from pipeline.dataset.folds import Folds
+from pipeline.dataset.prepared import TrainingFiles
 from pipeline.dataset.rows import Part
 from pipeline.network.encoder import Encoder
 from pipeline.runtime.errors import UserError
@@ -243,7 +244,8 @@ def test_folds_are_not_streamed() -> None:
 
 def test_folds_are_read_from_the_training_part(tmp_path: Path) -> None:
     prepared.write(TABLE, tmp_path / "train.parquet", inputs=5)
-    rows = read(tmp_path / "train.parquet", tmp_path / "none", encoding(1), folds(), When.auto)
+    train, none = tmp_path / "train.parquet", tmp_path / "none"
+    rows = read(TrainingFiles(encoding(1), folds(), "", train, none), When.auto)
     expected = of_folds(TABLE, folds())
     assert isinstance(rows.rows, Part)
     assert isinstance(expected.rows, Part)
