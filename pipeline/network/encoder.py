@@ -220,7 +220,8 @@ def whole(
     encoder
         The model that `layers` returns.
     network
-        From encoded rows (rows, inputs) to the target as it is learned, (rows, 1).
+        From encoded rows (rows, inputs) to the target as it is learned, (rows, 1), or to several
+        predictions of it, side by side.
     target
         How the target is scaled.
     name
@@ -251,7 +252,7 @@ def mean_of(folds: Sequence[keras.Model]) -> keras.Model:
     """A model of the same inputs that predicts the mean, in the target's units, of the models
     that `whole` returns for the folds. Their names are those of its layers."""
     taken = {MEAN_LAYER, *(one.name for one in folds)}
-    columns = [_column(one, one.name, taken) for one in folds[0].inputs]
+    columns = columns_like(folds[0], taken)
     outputs = [one(columns) for one in folds]
     mean = keras.layers.Average(dtype="float64", name=MEAN_LAYER)(outputs)
     return keras.Model(columns, mean, name="model")
@@ -262,6 +263,11 @@ def folds_of(model: keras.Model) -> list[keras.Model]:
     if MEAN_LAYER not in {layer.name for layer in model.layers}:
         return []
     return [layer for layer in model.layers if isinstance(layer, keras.Model)]
+
+
+def columns_like(model: keras.Model, taken: Collection[str]) -> list[Any]:
+    """Inputs for a model that contains this one, whose own layers have the names taken."""
+    return [_column(one, one.name, taken) for one in model.inputs]
 
 
 def _column(like: Any, name: str, taken: Collection[str]) -> Any:

@@ -10,6 +10,7 @@ from pipeline.config.training import Layer
 from pipeline.dataset.curves import CURVES
 from pipeline.dataset.encoding import Encoding
 from pipeline.network import archive, dense, weights
+from pipeline.network.backend import keras
 from pipeline.network.encoder import Encoder, mean_of, whole
 from pipeline.network.weights import Array
 from pipeline.runtime.files import write_table
@@ -41,6 +42,16 @@ class TrainedNetwork:
     seed: int
     weights: Sequence[Array]
     history: pd.DataFrame
+
+    def untrained(self) -> keras.Sequential:
+        """The network before its training."""
+        return dense.build(self.layers, len(self.encoder.encoding.names), self.seed)
+
+    def trained(self) -> keras.Sequential:
+        """The network after its training."""
+        built = self.untrained()
+        weights.assign(built, self.weights)
+        return built
 
 
 def write(
@@ -84,7 +95,7 @@ def write(
     models, first = [], []
     for name, one in networks.items():
         encode, target = one.encoder, one.encoder.encoding.target
-        built = dense.build(one.layers, len(encode.encoding.names), one.seed)
+        built = one.untrained()
         before |= weights.by_name(built, name)
         predicted = dense.first_prediction(built, encode.x(row)[0], target)
         first.append(dict(row[encoding.columns].iloc[0]) | predicted)
