@@ -40,6 +40,8 @@ def metrics(heading: str) -> list[re.Pattern[str]]:
         "stage": "configure|prepare|train|evaluate",
         "score": "rmse|mae",
         "fold": r"\d+",
+        "error": "rmse|mae",
+        "end": "low|high",
     }
     names = [cells[0].strip("`") for cells in rows("docs/tracking.md", heading)]
     return [

@@ -23,6 +23,9 @@ Encode = Callable[[pd.DataFrame], Part]
 CELL_BYTES = 8
 INPUT_BYTES = 16
 BATCH_ROWS = 16_384
+# The group of each row, where rows are grouped; no column of a table has a name with a blank
+# around it.
+GROUP = " group"
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,16 @@ def to_json(metrics: Metrics) -> str:
 
 
 def lines(metrics: Metrics) -> list[str]:
-    """A line for each part, without the errors of single folds."""
-    texts = {
-        part.replace("_", "-"): [
-            f"{name} {value:.6g}" for name, value in values.items() if not name.startswith("fold_")
+    """A line for each part: RMSE with its interval, MAE and R²; of what is no part, all."""
+    texts = {}
+    for part, values in metrics.items():
+        names = [name for name in ("rmse", "mae", "r2") if name in values] or list(values)
+        texts[part.replace("_", "-")] = [
+            f"{name} {values[name]:.5g}{_interval(values, name)}" for name in names
         ]
-        for part, values in metrics.items()
-    }
     return [f"{part}: {', '.join(each)}" for part, each in texts.items()]
+
+
+def _interval(values: Mapping[str, float], name: str) -> str:
+    low, high = (values.get(f"{name}_{end}") for end in ("low", "high"))
+    return "" if low is None or name != "rmse" else f" ({low:.5g} to {high:.5g})"

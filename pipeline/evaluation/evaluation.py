@@ -1,6 +1,6 @@
 """Evaluation of a saved model on the prepared parts, compared with the least-squares line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pipeline.dataset.folds import NO_FOLDS, Folds
+from pipeline.dataset.prepared import GROUP
 from pipeline.evaluation.linear import LeastSquares, Line, coefficient_table, of_columns
-from pipeline.evaluation.metrics import metrics, zero_if_rounding
+from pipeline.evaluation.metrics import intervals, metrics, zero_if_rounding
 from pipeline.evaluation.out_of_fold import out_of_fold
 from pipeline.evaluation.predictor import Predictor
+from pipeline.evaluation.recorded import check_recorded
 from pipeline.network import dense
 from pipeline.network.encoder import folds_of
 from pipeline.runtime.files import write_table
@@ -26,10 +28,10 @@ class Evaluation:
     Attributes
     ----------
     metrics
-        By part: those of metrics.metrics, and least_squares_rmse, the error of the least-squares
-        line. With folds also cv, the errors of out_of_fold. For a single linear neuron also
-        optimum: the mse of the line on the training part and excess_mse, how much larger the
-        neuron's is. All in the target's units.
+        By part: those of metrics.metrics, for test the ends of their intervals, and
+        least_squares_rmse, the error of the least-squares line. With folds also cv, the errors of
+        out_of_fold. For a single linear neuron also optimum: the mse of the line on the training
+        part and excess_mse, how much larger the neuron's is. All in the target's units.
     predictions
         A row for each row of the parts; see prediction_table. With folds, those of the training
         part are out of fold, called cv; rows that no fold holds out are left out.
@@ -54,7 +56,10 @@ class Evaluation:
 
 
 def evaluate(
-    predictor: Predictor, parts: Mapping[str, Iterable[pd.DataFrame]], folds: Folds = NO_FOLDS
+    predictor: Predictor,
+    parts: Mapping[str, Iterable[pd.DataFrame]],
+    folds: Folds = NO_FOLDS,
+    recorded: Sequence[float] = (),
 ) -> Evaluation:
     """Evaluates a saved model on each part.
 
@@ -68,13 +73,20 @@ def evaluate(
         folds, the training part is read as a whole.
     folds
         Those of the training part, which the model was trained with.
+    recorded
+        What recorded.recorded_mae returns for its training.
+
+    Raises
+    ------
+    UserError
+        If the model is not the one that was trained.
     """
     cv: dict[str, float] = {}
     held_out = None
     if folds.count:
         train = pd.concat(parts["train"])
         parts = {**parts, "train": [train]}
-        cv, held_out = out_of_fold(predictor, train, folds)
+        cv, held_out = out_of_fold(predictor, train, folds, recorded)
     predictions: dict[str, pd.DataFrame] = {}
     line_errors: dict[str, float] = {}
     line = None
@@ -83,7 +95,8 @@ def evaluate(
         for table in tables:
             x, predicted = predictor.with_inputs(table)
             true = table[predictor.encoding.target.name].to_numpy("float64")
-            blocks.append(pd.DataFrame({"true": true, "predicted": predicted}, index=table.index))
+            block = pd.DataFrame({"true": true, "predicted": predicted}, index=table.index)
+            blocks.append(block.assign(group=table[GROUP]) if GROUP in table else block)
             if line is None:
                 least_squares.add(x, true)
             else:
@@ -93,12 +106,16 @@ def evaluate(
         if line is None:
             line, line_errors[part] = least_squares.solve()
     assert line is not None
+    if recorded and not folds.count:
+        (mae,), rows = recorded, predictions["validation"]
+        true, predicted = rows["true"].to_numpy(), rows["predicted"].to_numpy()
+        check_recorded(mae, true, predicted, predictor.encoding.target, "validation")
     line_errors["in_sample"] = line_errors["train"]
     if held_out is not None:
         predictions = {"train": predictions.pop("train"), "cv": held_out, **predictions}
     evaluated = name_parts(predictions)
     results = {
-        part: cv if part == "cv" else _metrics(table, line_errors[part])
+        part: cv if part == "cv" else _metrics(part, table, line_errors[part])
         for part, table in evaluated.items()
     }
     coefficients = _coefficients(predictor, line)
@@ -142,10 +159,14 @@ def prediction_table(part: str, predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _metrics(table: pd.DataFrame, least_squares_rmse: float) -> dict[str, float]:
-    true = table["true"].to_numpy()
-    error = zero_if_rounding(least_squares_rmse, true)
-    return metrics(true, table["predicted"].to_numpy()) | {"least_squares_rmse": error}
+def _metrics(part: str, table: pd.DataFrame, least_squares_rmse: float) -> dict[str, float]:
+    true, predicted = table["true"].to_numpy(), table["predicted"].to_numpy()
+    groups = table["group"].to_numpy() if "group" in table else None
+    return {
+        **metrics(true, predicted),
+        **(intervals(true, predicted, groups) if part == "test" else {}),
+        "least_squares_rmse": zero_if_rounding(least_squares_rmse, true),
+    }
 
 
 def _coefficients(predictor: Predictor, optimum: Line) -> pd.DataFrame | None:

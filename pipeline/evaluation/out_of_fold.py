@@ -1,18 +1,22 @@
 """Out-of-fold predictions: of each row, by the networks that were not trained on it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from pipeline.dataset.folds import Folds
+from pipeline.dataset.prepared import GROUP
 from pipeline.evaluation.linear import LeastSquares
-from pipeline.evaluation.metrics import metrics, rmse_standard_error
+from pipeline.evaluation.metrics import intervals, metrics
 from pipeline.evaluation.predictor import Predictor
+from pipeline.evaluation.recorded import check_recorded
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import FOLDS, MODEL, PREPARED
 
 
 def out_of_fold(
-    predictor: Predictor, table: pd.DataFrame, folds: Folds
+    predictor: Predictor, table: pd.DataFrame, folds: Folds, recorded: Sequence[float] = ()
 ) -> tuple[dict[str, float], pd.DataFrame]:
     """Predicts each row of the training part by the network of the fold that holds it out.
 
@@ -24,13 +28,15 @@ def out_of_fold(
         The training part, conformed.
     folds
         Its folds.
+    recorded
+        What recorded.recorded_mae returns for their training.
 
     Returns
     -------
     errors
-        Those of metrics.metrics, rmse_standard_error, least_squares_rmse, of lines that are
-        fitted to the training rows of each fold, and fold_1_rmse and so on, of the rows that a
-        fold holds out.
+        Those of metrics.metrics, their intervals, least_squares_rmse, of lines that are fitted to
+        the training rows of each fold, and fold_1_rmse and so on, of the rows that a fold holds
+        out.
     predictions
         The rows that a fold holds out, with the index of the table: row (from 1, in the raw
         table), fold (with repeats fold_repeat_1 and so on), true, predicted (the mean over the
@@ -39,7 +45,7 @@ def out_of_fold(
     Raises
     ------
     UserError
-        If the model is of other folds.
+        If the model is of other folds, or its errors are not those that were recorded.
     """
     if (len(predictor.folds), len(table)) != (folds.count, len(folds.held_out)):
         raise UserError(
@@ -58,14 +64,19 @@ def out_of_fold(
         rows = fold.validation
         predicted[rows, fold.repeat] = answered[rows]
         lines[rows, fold.repeat] = line.predict(x[rows])
+        target = folds.encodings[number - 1].target
+        if recorded:
+            name = f"fold {number}"
+            check_recorded(recorded[number - 1], true[rows], answered[rows], target, name)
         of_folds[f"fold_{number}_rmse"] = metrics(true[rows], answered[rows])["rmse"]
 
     held_out = np.flatnonzero(folds.held_out.any(axis=1))
     true = true[held_out]
+    groups = table[GROUP].to_numpy()[held_out] if GROUP in table else None
     mean, line_mean = (np.nanmean(values[held_out], axis=1) for values in (predicted, lines))
     errors = {
         **metrics(true, mean),
-        "rmse_standard_error": rmse_standard_error(true, mean),
+        **intervals(true, mean, groups),
         "least_squares_rmse": metrics(true, line_mean)["rmse"],
         **of_folds,
     }

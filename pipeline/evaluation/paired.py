@@ -3,15 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation.metrics import ROUNDING, Vector
-
-RESAMPLES = 1000
-# More rows are summed in so many random cells first, which are then drawn instead of rows.
-MAX_CELLS = 2000
+from pipeline.evaluation.resampling import drawn_means, student_t
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def improvement(
     *,
     squared: bool = True,
     selected_from: Sequence[Vector] = (),
-    seed: int = 0,
+    groups: NDArray[Any] | None = None,
 ) -> Improvement:
     """How much lower the error of a model is than that of another, by a paired bootstrap.
 
@@ -63,8 +61,8 @@ def improvement(
         The residuals of the models of which this one has the lowest error on these rows, itself
         among them. The lowest error is too low by chance; by how much is estimated by selecting
         in each draw anew, and the lower end of the interval is lowered by it.
-    seed
-        Of the draws.
+    groups
+        The group of each row, (rows,), if there are any: groups are drawn instead of rows.
 
     References
     ----------
@@ -81,12 +79,11 @@ def improvement(
     if zero[:2].any():
         exact = (0.0 if zero[0] else -np.inf) if zero[1] else 1.0
         return Improvement(exact, exact, exact)
-    # A draw may have only rows without an error.
-    drawn = _means_of_draws(errors, np.random.default_rng(seed)).clip(np.finfo(float).tiny)
+    drawn, units = drawn_means(errors, groups)
     with np.errstate(divide="ignore", over="ignore"):
         ratios = np.log(drawn[:, 0] / drawn[:, 1]) / power
         reached = np.log(whole[0] / whole[1]) / power
-        spread = ratios.std(ddof=1) * _t(len(true) - 1) if len(true) > 1 else np.inf
+        spread = ratios.std(ddof=1) * student_t(units - 1) if units > 1 else np.inf
         optimism = 0.0
         if selected_from:
             best = 2 + drawn[:, 2:].argmin(axis=1)
@@ -94,30 +91,6 @@ def improvement(
             optimism = np.log(whole[best] / whole[1] / promised).mean() / power
         ends = 1 - np.exp([reached, reached + spread + max(0.0, optimism), reached - spread])
     return Improvement(*map(float, ends))
-
-
-def _means_of_draws(
-    errors: NDArray[np.float64], random: np.random.Generator
-) -> NDArray[np.float64]:
-    """The mean errors, (draws, models), of rows that are drawn with replacement."""
-    rows = len(errors)
-    if rows > MAX_CELLS:
-        starts = np.linspace(0, rows, MAX_CELLS, endpoint=False).astype(int)
-        errors = np.add.reduceat(errors[random.permutation(rows)], starts, axis=0)
-    cells = len(errors)
-    draws = random.multinomial(cells, np.full(cells, 1 / cells), size=RESAMPLES)
-    return np.asarray(draws @ errors / rows)
-
-
-def _t(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t (Abramowitz and Stegun, 26.7.5)."""
-    z = 1.959964
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return z + float(sum(term / freedom**power for power, term in enumerate(terms, start=1)))
 
 
 def _percent(estimate: float, low: float, high: float) -> str:

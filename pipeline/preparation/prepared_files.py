@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from pipeline.config.data import Data
+import pandas as pd
+
+from pipeline.config.data import Data, SplitBy
 from pipeline.dataset import prepared as parquet
 from pipeline.preparation.cross_validation import MAX_ROWS
 from pipeline.preparation.preparation import Prepared
@@ -16,8 +18,13 @@ def write(prepared: Prepared, data: Data, folder: Path) -> None:
     """The parts, the new rows, the contract, the encoding, the folds, and the profile."""
     inputs = len(prepared.encoding.names)
     columns = [*prepared.contract.schema.columns, data.target]
+    group = data.group or (data.split.column if data.split.by is SplitBy.group else None)
     for name, part in prepared.parts.items():
-        parquet.write(part[columns], folder / f"{name}.parquet", inputs)
+        rows = part[columns]
+        if group:
+            codes, _ = pd.factorize(part[group], use_na_sentinel=False)
+            rows = rows.assign(**{parquet.GROUP: codes})
+        parquet.write(rows, folder / f"{name}.parquet", inputs)
     parquet.write(prepared.new_rows, folder / "new.parquet", inputs)
     prepared.contract.write(folder / CONTRACT)
     prepared.encoding.write(folder / ENCODING)

@@ -22,12 +22,13 @@ def main() -> None:
         from pipeline.evaluation.evaluation import evaluate
         from pipeline.evaluation.figures import write_figures
         from pipeline.evaluation.predictor import Predictor
+        from pipeline.evaluation.recorded import recorded_mae
 
         predictor, folds = Predictor(MODEL), Folds.read(PREPARED / FOLDS)
         tables = {part: prepared.batches(PREPARED / f"{part}.parquet") for part in PARTS}
-        evaluation = evaluate(predictor, tables, folds)
-        new = predictor.completed(prepared.read_table(PREPARED / "new.parquet"))
         history, of_folds = read_history(MODEL), read_folds(MODEL)
+        evaluation = evaluate(predictor, tables, folds, recorded_mae(history, of_folds))
+        new = predictor.completed(prepared.read_table(PREPARED / "new.parquet"))
         with whole_directory(EVALUATION) as folder:
             evaluation.write(folder)
             if len(new):

@@ -11,7 +11,7 @@ The metrics of a run have one scheme of names:
 - `{part}_{metric}`, such as `test_rmse`, `train_mae` or `in_sample_r2`, are the saved model's,
   as in data/metrics.json. `validation_mae` is the curve alone: the saved model's is in
   data/metrics.json.
-- `cv_{metric}`, such as `cv_rmse`, `cv_rmse_standard_error` or `cv_fold_1_rmse`, are those of
+- `cv_{metric}`, such as `cv_rmse`, `cv_rmse_low` or `cv_fold_1_rmse`, are those of
   out-of-fold predictions.
 
 With folds, a curve is the mean over the folds that were trained in each epoch. `best_...`,

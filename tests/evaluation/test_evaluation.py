@@ -1,6 +1,6 @@
 """An evaluation has the errors of each part, beside those of least squares on the training part."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +9,12 @@ import pytest
 
 from pipeline.config.training import Activation, Layer
 from pipeline.dataset.encoding import Encoding, Number, Target
+from pipeline.dataset.prepared import GROUP
 from pipeline.evaluation.evaluation import Evaluation, evaluate, name_parts, prediction_table
-from pipeline.evaluation.metrics import metrics
+from pipeline.evaluation.metrics import intervals, metrics
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense, encoder
+from pipeline.runtime.errors import UserError
 
 RANDOM = np.random.default_rng(1)
 NUMBERS = {"a": Number(0.0, False, 3.0, 0.5), "b": Number(0.0, False, -20.0, 40.0)}
@@ -42,13 +44,17 @@ class Untrained(Predictor):
 
 
 def evaluated(
-    predictor: Predictor, parts: dict[str, pd.DataFrame], block_rows: int = 100
+    predictor: Predictor,
+    parts: dict[str, pd.DataFrame],
+    block_rows: int = 100,
+    recorded: Sequence[float] = (),
 ) -> Evaluation:
     def blocks(table: pd.DataFrame) -> Iterable[pd.DataFrame]:
         for start in range(0, max(len(table), 1), block_rows):
             yield table.iloc[start : start + block_rows]
 
-    return evaluate(predictor, {name: blocks(table) for name, table in parts.items()})
+    tables = {name: blocks(table) for name, table in parts.items()}
+    return evaluate(predictor, tables, recorded=recorded)
 
 
 def least_squares_rmse(table: pd.DataFrame) -> float:
@@ -72,6 +78,27 @@ def test_each_part_has_its_own_metrics_beside_the_error_of_least_squares(block_r
         assert listed["true"].tolist() == table["y"].tolist()
         assert listed["predicted"].to_numpy() == pytest.approx(predicted)
     assert evaluation.coefficients is None
+
+
+def test_the_test_part_has_intervals_of_its_groups() -> None:
+    test = part(60)
+    predictor = Untrained(MLP)
+    _, predicted = predictor.with_inputs(test)
+    groups = np.arange(60) // 3
+    for table, grouped in ((test, None), (test.assign(**{GROUP: groups}), groups)):
+        found = evaluated(predictor, PARTS | {"test": table}, block_rows=25).metrics
+        expected = intervals(test["y"].to_numpy(), predicted, grouped)
+        assert len(expected) == 4
+        assert found["test"] | expected == pytest.approx(found["test"])
+        assert not set(expected) & set(found["train"])
+
+
+def test_a_model_with_another_error_than_its_training_recorded_is_refused() -> None:
+    predictor = Untrained(MLP)
+    error = evaluated(predictor, PARTS).metrics["validation"]["mae"]
+    evaluated(predictor, PARTS, recorded=[error * (1 + 1e-5)])
+    with pytest.raises(UserError, match=r"^data/model: .* rows of validation, .* recorded"):
+        evaluated(predictor, PARTS, recorded=[error * 1.01])
 
 
 def test_without_other_parts_the_errors_are_in_sample() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.evaluation import paired
+from pipeline.evaluation import resampling
 from pipeline.evaluation.paired import Improvement, improvement
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -24,7 +24,7 @@ def two(random: np.random.Generator, draw: Draw, rows: int) -> tuple[np.ndarray,
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paired, "RESAMPLES", 200)
+    monkeypatch.setattr(resampling, "RESAMPLES", 200)
 
 
 @pytest.mark.usefixtures("few")

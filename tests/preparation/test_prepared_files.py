@@ -1,14 +1,17 @@
 """The files of a prepared table, and the line that reports it."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config.data import Data, Split
+from pipeline.config.data import Data, Kind, Lint, Policy, Split, SplitBy
 from pipeline.dataset.encoding import Encoding
+from pipeline.dataset.prepared import GROUP
 from pipeline.preparation.preparation import Prepared, prepare, tables_outside_raw
 from pipeline.preparation.prepared_files import summary, write
 from pipeline.schema.contract import Contract
@@ -41,6 +44,31 @@ def test_the_files_hold_what_was_prepared(prepared: Prepared, data: Data, tmp_pa
     profile = pd.read_csv(tmp_path / "profile.csv", index_col="column")
     assert profile["used_as"].to_dict() == prepared.used_as
     assert profile.loc["b", "used_as"] == "left out: 1 in 15 rows"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"group": "g", "split": Split(test=0.25)},
+        {"leave_out": ["g"], "split": Split(by=SplitBy.group, column="g", test=0.25)},
+    ],
+    ids=["group", "split by group"],
+)
+def test_the_parts_have_the_groups_of_their_rows(
+    data: Data, tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    table = pd.read_csv(data.path).assign(g=[f"name {i // 2}" for i in range(ROWS)])
+    table.to_csv(data.path, index=False)
+    lint = Lint(shared_group=Policy.accept)
+    data = replace(data, lint=lint, kinds={"g": Kind.category}, **settings)
+    made = prepare(data, today=dt.date(2026, 1, 1))
+    write(made, data, tmp_path)
+    for name, part in made.parts.items():
+        rows = pd.read_parquet(tmp_path / f"{name}.parquet")
+        assert list(rows) == ["a", "y", GROUP]
+        same = rows[GROUP].to_numpy() == rows[GROUP].to_numpy()[:, np.newaxis]
+        names = part["g"].to_numpy()
+        np.testing.assert_array_equal(same, names == names[:, np.newaxis])
 
 
 def test_the_same_table_gives_the_same_bytes(

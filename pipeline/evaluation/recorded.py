@@ -1,0 +1,57 @@
+"""Whether a saved model is the one that was trained, by the error that its training recorded."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pipeline.dataset.encoding import Target
+from pipeline.evaluation.metrics import Vector
+from pipeline.runtime.errors import UserError
+from pipeline.runtime.paths import MODEL
+
+# Of the recorded error, and of the largest value of the target, which float32 has 24 bits of.
+RELATIVE, ROUNDING = 1e-3, 1e-5
+
+
+def recorded_mae(history: pd.DataFrame, of_folds: pd.DataFrame | None) -> Sequence[float]:
+    """The mean absolute error on the rows that a network was not trained on, in the epoch whose
+    weights were kept: of each fold's network or, without folds, of the only one. NaN without such
+    an epoch, as Keras callbacks may leave weights of none, and without such rows."""
+    tables = [history] if of_folds is None else [one for _, one in of_folds.groupby("fold")]
+    return [float(one["validation_mae"][one["kept"]].mean()) for one in tables]
+
+
+def check_recorded(
+    recorded: float, true: Vector, predicted: Vector, target: Target, name: str
+) -> None:
+    """Raises UserError if the mean absolute error of a saved network is not the recorded one.
+
+    The error is compared because its definition is that of the training whatever the loss is, and
+    because it differs at most by as much as predictions do. Of a target that is learned as its
+    logarithm, it is the error of the logarithm. The errors of the training part are not compared:
+    those of an epoch are means over batches, each before its step.
+
+    Parameters
+    ----------
+    recorded
+        One of recorded_mae; NaN is not compared.
+    true, predicted
+        The rows that the network was validated on, (rows,), in the target's units.
+    target
+        The target as the network learns it.
+    name
+        What the message calls the rows.
+    """
+    if np.isnan(recorded):
+        return
+    with np.errstate(divide="ignore", over="ignore"):  # a prediction may be too large, or 0
+        truth, answers = (np.log(one) if target.log else one for one in (true, predicted))
+    mae = float(np.abs(truth - answers).mean())
+    tolerance = RELATIVE * recorded + ROUNDING * float(np.abs(truth).max())
+    if abs(mae - recorded) > tolerance:
+        raise UserError(
+            f"{MODEL}: the saved model has a mean absolute error of {mae:.6g} on the rows of"
+            f" {name}, but its training recorded {recorded:.6g}; `dvc repro --force train` trains"
+            " it again"
+        )
