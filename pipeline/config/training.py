@@ -239,6 +239,7 @@ class Training:
 
     loss: Loss = Loss.mse
     epochs: int = bounded(100, at_least=1)
+    minutes: float | None = bounded(None, above=0)
     batch_size: int = bounded(32, at_least=1)
     shuffle: bool = True
     seed: int = bounded(0, at_least=0, below=2**32)

@@ -23,7 +23,7 @@ def main() -> None:
         rows = read(files, config.training.streaming)
         with EpochProgress(config.training.epochs, recorder.epochs) as progress:
             (fitted,) = train(
-                [config], rows, on_epochs=progress, announce=print,
+                [config], rows, minutes=config.training.minutes, on_epochs=progress, announce=print,
                 callbacks=[],  # your own Keras callbacks
             )  # fmt: skip
         network, of_folds = networks(

@@ -1,6 +1,8 @@
 """Training networks as configured: one, or many of the same structure as a group."""
 
-from collections.abc import Callable, Sequence
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,7 @@ from pipeline.network import dense, weights
 from pipeline.network.backend import keras
 from pipeline.runtime.errors import UserError
 from pipeline.training.cost import Cost, check_memory
-from pipeline.training.fitting import Fitted, OnEpochs, fit
+from pipeline.training.fitting import Fitted, OnEpochs, Values, fit
 from pipeline.training.from_config import member
 from pipeline.training.members import Member
 
@@ -21,6 +23,7 @@ def train(
     rows: TrainingRows,
     *,
     epochs: int | None = None,
+    minutes: float | None = None,
     pauses: Sequence[int] = (),
     on_epochs: OnEpochs | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -34,17 +37,18 @@ def train(
     configs
         They have the layers' units and activations, the optimizer's name and all of `training`
         but its seed and early stopping in common; Member lists what may differ.
-    encoding
-        The one that rows and validation are encoded by.
     rows
         What they are trained and validated on.
     epochs
         How many of the configured epochs; None is all.
+    minutes
+        After which training ends, at the end of an epoch; None is without limit.
     pauses, on_epochs, callbacks
         As in `fit`, whose members are the folds of the first configuration, then those of the
         next.
     announce
-        Receives one line before training begins: its size, and whether XLA compiles it.
+        Receives one line before training begins: its size, and whether XLA compiles it; and one
+        after it if the time was over before its end.
 
     Returns
     -------
@@ -76,6 +80,12 @@ def train(
     xla = training.xla.decided(useful=cost.xla_pays())
     forced, streaming = training.xla is not When.auto, isinstance(rows.rows, Stream)
     announce(cost.summary(xla=xla, streaming=streaming, forced=forced))
+    epochs, ends = epochs or training.epochs, time.monotonic() + 60 * (minutes or math.inf)
+
+    def until_end(first: int, curves: dict[str, Values]) -> Iterable[int] | None:
+        stopped = on_epochs(first, curves) if on_epochs else None
+        return range(len(members)) if time.monotonic() >= ends else stopped
+
     network = None
     if callbacks:
         network = dense.build(layers, inputs[0], training.seed)
@@ -86,15 +96,21 @@ def train(
         activations=[layer.activation.value for layer in layers],
         loss=training.loss.value,
         update=config.optimizer.name,
-        epochs=epochs or training.epochs,
+        epochs=epochs,
         batch_size=training.batch_size,
         shuffle=training.shuffle,
         xla=xla,
         pauses=pauses,
-        on_epochs=on_epochs,
+        on_epochs=until_end,
         network=network,
         callbacks=callbacks,
     )
+    done = max((len(one.history) for one in fitted), default=0)
+    if time.monotonic() >= ends and done < epochs:
+        announce(
+            f"stopped after {done} of {epochs} epochs, because training.minutes is {minutes:g};"
+            f" training.epochs={done} would end the schedule of the learning rate in that time"
+        )
     cut = [
         replace(one, weights=_cut(one.weights, inputs[position % len(folds)]))
         for position, one in enumerate(fitted)

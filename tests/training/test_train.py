@@ -1,6 +1,7 @@
 """A training from its configuration is the one of its members, and XLA is decided once."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,30 @@ def test_rows_from_disk_are_announced() -> None:
     announced: list[str] = []
     trained(config(), from_blocks(ROWS, 3), announce=announced.append)
     assert announced[0].endswith("; rows from disk, window by window")
+
+
+def test_a_training_ends_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    times, seen = iter([0.0, 59.0, 60.0, 60.0]), []
+    lines: list[str] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(times)))
+
+    def note(first: int, _curves: Any) -> None:
+        seen.append(first)
+
+    fitted = trained(
+        config(epochs=9), minutes=1, pauses=[2, 5], on_epochs=note, announce=lines.append
+    )
+    assert seen == [1, 3]
+    assert len(fitted.history) == 5
+    assert fitted.history["kept"].tolist() == [False] * 4 + [True]
+    assert lines[-1] == (
+        "stopped after 5 of 9 epochs, because training.minutes is 1; training.epochs=5 would end"
+        " the schedule of the learning rate in that time"
+    )
+    # An end that comes with the last epoch is none.
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: 60.0))
+    trained(config(epochs=5), minutes=1e-9, pauses=[5], announce=lines.append)
+    assert len(lines) == 3
 
 
 def test_a_diverged_training_is_an_error_with_a_remedy() -> None:
