@@ -18,6 +18,7 @@ from pipeline.runtime.errors import UserError
 from pipeline.sweep import trials
 from pipeline.sweep.sampling import Sampling, distributions
 from pipeline.sweep.space import Space, read_space
+from pipeline.sweep.tables import Tables
 
 RATE = "optimizer.learning_rate=tag(log, interval(1e-4, 1e-1))"
 MLP = ["model=mlp", "schedule=constant", "data.scale_inputs=standardize"]
@@ -91,7 +92,7 @@ def trained(section: Section, overrides: list[str], count: int) -> list[list[Tra
     first if it lies in the space; without those that diverge."""
     space = space_of(section, ["data.split.folds=0", *overrides])
     config = space.experiment
-    rows = trials.table(prepare(config.data))
+    rows = Tables(prepare(config.data), config).of(config)
     sampling = Sampling(Sampler.random, config.sweep.seed, distributions(space), space.start)
     configs = [space.config(point) for point in sampling.suggest(count, [])]
     found = []

@@ -37,6 +37,7 @@ from pipeline.config.data import Kind, Reading
 from pipeline.preparation.preparation import Prepared, prepare
 from pipeline.runtime.errors import UserError
 from pipeline.sweep import trials, winner
+from pipeline.sweep.tables import Tables
 from pipeline.tables.reading import read
 
 ROOT = Path(__file__).parents[1]
@@ -206,11 +207,11 @@ def scored(predict: Callable[[], np.ndarray], true: np.ndarray) -> tuple[float, 
 
 def pipeline(config: Config, data: Prepared) -> np.ndarray:
     """The predictions of the model that the train stage would save; infinite if it diverges."""
-    rows = trials.table(data, config.training.streaming)
-    (trained,) = trials.train_all([config], rows, config.sweep.score)
+    tables = Tables(data, config)
+    (trained,) = trials.train_all([config], tables, config.sweep.score)
     if not trained.weights:
         return np.full(len(data.parts["test"]), math.inf)
-    return winner.saved(trained, config, rows, data).predicted["test"]
+    return winner.saved(trained, tables.of(config)).predicted["test"]
 
 
 def ranked(results: Measured) -> dict[str, int]:

@@ -183,11 +183,13 @@ def quality() -> None:
         data = prepare(default.data)
     begun = time.perf_counter()
     from pipeline.sweep import trials, winner
+    from pipeline.sweep.tables import Tables
 
-    rows = trials.table(data)
-    (alone,) = trials.train_all([default], rows, default.sweep.score)
+    tables = Tables(data, default)
+    (alone,) = trials.train_all([default], tables, default.sweep.score)
     took = time.perf_counter() - begun
-    errors = winner.errors(alone, default, rows, default.sweep.score)
+    rows = tables.of(default)
+    errors = winner.errors(winner.predictions(alone, rows), rows, default.sweep.score)
     lines.append(["the default, 64-64", errors["validation"], errors["test"], took])
     for name in ("winner", "ensemble"):
         if name in results:

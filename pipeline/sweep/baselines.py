@@ -16,16 +16,16 @@ from pipeline.network.encoder import Encoder
 from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.files import whole_file
 from pipeline.runtime.imports import heavy_import
-from pipeline.sweep.trials import CV, Table, Vector
+from pipeline.sweep.tables import CV, Table, Vector
 
 Features = NDArray[np.float64]
 DAY = np.timedelta64(1, "D")
 
 
-def least_squares(rows: Table, data: Prepared) -> dict[str, Vector]:
+def least_squares(rows: Table) -> dict[str, Vector]:
     """The predictions for each part of the line that is fitted on the training part and, for rows
     that folds hold out, of those that are fitted on each fold's training rows."""
-    predicted = {}
+    data, predicted = rows.data, {}
     parts = rows.parts[0]
     if rows.folds.count:
         lines = [
@@ -48,9 +48,7 @@ def least_squares(rows: Table, data: Prepared) -> dict[str, Vector]:
     return predicted
 
 
-def gradient_boosting(
-    rows: Table, data: Prepared, cache: Path, inputs_hash: str
-) -> dict[str, Vector]:
+def gradient_boosting(rows: Table, cache: Path, inputs_hash: str) -> dict[str, Vector]:
     """The same of scikit-learn's HistGradientBoostingRegressor with its defaults, on the columns
     themselves; dates are days, and categories numbers. What cache has for the same inputs_hash is
     not computed again."""
@@ -67,6 +65,7 @@ def gradient_boosting(
         model = HistGradientBoostingRegressor(random_state=0).fit(x, y)
         return lambda features: np.asarray(model.predict(features), np.float64)
 
+    data = rows.data
     x = {part: features(table, data) for part, table in data.parts.items()}
     y = rows.true["train"]
     whole = fit(x["train"], y)

@@ -11,6 +11,7 @@ python -m pipeline.sweep promote [--name NAME] [--trial NUMBER]
 
 import hashlib
 import json
+import math
 import re
 import sys
 import threading
@@ -121,13 +122,15 @@ def sweep_command(overrides: Sequence[str]) -> None:
             importing.join()
         with recorder.sweep(name, name, sweep_parameters(space), inputs_hash):
             from pipeline.sweep.search import Search, run_sweep
-            from pipeline.sweep.trials import table
+            from pipeline.sweep.tables import Tables
 
-            def out_of_time() -> bool:
-                return sweep.minutes is not None and time.monotonic() - began > sweep.minutes * 60
+            def seconds_left() -> float:
+                minutes = math.inf if sweep.minutes is None else sweep.minutes
+                return minutes * 60 - (time.monotonic() - began)
 
-            rows = table(prepared, config.training.streaming)
-            search = Search(space, rows, study, recorder, input_hashes, out_of_time)
+            tables = Tables(prepared, config)
+            tables.check(space)
+            search = Search(space, tables, study, recorder, input_hashes, seconds_left)
             run_sweep(search, prepared)
 
 

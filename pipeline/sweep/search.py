@@ -21,20 +21,26 @@ from pipeline.sweep.study import Study, Trial
 from pipeline.sweep.summary import (
     best_trial,
     is_summarised,
+    number_of_contenders,
     print_best,
     print_summary,
     record_summary,
     summarise,
     write_summary,
 )
+from pipeline.sweep.tables import Table, Tables
 from pipeline.sweep.trial_result import TrialResult
-from pipeline.sweep.trials import Table
+from pipeline.sweep.trials import OnEpochs, TrainedTrial
 from pipeline.tracking.client import Recorder
 from pipeline.tracking.trial_files import SWEEPS, Curves, Record, batches, read_batch, write_batch
 from pipeline.training.progress import Progress
 
 REUSED = "trained before: result reused"
 NO_CURVES = np.zeros((0, len(CURVES)), np.float32)
+MEMORY_ERRORS = (tf.errors.OpError, MemoryError)
+# With a time limit, into how many batches the rest of the time is divided: the sampler learns from
+# one before it suggests the next.
+ROUNDS = 4
 # A result and its curves, (epochs, len(CURVES)).
 Trained = tuple[TrialResult, NDArray[np.float32]]
 
@@ -47,7 +53,7 @@ class Search:
     ----------
     space
         The keys that vary, and the experiment.
-    rows
+    tables
         What the trials are trained and scored on.
     study
         Where trials are asked for and reported to.
@@ -55,17 +61,20 @@ class Search:
         Where their curves go.
     input_hashes
         The hashes of data and code by path.
-    out_of_time
-        Whether to stop.
+    seconds_left
+        How long to train further trials; infinity without a limit.
+    kept
+        The starting point and the best trials so far, by number, with their networks.
     """
 
     space: Space
-    rows: Table
+    tables: Tables
     study: Study
     recorder: Recorder
     input_hashes: Mapping[str, str]
-    out_of_time: Callable[[], bool]
+    seconds_left: Callable[[], float]
     curves: Curves = field(default_factory=lambda: Curves(SWEEPS))
+    kept: dict[int, TrainedTrial] = field(default_factory=dict)
 
     @property
     def sweep(self) -> Sweep:
@@ -81,7 +90,7 @@ class Search:
         finished = self.study.finished()
         if finished:
             print(f"sweep {self.study.name}: {finished} trials have finished before", flush=True)
-        if self.rows.streaming:
+        if self.tables.of(self.space.experiment).streaming:
             print("the rows are encoded block by block during training", flush=True)
         if self.space.outside:
             print(
@@ -92,6 +101,7 @@ class Search:
         known = self.study.complete_results()
         shown: dict[str, float] = {}
         counted = 0.0  # of the trials in training, by their epochs
+        seconds, trained = 0.0, 0
         with Progress(self.sweep.trials, "trial") as progress:
             progress.advance(min(finished, self.sweep.trials))
 
@@ -100,11 +110,13 @@ class Search:
                 counted += share
                 progress.advance(share, **shown, loss=loss)
 
-            while not self.out_of_time():
-                asked = self.study.ask(self.sweep.parallel_trials, self.sweep.trials)
+            while count := self._batch_size(seconds / trained if trained else None):
+                asked = self.study.ask(count, self.sweep.trials)
                 if not asked:
                     break
                 records = self._train(asked, known, on_epochs)
+                seconds += sum(one.ended - one.began for one in records[:1])
+                trained += sum(one.reason != REUSED for one in records)
                 known |= {
                     one.fingerprint: _result(one) for one in records if one.state == "complete"
                 }
@@ -113,6 +125,18 @@ class Search:
                     shown["best"] = min(*scores, shown.get("best", math.inf))
                 progress.advance(len(records) - counted, **shown)
                 counted = 0.0
+        if not count:
+            print(f"sweep.minutes: no further trial fits into {self.sweep.minutes:g}", flush=True)
+
+    def _batch_size(self, seconds: float | None) -> int:
+        """How many trials to train next, at most sweep.parallel_trials; with a time limit as many
+        as end in time, at the seconds that a trial has taken so far."""
+        left = self.seconds_left()
+        if left <= 0:
+            return 0
+        # How long the first one takes is not known.
+        fitting = math.inf if left == math.inf else left / seconds if seconds else 1
+        return int(min(self.sweep.parallel_trials, max(fitting / ROUNDS, min(fitting, 1))))
 
     def _report_files(self) -> None:
         """Reports to the study and to MLflow what an interrupted sweep has only written."""
@@ -173,34 +197,64 @@ class Search:
         return records
 
     def _train_groups(
-        self, configs: Mapping[int, Config], on_epochs: Callable[[float, float], None]
+        self, configs: Mapping[int, Config], on_epochs: OnEpochs
     ) -> dict[int, Trained]:
-        """The results of experiments, by number; they fail together if their group needs more
-        memory than there is."""
+        """The results of experiments, by number."""
         numbers = list(configs)
         results: dict[int, Trained] = {}
-        # The first trial is the starting point, unless that is not in the space.
-        never_pruned = {0} if self.space.start else set()
-        for indices in trials.group(list(configs.values()), self.rows):
-            group = [numbers[index] for index in indices]
+        for indices in self.tables.by_encoding(list(configs.values())):
+            same = [numbers[index] for index in indices]
             try:
-                trained = trials.train_group(
-                    [configs[number] for number in group],
-                    self.rows,
-                    score=self.sweep.score,
-                    pruning=self.sweep.pruning,
-                    kept=[i for i, number in enumerate(group) if number in never_pruned],
-                    out_of_time=self.out_of_time,
-                    on_epochs=on_epochs,
-                )
-            except (tf.errors.OpError, MemoryError) as error:
-                reason = " ".join(str(error).split())[:300] or type(error).__name__
-                failed = TrialResult("failed", None, 0, reason)
-                results |= dict.fromkeys(group, (failed, NO_CURVES))
-            else:
-                pairs = [(one.result, one.curves.astype(np.float32)) for one in trained]
-                results |= dict(zip(group, pairs, strict=True))
+                rows = self.tables.of(configs[same[0]])
+            except (*MEMORY_ERRORS, UserError) as error:
+                results |= _failed(same, error)
+                continue
+            for group in trials.group([configs[number] for number in same], rows):
+                grouped = {same[index]: configs[same[index]] for index in group}
+                results |= self._train_group(grouped, rows, on_epochs)
         return results
+
+    def _train_group(
+        self, group: Mapping[int, Config], rows: Table, on_epochs: OnEpochs
+    ) -> dict[int, Trained]:
+        """The results of a group, by number; they fail together if it needs more memory than there
+        is."""
+        # The first trial is the starting point, unless that is not in the space.
+        never_pruned = [i for i, number in enumerate(group) if number == 0 and self.space.start]
+        try:
+            trained = trials.train_group(
+                list(group.values()),
+                rows,
+                score=self.sweep.score,
+                pruning=self.sweep.pruning,
+                kept=never_pruned,
+                out_of_time=lambda: self.seconds_left() <= 0,
+                on_epochs=on_epochs,
+            )
+        except MEMORY_ERRORS as error:
+            return _failed(list(group), error)
+        self._keep(dict(zip(group, trained, strict=True)))
+        return {
+            number: (one.result, one.curves.astype(np.float32))
+            for number, one in zip(group, trained, strict=True)
+        }
+
+    def _keep(self, trained: Mapping[int, TrainedTrial]) -> None:
+        """Keeps what the summary would otherwise train again."""
+        scores = {
+            number: (one.result.score, number)
+            for number, one in (self.kept | dict(trained)).items()
+            if one.result.state == "complete"
+        }
+        best = sorted(scores, key=scores.__getitem__)[: number_of_contenders(self.sweep)]
+        self.kept.update(trained)
+        for number in set(self.kept) - {*best, *({0} & set(scores))}:
+            del self.kept[number]
+
+
+def _failed(numbers: Sequence[int], error: BaseException) -> dict[int, Trained]:
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    return dict.fromkeys(numbers, (TrialResult("failed", None, 0, reason), NO_CURVES))
 
 
 def run_sweep(search: Search, prepared: Prepared) -> None:
@@ -211,8 +265,8 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
     UserError
         If the disk is full or the database cannot be reached; finished trials are kept.
     """
-    space, study, rows = search.space, search.study, search.rows
-    metric = f"{rows.scored_part} {search.sweep.score.value}"
+    space, study, tables = search.space, search.study, search.tables
+    metric = f"{tables.of(space.experiment).scored_part} {search.sweep.score.value}"
     try:
         search.run()
         finished = study.finished()
@@ -223,7 +277,8 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
             print(f"the summary has been written before: {search.folder}/results/")
         else:
             print("training the winner again, and what it is compared with", flush=True)
-            summary = summarise(space, study, rows, prepared, search.folder)
+            summary = summarise(space, study, tables, search.kept, search.folder)
+            print("writing the figures and models", flush=True)
             write_summary(summary, study, prepared)
             record_summary(summary, search.recorder, prepared.parts["train"].head(3))
             print_summary(summary)

@@ -29,8 +29,15 @@ from pipeline.compose.values import type_of
 from pipeline.config.section import check
 from pipeline.runtime.errors import UserError
 
-# Scores are comparable only on the same rows, and the other two sections train nothing.
-NOT_VARIED = ("data", "tracking", "sweep")
+# The keys of data that change how the prepared rows are encoded, and nothing else. Any other may
+# change which rows or columns there are, and scores are comparable only on the same ones.
+ENCODING_KEYS = tuple(
+    f"data.{name}"
+    for name in (
+        "scale_inputs", "bins", "bin_edges", "scale_target", "impute", "min_category_count",
+        "max_categories",
+    )
+)  # fmt: skip
 Values = Mapping[str, Any]
 
 
@@ -152,6 +159,12 @@ class Space:
                         )
                     for bound in (axis.low, axis.high):
                         compose(self.root, [*self.fixed, *groups, f"{key}={bound}"])
+
+    def typed_options(self, key: str) -> list[Any]:
+        """The typed values of a choice of a key that is no group; none of an interval."""
+        axis = self.axes[key]
+        options = axis.options if isinstance(axis, Choice) else ()
+        return [self._typed_option((), key, option) for option in options]
 
     def described(self) -> dict[str, str]:
         """What each key varies over, in words."""
@@ -291,13 +304,23 @@ def _key(override: Override) -> str:
     return without_conf(override.key_or_group or "")
 
 
+def _not_varied(key: str) -> str | None:
+    """Why trials cannot differ in a key; None if they can."""
+    section = key.partition(".")[0]
+    if section in ("tracking", "sweep"):
+        return "it changes nothing in a training; give it one value"
+    if section == "data" and key not in ENCODING_KEYS:
+        return (
+            "trials are compared on the same rows and columns, which it may change; run a sweep for"
+            f" each value. Of data, {', '.join(ENCODING_KEYS)} can be varied"
+        )
+    return None
+
+
 def _axis(override: Override, text: str, source: str) -> Choice | Interval:
     key = _key(override)
-    if key.partition(".")[0] in NOT_VARIED:
-        raise UserError(
-            f"{source}: {key} cannot be varied: a sweep compares trials on the same prepared"
-            " data; run a sweep for each"
-        )
+    if why := _not_varied(key):
+        raise UserError(f"{source}: {key} cannot be varied: {why}")
     value = override.value()
     if isinstance(value, ChoiceSweep):
         options = tuple(dict.fromkeys(override.sweep_string_iterator()))

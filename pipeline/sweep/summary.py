@@ -2,36 +2,40 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from pipeline.compose.schema import Sweep
 from pipeline.evaluation.paired import Improvement
 from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.errors import warn
 from pipeline.runtime.files import whole_directory, write_text
 from pipeline.sweep import baselines
+from pipeline.sweep.comparison import Comparison, Evaluation
 from pipeline.sweep.plots import write_plots
 from pipeline.sweep.promotion import TABLE
-from pipeline.sweep.space import Space, Values
+from pipeline.sweep.space import Space
 from pipeline.sweep.study import Study
-from pipeline.sweep.trials import Table, train_all
+from pipeline.sweep.tables import Tables
+from pipeline.sweep.trials import TrainedTrial, train_all
 from pipeline.sweep.winner import (
     Contender,
-    Evaluation,
-    WinnerEvaluation,
+    Winner,
     evaluate_winner,
+    predictions,
     write_ensemble,
     write_model,
 )
 from pipeline.tracking.client import Recorder
+from pipeline.training.progress import Progress
 
 SUMMARY = "summary.json"
-# The fewest of the best trials that are trained again: how much the winner owes to having been
-# selected is estimated from them.
+# The fewest of the best trials that are compared: how much the winner owes to having been selected
+# is estimated from them.
 MIN_CONTENDERS = 16
 NAMES = {
     "start": "the starting point",
@@ -62,7 +66,7 @@ class Summary:
     trials
         The table of all trials.
     best, winner
-        The best trial, and its values evaluated; None if no trial has a score.
+        The best trial, and what was trained of its values; None if no trial has a score.
     ahead
         How many trials were trained to their end because they had been pruned ahead of the best
         complete one.
@@ -76,7 +80,7 @@ class Summary:
     finished: int
     trials: pd.DataFrame
     best: BestTrial | None
-    winner: WinnerEvaluation | None
+    winner: Winner | None
     ahead: int
     fixed: list[str]
     table: dict[str, str]
@@ -88,25 +92,27 @@ class Summary:
 
     def metrics(self) -> dict[str, float]:
         """The metrics of the sweep's run."""
-        return {"trials": float(self.finished)} | (self.winner.metrics() if self.winner else {})
+        found = self.winner.comparison.metrics() if self.winner else {}
+        return {"trials": float(self.finished)} | found
 
     def promotion(self) -> dict[str, Any]:
         """winner.json: the trial as overrides that the promote command writes, and whether they
         are better than those that params.yaml has."""
         assert self.best is not None
         assert self.winner is not None
+        comparison = self.winner.comparison
         fixed = [one for one in self.fixed if not one.startswith(("sweep", "tracking"))]
         overrides = [*fixed, *self.best.overrides]
         improvements = {
             one.model: {part: _plain(values) for part, values in one.improvements.items()}
-            for one in self.winner.references
+            for one in comparison.references
         }
         return {
             "trial": self.best.number,
             "overrides": overrides,
             "fixed": fixed,
-            "better_than_start": self.winner.beats_start,
-            "compared_with_start": compared_with_start(self.winner),
+            "better_than_start": comparison.beats_start,
+            "compared_with_start": compared_with_start(comparison),
             "improvements": improvements,
         } | self.table
 
@@ -125,57 +131,70 @@ def is_summarised(folder: Path, finished: int) -> bool:
     return path.is_file() and json.loads(path.read_text("utf-8"))["trials"] == finished
 
 
-def summarise(space: Space, study: Study, rows: Table, prepared: Prepared, folder: Path) -> Summary:
-    """Evaluates the winner and collects the results. Trials that were pruned ahead of the best
-    complete one are trained to their end, and one of them may win."""
-    sweep, ahead, trials = space.experiment.sweep, study.pruned_ahead(), study.table()
-    contenders = _contenders(space, study, rows, ahead)
+def number_of_contenders(sweep: Sweep) -> int:
+    """How many of the best trials are compared, or may be in the ensemble."""
+    return max(sweep.ensemble, MIN_CONTENDERS)
+
+
+def summarise(
+    space: Space, study: Study, tables: Tables, kept: Mapping[int, TrainedTrial], folder: Path
+) -> Summary:
+    """Evaluates the winner and collects the results.
+
+    Trials that were pruned ahead of the best complete one are trained to their end, and one of them
+    may win. Those that are kept, by their numbers, are not trained again.
+    """
+    sweep, rows = space.experiment.sweep, tables.of(space.experiment)
+    ahead, table = study.pruned_ahead(), study.table()
+    complete = study.ranking()[: number_of_contenders(sweep)]
+    points = {number: values for number, values, _ in complete} | dict(ahead)
+    missing = [number for number in points if number not in kept]
+    begun = kept.get(0) if space.start else None
     best = winner = None
-    if contenders:
-        values, _ = study.results()[contenders[0].number]
-        best = BestTrial(contenders[0].number, space.overrides(values), contenders[0].score)
-        others = {
-            "least_squares": baselines.least_squares(rows, prepared),
-            "gradient_boosting": baselines.gradient_boosting(
-                rows, prepared, folder / "gradient_boosting.npz", study.inputs_hash
-            ),
-        }
-        winner = evaluate_winner(
-            contenders, space.experiment, rows, prepared, sweep, baselines=others
-        )
+    contenders: list[Contender] = []
+    with Progress(len(missing) + 1 + sweep.seeds + (begun is None), "training") as progress:
+
+        def on_epochs(share: float, loss: float) -> None:
+            progress.advance(share, loss=loss)
+
+        configs = [space.config(points[number]) for number in missing]
+        again = train_all(configs, tables, sweep.score, on_epochs)
+        trained = dict(kept) | dict(zip(missing, again, strict=True))
+        scores = {number: one.result.score for number, one in trained.items()}
+        scores |= {number: result.score for number, _, result in complete}
+        for number in points:
+            one, score = trained[number], scores[number]
+            if one.weights and score is not None:
+                predicted = predictions(one, tables.of(one.config))
+                contenders.append(Contender(number, one, score, predicted))
+        contenders.sort(key=lambda one: (one.score, one.number))
+        if contenders:
+            first = contenders[0]
+            best = BestTrial(first.number, space.overrides(points[first.number]), first.score)
+            cache = folder / "gradient_boosting.npz"
+            others = {
+                "least_squares": baselines.least_squares(rows),
+                "gradient_boosting": baselines.gradient_boosting(rows, cache, study.inputs_hash),
+            }
+            winner = evaluate_winner(
+                contenders, space.experiment, tables, sweep,
+                baselines=others, begun=begun, on_epochs=on_epochs,
+            )  # fmt: skip
     if ahead:
         at_end = {one.number: one.score for one in contenders}
-        trials["score_at_end"] = (
-            trials["trial"].map(at_end).fillna(trials["score"].where(trials["state"] == "complete"))
+        table["score_at_end"] = (
+            table["trial"].map(at_end).fillna(table["score"].where(table["state"] == "complete"))
         )
     return Summary(
         folder=folder,
         finished=study.finished(),
-        trials=trials,
+        trials=table,
         best=best,
         winner=winner,
         ahead=len(ahead),
         fixed=space.fixed,
         table={name: getattr(space.experiment.data, name) for name in TABLE},
     )
-
-
-def _contenders(
-    space: Space, study: Study, rows: Table, ahead: Sequence[tuple[int, Values]]
-) -> list[Contender]:
-    """The best complete trials, and those ahead, trained to their end; the best one first."""
-    sweep = space.experiment.sweep
-    complete = study.ranking()[: max(sweep.ensemble, MIN_CONTENDERS)]
-    chosen = [(number, values) for number, values, _ in complete] + list(ahead)
-    configs = [space.config(values) for _, values in chosen]
-    trained = train_all(configs, rows, sweep.score)
-    reached = {number: result.score for number, _, result in complete}
-    contenders = [
-        Contender(number, config, one, score)
-        for (number, _), config, one in zip(chosen, configs, trained, strict=True)
-        if one.weights and (score := reached.get(number, one.result.score)) is not None
-    ]
-    return sorted(contenders, key=lambda one: (one.score, one.number))
 
 
 def print_best(best: BestTrial | None, finished: int, metric: str) -> None:
@@ -192,10 +211,11 @@ def print_best(best: BestTrial | None, finished: int, metric: str) -> None:
 def print_summary(summary: Summary) -> None:
     """Prints how good the winner is, how much of that is selection bias, and what it is
     compared with."""
-    winner, best = summary.winner, summary.best
-    if winner is None or best is None:
+    best = summary.best
+    if summary.winner is None or best is None:
         warn(f"no trial has a score; {summary.results}/trials.csv lists the reasons")
     else:
+        winner = summary.winner.comparison
         score, scored = winner.score.value, winner.scored_part
         if summary.ahead:
             print(
@@ -233,7 +253,7 @@ def print_summary(summary: Summary) -> None:
     print(f"tables and figures: {summary.results}/")
 
 
-def compared_with_start(winner: WinnerEvaluation) -> str:
+def compared_with_start(winner: Comparison) -> str:
     """Whether the winner is better than the starting point, as a sentence."""
     if winner.is_start:
         return "the winner is the starting point: no trial is better"
@@ -247,14 +267,14 @@ def write_summary(summary: Summary, study: Study, prepared: Prepared) -> None:
     with whole_directory(summary.results) as draft:
         summary.trials.to_csv(draft / "trials.csv", index=False)
         if summary.winner is not None:
-            summary.winner.table().to_csv(draft / "winner.csv", index=False)
+            summary.winner.comparison.table().to_csv(draft / "winner.csv", index=False)
             write_plots(study.optuna_study, draft)
     if summary.winner is None:
         return
     winner = summary.winner
-    write_model(summary.folder / "model", winner.saved, prepared)
-    if winner.ensemble_model is not None:
-        write_ensemble(summary.folder / "ensemble", winner.ensemble_model, prepared)
+    write_model(summary.folder / "model", winner.saved)
+    if winner.ensemble is not None:
+        write_ensemble(summary.folder / "ensemble", winner.ensemble, prepared)
     write_text(summary.folder / "winner.json", json.dumps(summary.promotion(), indent=2) + "\n")
 
 
@@ -273,7 +293,7 @@ def record_summary(summary: Summary, recorder: Recorder, example: pd.DataFrame) 
     write_text(summary.folder / SUMMARY, json.dumps({"trials": summary.finished}) + "\n")
 
 
-def _compared(winner: WinnerEvaluation, other: Evaluation) -> str:
+def _compared(winner: Comparison, other: Evaluation) -> str:
     scored = winner.scored_part
     first = other.improvements[scored].in_words(NAMES[other.model])
     others = [

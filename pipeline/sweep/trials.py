@@ -8,83 +8,33 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.compose.schema import Config, Pruning, Score, experiment_parameters
-from pipeline.config.training import Layer, When
-from pipeline.dataset import prepared
+from pipeline.config.training import Layer
 from pipeline.dataset.curves import CURVES
-from pipeline.dataset.folds import Fold, Folds
-from pipeline.dataset.rows import Array, Part, Stream, TrainingRows, blocks
+from pipeline.dataset.rows import Array, blocks
 from pipeline.network.backend import keras, tf
-from pipeline.network.encoder import Encoder
 from pipeline.network.model_folder import mean_history
-from pipeline.preparation.preparation import Prepared
+from pipeline.sweep.tables import Table, Tables, Vector
 from pipeline.sweep.trial_result import PRUNED, TrialResult
 from pipeline.training.fitting import Fitted, Values
-from pipeline.training.rows import of_folds, of_parts
 from pipeline.training.train import train
 
-Vector = NDArray[np.float64]
 Weights = Sequence[Array]
-# The rows that folds hold out, each predicted by networks that were not trained on it.
-CV = "cv"
+# Receives the share of a training that has been done since its last call, counted in trials, and
+# the lowest loss so far.
+OnEpochs = Callable[[float, float], None]
+# The keys of model in which the trials of a group may differ.
+MEMBER_KEYS = {"dropout", "l1", "l2", "kernel_initializer", "kernel_value", "bias_initializer"}
 # Of the networks that are trained together; further ones form another group.
 MAX_GROUP_BYTES = 2**31
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows that all trials of a sweep share.
-
-    Attributes
-    ----------
-    rows
-        What networks are trained on.
-    encoders
-        Of each fold, or the one of the training part.
-    parts
-        For each of them, the inputs and the scaled target of train, validation and test or, with
-        folds, of train, cv and test.
-    true
-        The target of each part that has rows, in its units, shape (rows,).
-    folds
-        Those of the training part.
-    """
-
-    rows: TrainingRows
-    encoders: list[Encoder]
-    parts: list[dict[str, Part | Stream]]
-    true: dict[str, Vector]
-    folds: Folds
-
-    @property
-    def streaming(self) -> bool:
-        """Whether rows are encoded block by block, each time that they are needed."""
-        return isinstance(self.rows.rows, Stream)
-
-    @property
-    def scored_part(self) -> str:
-        """The part on which trials are scored: that of cross-validation, validation, or train if
-        that has no rows."""
-        return next(name for name in (CV, "validation", "train") if name in self.true)
-
-    def joined(self, predicted: Sequence[Vector], part: str) -> Vector:
-        """The predictions for a part from those of the network of each fold: their mean or, of
-        rows that folds hold out, the mean over the repeats."""
-        if part != CV:
-            return np.asarray(np.mean(predicted, axis=0))
-        total, count = np.zeros((2, len(self.folds.held_out)))
-        for values, fold in zip(predicted, self.folds, strict=True):
-            total[fold.validation] += values
-            count[fold.validation] += 1
-        return total[count > 0] / count[count > 0]
 
 
 @dataclass(frozen=True)
 class TrainedTrial:
     """A trial with its network of each fold, or its only one."""
 
+    config: Config
     result: TrialResult
     networks: list[Fitted]
 
@@ -100,42 +50,8 @@ class TrainedTrial:
         return mean[list(CURVES)].to_numpy(np.float64)
 
 
-def table(data: Prepared, streaming: When = When.auto) -> Table:
-    """The prepared rows, encoded once, or with streaming each time that they are needed. Raises
-    UserError where the memory cannot hold the rows of all folds."""
-    target, folds = data.encoding.target.name, data.folds
-    true = {name: part[target].to_numpy(np.float64) for name, part in data.parts.items()}
-    encoders = [Encoder(encoding) for encoding in folds.encodings or [data.encoding]]
-    if folds.count:
-        rows = of_folds(data.parts["train"], folds, streaming)
-        true = {"train": true["train"], CV: true["train"][folds.held_out.any(axis=1)]} | true
-        parts = [
-            _views(rows, number, fold, len(data.parts["train"]))
-            | {"test": encoder.part(data.parts["test"])}
-            for number, (encoder, fold) in enumerate(zip(encoders, folds, strict=True))
-        ]
-    else:
-        inputs, count = len(data.encoding.names), sum(map(len, data.parts.values()))
-        streams = streaming.decided(useful=not prepared.inputs_fit_in_memory(count, inputs))
-        encoded: dict[str, Part | Stream] = {}
-        for name, part in data.parts.items():
-            encoded[name] = (
-                prepared.stream_table(part, encoders[0].part, inputs)
-                if streams
-                else encoders[0].part(part)
-            )
-        rows = of_parts(encoded["train"], encoded["validation"], data.encoding)
-        parts = [encoded]
-    return Table(rows, encoders, parts, {name: y for name, y in true.items() if len(y)}, folds)
-
-
-def _views(rows: TrainingRows, number: int, fold: Fold, count: int) -> dict[str, Part | Stream]:
-    """The training part as a fold encodes it, and the rows that the fold holds out."""
-    assert isinstance(rows.rows, Part)
-    of_fold = slice(number * count, (number + 1) * count)
-    x = rows.rows.x[of_fold, : len(rows.encodings[number].names)]
-    y = rows.rows.y[of_fold]
-    return {"train": Part(x, y), CV: Part(x[fold.validation], y[fold.validation])}
+def ignore(_share: float, _loss: float) -> None:
+    """An OnEpochs that does nothing."""
 
 
 def fingerprint(config: Config, input_hashes: Mapping[str, str]) -> str:
@@ -150,16 +66,29 @@ def fingerprint(config: Config, input_hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def groups(configs: Sequence[Config], tables: Tables) -> Iterator[tuple[Table, list[int]]]:
+    """The experiments that can be trained as one group, by their indices, and their rows; one
+    encoding after the other. Raises UserError as Tables."""
+    for same in tables.by_encoding(configs):
+        rows = tables.of(configs[same[0]])
+        for indices in group([configs[index] for index in same], rows):
+            yield rows, [same[index] for index in indices]
+
+
 def group(configs: Sequence[Config], rows: Table) -> list[list[int]]:
-    """Which experiments can be trained as one group, by their indices. Rows that stream arrive
-    in one order for the whole group, which therefore shares a seed. A group needs at most
-    MAX_GROUP_BYTES, unless a single experiment needs more."""
+    """Which experiments on these rows can be trained as one group, by their indices. Rows that
+    stream arrive in one order for the whole group, which therefore shares a seed. A group needs at
+    most MAX_GROUP_BYTES, unless a single experiment needs more."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, config in enumerate(configs):
         training, optimizer = config.training, config.optimizer
-        layers = tuple((layer.units, layer.activation) for layer in config.model.layers)
+        structure = tuple(
+            (key, value)
+            for key, value in experiment_parameters(config).items()
+            if key.startswith("model.") and key.rpartition(".")[2] not in MEMBER_KEYS
+        )
         key = (
-            layers, optimizer.name, training.loss, training.epochs, training.batch_size,
+            structure, optimizer.name, training.loss, training.epochs, training.batch_size,
             training.shuffle, training.xla, training.early_stopping.shared,
             training.seed if rows.streaming else None,
         )  # fmt: skip
@@ -192,7 +121,7 @@ def train_group(
     pruning: Pruning | None = None,
     kept: Container[int] = (),
     out_of_time: Callable[[], bool] = lambda: False,
-    on_epochs: Callable[[float, float], None] = lambda _share, _loss: None,
+    on_epochs: OnEpochs = ignore,
 ) -> list[TrainedTrial]:
     """Trains the experiments of one group and scores them.
 
@@ -212,10 +141,9 @@ def train_group(
     out_of_time
         All trials are stopped once it returns True.
     on_epochs
-        Receives the share of the training that has been done since its last call, counted in
-        trials, and the lowest loss so far.
+        Called after every few epochs.
     """
-    training, layers = configs[0].training, configs[0].model.layers
+    training = configs[0].training
     rungs = list(rung_epochs(pruning, training.epochs)) if pruning and pruning.enabled else []
     monitored = "validation_loss" if rows.rows.validated else "loss"
     shape = (len(configs), len(rows.encoders))
@@ -244,16 +172,23 @@ def train_group(
 
     fitted = train(configs, rows.rows, pauses=rungs, on_epochs=stop)
     return [
-        _scored(networks, layers, rows, score, stopped.get(index))
-        for index, networks in enumerate(fitted)
+        _scored(config, networks, rows, score, stopped.get(index))
+        for index, (config, networks) in enumerate(zip(configs, fitted, strict=True))
     ]
 
 
-def train_all(configs: Sequence[Config], rows: Table, score: Score) -> list[TrainedTrial]:
+def train_all(
+    configs: Sequence[Config],
+    tables: Tables,
+    score: Score,
+    on_epochs: OnEpochs = ignore,
+) -> list[TrainedTrial]:
     """Trains experiments to their end, in groups; the results are in the order of configs."""
     trained: dict[int, TrainedTrial] = {}
-    for indices in group(configs, rows):
-        results = train_group([configs[index] for index in indices], rows, score=score)
+    for rows, indices in groups(configs, tables):
+        results = train_group(
+            [configs[index] for index in indices], rows, score=score, on_epochs=on_epochs
+        )
         trained |= dict(zip(indices, results, strict=True))
     return [trained[index] for index in range(len(configs))]
 
@@ -273,31 +208,18 @@ def worst(scores: Vector, active: Sequence[int], factor: int) -> list[int]:
     return ranked[math.ceil(len(ranked) / factor) :]
 
 
-def predictions(
-    weights: Sequence[Weights], layers: Sequence[Layer], rows: Table, part: str
-) -> Vector:
-    """The predictions of the networks of a trial for a part that has rows, in the units of the
-    target: (rows,)."""
-    return in_units(as_learned(weights, layers, rows, part), rows, part)
-
-
-def as_learned(
-    weights: Sequence[Weights], layers: Sequence[Layer], rows: Table, part: str
-) -> list[Vector]:
-    """The predictions of each network of a trial for its rows of a part, of the scaled target."""
-    return [
-        np.concatenate([predict_block(own, layers, block.x) for block in blocks(parts[part])])
-        for own, parts in zip(weights, rows.parts, strict=True)
-    ]
-
-
-def in_units(predicted: Sequence[Vector], rows: Table, part: str) -> Vector:
-    """The predictions for a part, in the units of the target, from those of each network; infinite
-    where a learned logarithm is too large for its exponential."""
+def predictions(trained: TrainedTrial, rows: Table, part: str) -> Vector:
+    """The predictions of a trial for a part that has rows, in the units of the target: (rows,);
+    infinite where a learned logarithm is too large for its exponential."""
+    layers = trained.config.model.layers
     with np.errstate(over="ignore"):
         each = [
-            encoder.encoding.target.unscaled(values)
-            for encoder, values in zip(rows.encoders, predicted, strict=True)
+            encoder.encoding.target.unscaled(
+                np.concatenate(
+                    [predict_block(one.weights, layers, block.x) for block in blocks(parts[part])]
+                )
+            )
+            for one, encoder, parts in zip(trained.networks, rows.encoders, rows.parts, strict=True)
         ]
     return rows.joined(each, part)
 
@@ -324,20 +246,20 @@ def with_seed(config: Config, seed: int) -> Config:
 
 
 def _scored(
-    networks: list[Fitted], layers: Sequence[Layer], rows: Table, score: Score, stopped: str | None
+    config: Config, networks: list[Fitted], rows: Table, score: Score, stopped: str | None
 ) -> TrainedTrial:
     epochs = max(len(one.history) for one in networks)
     reason, reached = _diverged(networks), math.nan
+    trained = TrainedTrial(config, TrialResult("failed", None, epochs, reason), networks)
     if not reason:
         part = rows.scored_part
-        predicted = predictions([one.weights for one in networks], layers, rows, part)
-        reached = error(predicted, rows.true[part], score)
+        reached = error(predictions(trained, rows, part), rows.true[part], score)
         if not math.isfinite(reached):
             reason = f"diverged: the {score.value} became {reached}"
     if reason:
-        return TrainedTrial(TrialResult("failed", None, epochs, reason), networks)
+        return replace(trained, result=replace(trained.result, reason=reason))
     state = "pruned" if stopped else "complete"
-    return TrainedTrial(TrialResult(state, reached, epochs, stopped), networks)
+    return replace(trained, result=TrialResult(state, reached, epochs, stopped))
 
 
 def _diverged(networks: Sequence[Fitted]) -> str | None:

@@ -11,7 +11,8 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from pipeline.config.training import When
 from pipeline.dataset.encoding import Category, Date
 from pipeline.preparation.preparation import Prepared
-from pipeline.sweep import baselines, trials
+from pipeline.sweep import baselines
+from pipeline.sweep.tables import table
 from tests.small import prepared, with_log_target
 
 PREPARED = prepared(rows=200)
@@ -38,14 +39,14 @@ def test_least_squares_is_a_line_in_the_units_of_the_target(
     }
     line = np.linalg.lstsq(columns["train"], data.parts["train"]["y"].to_numpy())[0]
     for when in (When.never, When.always):
-        predicted = baselines.least_squares(trials.table(data, when), data)
+        predicted = baselines.least_squares(table(data, when))
         assert list(predicted) == PARTS
         for part in PARTS:
             np.testing.assert_allclose(predicted[part], columns[part] @ line, rtol=1e-5)
 
 
 def test_gradient_boosting_is_scikit_learn_s_with_its_defaults(tmp_path: Path) -> None:
-    predicted = baselines.gradient_boosting(trials.table(PREPARED), PREPARED, tmp_path / "a", "1")
+    predicted = baselines.gradient_boosting(table(PREPARED), tmp_path / "a", "1")
     x = {name: part[["a", "b"]].to_numpy() for name, part in PREPARED.parts.items()}
     model = HistGradientBoostingRegressor().fit(x["train"], PREPARED.parts["train"]["y"])
     assert list(predicted) == PARTS
@@ -54,11 +55,11 @@ def test_gradient_boosting_is_scikit_learn_s_with_its_defaults(tmp_path: Path) -
 
 
 def test_gradient_boosting_is_fitted_once(tmp_path: Path) -> None:
-    rows, cache = trials.table(PREPARED), tmp_path / "sweep" / "boosting.npz"
-    first = baselines.gradient_boosting(rows, PREPARED, cache, "1")
-    changed = replace(PREPARED, parts={n: -part for n, part in PREPARED.parts.items()})
-    again = baselines.gradient_boosting(rows, changed, cache, "1")
-    other = baselines.gradient_boosting(rows, changed, cache, "2")
+    cache = tmp_path / "sweep" / "boosting.npz"
+    first = baselines.gradient_boosting(table(PREPARED), cache, "1")
+    changed = table(replace(PREPARED, parts={n: -part for n, part in PREPARED.parts.items()}))
+    again = baselines.gradient_boosting(changed, cache, "1")
+    other = baselines.gradient_boosting(changed, cache, "2")
     for part in PARTS:
         np.testing.assert_array_equal(again[part], first[part])
     assert not np.array_equal(other["test"], first["test"])

@@ -17,19 +17,20 @@ from pipeline.network import encoder
 from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.errors import UserError
 from pipeline.sweep import baselines, trials, winner
-from pipeline.sweep.trials import Table
+from pipeline.sweep.tables import Table, Tables, table
 from pipeline.sweep.winner import Contender
 from tests.small import MLP, experiment, prepared
 
 TWICE = prepared(rows=48, folds=Split(test=0.25, folds=3, repeats=2))
 IN_TIME = prepared(rows=48, folds=Split(by=SplitBy.time, column="a", test=0.25, folds=3))
 CONFIG = experiment(SGD(learning_rate=0.1))
+TABLES = Tables(TWICE, CONFIG)
 WILD = experiment(SGD(learning_rate=1e20))
 
 
 @pytest.fixture(scope="module")
 def twice() -> Table:
-    return trials.table(TWICE)
+    return TABLES.of(CONFIG)
 
 
 def of_fold(data: Prepared, number: int) -> Prepared:
@@ -49,9 +50,9 @@ def alone(data: Prepared, config: Config) -> list[dict[str, np.ndarray]]:
     predicted = []
     for number in range(data.folds.count):
         seeded = trials.with_seed(config, config.training.seed + data.folds.rows(number).repeat)
-        rows = trials.table(of_fold(data, number))
-        (trained,) = trials.train_all([seeded], rows, Score.rmse)
-        predicted.append(winner.predictions(trained, seeded, rows))
+        of_one = Tables(of_fold(data, number), config)
+        (trained,) = trials.train_all([seeded], of_one, Score.rmse)
+        predicted.append(winner.predictions(trained, of_one.of(config)))
     return predicted
 
 
@@ -61,8 +62,8 @@ def rmse(predicted: np.ndarray, true: np.ndarray) -> float:
 
 @pytest.mark.parametrize("data", [TWICE, IN_TIME], ids=["twice", "in time"])
 def test_the_score_is_that_of_networks_which_are_trained_fold_by_fold(data: Prepared) -> None:
-    rows = trials.table(data)
-    true = data.parts["train"]["y"].to_numpy()
+    tables = Tables(data, CONFIG)
+    rows, true = tables.of(CONFIG), data.parts["train"]["y"].to_numpy()
     total, count = np.zeros((2, len(true)))
     each = alone(data, CONFIG)
     for number, one in enumerate(each):
@@ -72,9 +73,9 @@ def test_the_score_is_that_of_networks_which_are_trained_fold_by_fold(data: Prep
     assert rows.scored_part == "cv"
     assert list(rows.true) == ["train", "cv", "test"]
     expected = rmse(total[count > 0] / count[count > 0], true[count > 0])
-    (trained,) = trials.train_all([CONFIG], rows, Score.rmse)
+    (trained,) = trials.train_all([CONFIG], tables, Score.rmse)
     assert trained.result.score == pytest.approx(expected, rel=1e-4)
-    predicted = winner.predictions(trained, CONFIG, rows)
+    predicted = winner.predictions(trained, rows)
     mean = np.mean([one["test"] for one in each], axis=0)
     np.testing.assert_allclose(predicted["test"], mean, rtol=1e-4)
     assert len(predicted["train"]) == len(true)
@@ -83,7 +84,7 @@ def test_the_score_is_that_of_networks_which_are_trained_fold_by_fold(data: Prep
 def test_trials_are_pruned_by_the_mean_over_their_folds(twice: Table) -> None:
     rates = [0.1, 0.0001, 0.05, 0.0002]
     configs = [experiment(SGD(learning_rate=rate)) for rate in rates]
-    whole = trials.train_all(configs, twice, Score.rmse)
+    whole = trials.train_all(configs, TABLES, Score.rmse)
     losses = [
         np.mean([one.history["validation_loss"][:2].min() for one in trial.networks])
         for trial in whole
@@ -98,27 +99,27 @@ def test_trials_are_pruned_by_the_mean_over_their_folds(twice: Table) -> None:
     assert max(one.result.epochs for one in pruned) == 6
 
 
-def test_a_trial_fails_with_any_of_its_folds(twice: Table) -> None:
-    wild, tame = trials.train_all([WILD, CONFIG], twice, Score.rmse)
+def test_a_trial_fails_with_any_of_its_folds() -> None:
+    wild, tame = trials.train_all([WILD, CONFIG], TABLES, Score.rmse)
     assert wild.result.reason is not None
     assert wild.result.reason.startswith("diverged in fold 1 of 6: the loss became ")
     assert tame.result.state == "complete"
 
 
-def test_curves_are_the_mean_over_the_folds(twice: Table) -> None:
-    (trained,) = trials.train_all([CONFIG], twice, Score.rmse)
+def test_curves_are_the_mean_over_the_folds() -> None:
+    (trained,) = trials.train_all([CONFIG], TABLES, Score.rmse)
     losses = [one.history["validation_loss"] for one in trained.networks]
     np.testing.assert_allclose(trained.curves[:, 2], np.mean(losses, axis=0))
 
 
 def test_folds_take_room_in_a_group(twice: Table) -> None:
-    single = trials.table(of_fold(TWICE, 0))
+    single = table(of_fold(TWICE, 0))
     assert trials.group_bytes(CONFIG, twice) == 6 * trials.group_bytes(CONFIG, single)
 
 
 def test_the_rows_of_folds_are_not_streamed() -> None:
     with pytest.raises(UserError, match=r"training.streaming: always needs data.split.folds=0"):
-        trials.table(TWICE, When.always)
+        table(TWICE, When.always)
 
 
 @pytest.mark.parametrize("final", [Final.bag, Final.refit])
@@ -126,13 +127,12 @@ def test_the_folder_of_the_winner_predicts_what_is_reported(
     tmp_path: Path, twice: Table, final: Final
 ) -> None:
     config = replace(CONFIG, training=replace(CONFIG.training, final=final))
-    (trained,) = trials.train_all([config], twice, Score.rmse)
-    best = [Contender(0, config, trained, 1.0)]
-    evaluated = winner.evaluate_winner(
-        best, experiment(), twice, TWICE, Sweep(seeds=1), baselines={}
-    )
+    (trained,) = trials.train_all([config], TABLES, Score.rmse)
+    best = [Contender(0, trained, 1.0, winner.predictions(trained, twice))]
+    found = winner.evaluate_winner(best, experiment(), TABLES, Sweep(seeds=1), baselines={})
+    evaluated = found.comparison
     assert evaluated.winner.errors["cv"] == pytest.approx(trained.result.score)
-    winner.write_model(tmp_path / "model", evaluated.saved, TWICE)
+    winner.write_model(tmp_path / "model", found.saved)
     predictor = Predictor(tmp_path / "model")
     for part in ("train", "test"):
         predicted = predictor.predict(TWICE.parts[part][["a", "b"]])["predicted"].to_numpy()
@@ -149,12 +149,10 @@ def test_the_ensemble_is_selected_on_rows_that_were_held_out(twice: Table) -> No
         for rate, layers in ((0.1, MLP), (0.05, MLP), (0.1, MLP[1:]))
     ]
     candidates = [
-        Contender(number, config, one, one.result.score or 0.0)
-        for number, (config, one) in enumerate(
-            zip(configs, trials.train_all(configs, twice, Score.rmse), strict=True)
-        )
+        Contender(number, one, one.result.score or 0.0, winner.predictions(one, twice))
+        for number, one in enumerate(trials.train_all(configs, TABLES, Score.rmse))
     ]
-    model, evaluation = winner.best_ensemble(candidates, twice, Score.rmse)
+    model, evaluation = winner.best_ensemble(candidates, TABLES, Score.rmse)
     assert model is not None
     assert evaluation is not None
     assert evaluation.errors["cv"] < min(one.score for one in candidates)
@@ -175,7 +173,7 @@ def test_the_ensemble_is_selected_on_rows_that_were_held_out(twice: Table) -> No
 
 @pytest.mark.parametrize("data", [TWICE, IN_TIME], ids=["twice", "in time"])
 def test_baselines_are_fitted_to_each_fold_s_training_rows(tmp_path: Path, data: Prepared) -> None:
-    rows = trials.table(data)
+    rows = table(data)
     x, y = data.parts["train"][["a", "b"]].to_numpy(), data.parts["train"]["y"].to_numpy()
     with_one = np.column_stack([x, np.ones(len(x))])
     trees, lines, count = np.zeros((3, len(y)))
@@ -187,8 +185,8 @@ def test_baselines_are_fitted_to_each_fold_s_training_rows(tmp_path: Path, data:
         count[fold.validation] += 1
     held_out = count > 0
     predicted = {
-        "lines": baselines.least_squares(rows, data),
-        "trees": baselines.gradient_boosting(rows, data, tmp_path / "cache", "1"),
+        "lines": baselines.least_squares(rows),
+        "trees": baselines.gradient_boosting(rows, tmp_path / "cache", "1"),
     }
     for name, total in (("lines", lines), ("trees", trees)):
         expected = total[held_out] / count[held_out]

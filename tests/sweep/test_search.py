@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,17 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
+from pipeline.compose.experiment import compose
+from pipeline.compose.schema import Config
+from pipeline.dataset.encoding import Encoding
+from pipeline.network.backend import keras
+from pipeline.network.encoder import folds_of, inputs
+from pipeline.preparation.preparation import Prepared
+from pipeline.preparation.preparation import prepare as prepare_data
 from pipeline.stages import configure, evaluate, prepare, train
 from pipeline.sweep import command, search, trials
 from pipeline.sweep.study import Study
+from pipeline.sweep.tables import Tables
 from pipeline.tracking.trial_files import Record, batches, read_batch, write_batch
 from tests.imports import ROOT
 
@@ -135,6 +143,7 @@ def test_the_summary_is_printed_and_written(four: str) -> None:
     expected = rf"""{re.escape(OUTSIDE)}
 best of 4 trials: trial (\d), train rmse {number}: optimizer.\w+=0.00\d
 training the winner again, and what it is compared with
+writing the figures and models
 winner \(trial \1\), retrained alone: train rmse {number}; {number} in the sweep
 other seeds, mean of 2: train rmse {number}; selection bias \(optimism\) on train: -?{number}
 starting point: train rmse {number}
@@ -241,6 +250,96 @@ def test_the_starting_point_is_the_first_trial_and_is_not_pruned(
     assert found[0].state == "complete"
     assert [record.state for record in found.values()].count("pruned") == 7
     assert "not in the search space" not in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def encodings(root: Path) -> str:
+    """The name of a sweep whose trials encode the same rows in other ways."""
+    name = "encodings"
+    random = np.random.default_rng(6)
+    x, z = random.uniform(0, 6, (2, 48)).round(3)
+    table = pd.DataFrame({"x": x, "z": z, "y": np.sin(x) + z / 4 + random.normal(0, 0.1, 48)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        table.to_csv("data/raw/waves.csv", index=False)
+        sweep(
+            name, "data=table", "data.path=data/raw/waves.csv", "data.target=y",
+            "data.split.folds=2", "training=tabular", "model=mlp", "optimizer=adam",
+            "optimizer.learning_rate=0.01", "sweep.ensemble=4", "data.bins=4,9",
+            "data.scale_inputs=standardize,piecewise",
+        )  # fmt: skip
+    return name
+
+
+KEYS = ("data.bins", "data.scale_inputs")
+
+
+def prepared_as(values: Mapping[str, str]) -> tuple[Config, Prepared]:
+    """The experiment of a trial of that sweep, prepared by itself."""
+    fixed = json.loads(Path("data/sweeps/encodings/winner.json").read_text("utf-8"))["fixed"]
+    config = compose(Path(), [*fixed, *(f"{key}={value}" for key, value in values.items())]).config
+    return config, prepare_data(config.data)
+
+
+def test_a_trial_has_the_score_of_its_encoding_alone(encodings: str) -> None:
+    found = records(encodings)
+    assert len({record.fingerprint for record in found.values()}) == 4
+    for record in found.values():
+        assert (record.state, record.reason) == ("complete", None)
+        config, data = prepared_as(dict(zip(KEYS, values(record), strict=True)))
+        (alone,) = trials.train_all([config], Tables(data, config), config.sweep.score)
+        assert record.score == pytest.approx(alone.result.score, rel=1e-3)
+        configured = tuple(str(record.configuration[key]) for key in KEYS)
+        assert configured == values(record)
+    scores = {values(record): record.score for record in found.values()}
+    assert scores["4", "piecewise"] != scores["9", "piecewise"]
+    assert scores["4", "standardize"] == pytest.approx(scores["9", "standardize"], rel=1e-6)
+
+
+def test_keras_alone_predicts_what_an_ensemble_of_encodings_reports(encodings: str) -> None:
+    folder = Path("data/sweeps") / encodings
+    errors = (
+        pd.read_csv(folder / "results/winner.csv")
+        .set_index("model")
+        .filter(like="ensemble", axis=0)
+    )
+    model = keras.saving.load_model(folder / "ensemble/model.keras", compile=False, safe_mode=True)
+    ways = {layer.name for fold in folds_of(model) for layer in fold.layers}
+    assert {"encoding_1", "encoding_2"} <= ways
+    _, data = prepared_as({})
+    for part in ("train", "test"):
+        predicted = np.asarray(model(inputs(data.parts[part], data.encoding)))[:, 0]
+        rmse = np.sqrt(np.square(data.parts[part]["y"] - predicted).mean())
+        assert errors[part].item() == pytest.approx(rmse, rel=1e-5)
+
+
+def test_the_encoding_of_the_winner_is_promoted(encodings: str) -> None:
+    params = Path("params.yaml")
+    before = params.read_text("utf-8")
+    folder = Path("data/sweeps") / encodings
+    best = json.loads((folder / "winner.json").read_text("utf-8"))
+    try:
+        params.write_text("data: {path: data/raw/waves.csv, target: y}\n", "utf-8")
+        command.promote_command(encodings, best["trial"])
+        data = prepare_data(compose(Path()).config.data)
+    finally:
+        params.write_text(before, "utf-8")
+    assert data.encoding == Encoding.read(folder / "model/encoding.json")
+
+
+def test_an_encoding_that_the_table_does_not_allow_is_refused_before_the_first_trial(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    table = Path("data/raw/negative.csv")
+    table.write_text("x,y\n" + "".join(f"{i},{i * 7 % 20 - 9.5}\n" for i in range(20)), "utf-8")
+    arguments = ("data=table", f"data.path={table}", "data.target=y", "data.split.folds=0")
+    overrides = [*QUICK, *arguments, "data.scale_target=standardize,log", "sweep.name=negative"]
+    assert run(monkeypatch, *overrides) == 1
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "error: data.scale_target=log: data/raw/negative.csv, column 'y': -9.5 has no logarithm;"
+        " leave log out of the search space"
+    )
+    assert records("negative") == {}
 
 
 def test_trials_that_were_pruned_ahead_of_the_best_one_are_trained_to_their_end(

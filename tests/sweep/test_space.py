@@ -339,11 +339,27 @@ def test_options_may_need_each_other() -> None:
             (
                 [f"{key}=1,2"],
                 (
-                    f"command line: {key} cannot be varied: a sweep compares trials on the same"
-                    " prepared data; run a sweep for each"
+                    f"command line: {key} cannot be varied: trials are compared on the same rows"
+                    " and columns, which it may change; run a sweep for each value. Of data,"
+                    " data.scale_inputs, data.bins, data.bin_edges, data.scale_target,"
+                    " data.impute, data.min_category_count, data.max_categories can be varied"
                 ),
             )
-            for key in ("data", "data.split.seed", "tracking", "tracking.uri", "sweep.trials")
+            for key in ("data", "data.path", "data.target", "data.split.seed", "data.leave_out")
+        ),
+        *(
+            (
+                [f"{key}=1,2"],
+                (
+                    f"command line: {key} cannot be varied: it changes nothing in a training; give"
+                    " it one value"
+                ),
+            )
+            for key in ("tracking", "tracking.uri", "sweep.trials")
+        ),
+        (
+            ["data.bins=1,8"],
+            "command line: data.bins is 1, but must be at least 2",
         ),
         (
             ["sweep=none"],

@@ -8,24 +8,25 @@ import pytest
 
 from pipeline.compose.schema import Score
 from pipeline.evaluation.paired import Improvement
+from pipeline.sweep.comparison import Comparison, Evaluation
 from pipeline.sweep.summary import BestTrial, Summary, print_best, print_summary
-from pipeline.sweep.winner import Evaluation, Saved, WinnerEvaluation
+from pipeline.sweep.winner import Saved, Winner
+from tests.small import prepared
 
 BEST = BestTrial(3, ["model=mlp", "training.epochs=9"], 2.5)
+SAVED = Saved(None, [], prepared(), {})
 BETTER, EQUAL = Improvement(0.5, 0.25, 0.75), Improvement(0.01, -0.02, 0.03)
 
 
 def summary(ahead: int = 0, **changed: Any) -> Summary:
     scored = changed.get("scored_part", "validation")
     fields: dict[str, Any] = {
-        "saved": Saved(None, [], {}),
         "winner": Evaluation("winner", {"train": 1.0, "validation": 2.5}),
         "scored_part": "validation",
         "score": Score.mae,
         "seeds": [],
         "candidates": 4,
         "ensemble": None,
-        "ensemble_model": None,
         "start": None,
         "is_start": False,
         "baselines": [
@@ -37,7 +38,7 @@ def summary(ahead: int = 0, **changed: Any) -> Summary:
             ),
         ],
     }
-    winner = WinnerEvaluation(**(fields | changed))
+    winner = Winner(SAVED, None, Comparison(**(fields | changed)))
     table = {"path": "data/raw/a.csv", "target": "y"}
     fixed = ["sweep.trials=9", "data=a"]
     return Summary(Path("sweep"), 9, pd.DataFrame(), BEST, winner, ahead, fixed, table)

@@ -20,18 +20,20 @@ from pipeline.config.training import (
 from pipeline.network import dense, encoder, weights
 from pipeline.network.backend import keras
 from pipeline.sweep import trials
-from pipeline.sweep.trials import Table, TrainedTrial
+from pipeline.sweep.tables import Table, Tables, table
+from pipeline.sweep.trials import TrainedTrial
 from tests.rows import small_windows
 from tests.small import MLP, experiment, in_memory, prepared, with_log_target
 
 PREPARED = prepared()
+TABLES = Tables(PREPARED, experiment())
 INPUT_HASHES = {"data/raw/table.csv": "c0ffee"}
 FASTER, SLOWER, WILD = (SGD(learning_rate=rate) for rate in (0.1, 0.001, 1e20))
 
 
 @pytest.fixture(scope="module")
 def rows() -> Table:
-    return trials.table(PREPARED)
+    return TABLES.of(experiment())
 
 
 def train(
@@ -56,7 +58,7 @@ def test_the_table_is_standardised_and_has_the_scale_of_the_target(rows: Table) 
     np.testing.assert_allclose(in_memory(rows.parts[0]["train"]).x.mean(axis=0), [0, 0], atol=1e-6)
     np.testing.assert_allclose(in_memory(rows.parts[0]["train"]).x.std(axis=0), [1, 1], rtol=1e-5)
     assert rows.scored_part == "validation"
-    assert trials.table(prepared(validation=0)).scored_part == "train"
+    assert table(prepared(validation=0)).scored_part == "train"
 
 
 @pytest.mark.parametrize("score", Score)
@@ -65,15 +67,15 @@ def test_the_table_is_standardised_and_has_the_scale_of_the_target(rows: Table) 
 def test_a_score_is_that_of_the_saved_model_in_the_units_of_the_target(
     score: Score, validation: float, *, log: bool
 ) -> None:
-    table = prepared(validation=validation)
-    table = with_log_target(table) if log else table
-    rows = trials.table(table)
+    data = prepared(validation=validation)
+    data = with_log_target(data) if log else data
+    rows = table(data)
     (trained,) = train([experiment()], rows, score=score)
     built = dense.build(MLP, 2, seed=3)
     weights.assign(built, trained.weights[0])
-    in_units = encoder.whole(encoder.layers(table.encoding), built, table.encoding.target)
-    part = table.parts["validation" if validation else "train"]
-    predicted = np.asarray(in_units(encoder.inputs(part, table.encoding)))[:, 0]
+    in_units = encoder.whole(encoder.layers(data.encoding), built, data.encoding.target)
+    part = data.parts["validation" if validation else "train"]
+    predicted = np.asarray(in_units(encoder.inputs(part, data.encoding)))[:, 0]
     residual = part["y"].to_numpy() - predicted
     rmse, mae = np.sqrt(np.square(residual).mean()), np.abs(residual).mean()
     expected = {Score.rmse: rmse, Score.mae: mae}[score]
@@ -124,7 +126,7 @@ def test_trials_of_the_same_structure_are_a_group(rows: Table) -> None:
     others = [[index] for index in range(2, 10)]
     assert trials.group(configs, rows) == [[0, 10], [1, 11], *others]
     # A stream has one order of rows, which belongs to one seed.
-    streamed = trials.table(PREPARED, When.always)
+    streamed = table(PREPARED, When.always)
     assert trials.group(configs, streamed) == [[0], [1, 11], *others, [10]]
     assert trials.group([], rows) == []
 
@@ -175,7 +177,7 @@ def test_streamed_rows_give_the_same_results(
 ) -> None:
     small_windows(monkeypatch, rows=4, blocks=2)
     data = prepared(validation=validation)
-    whole, streamed = (trials.table(data, when) for when in (When.never, When.always))
+    whole, streamed = (table(data, when) for when in (When.never, When.always))
     assert (whole.streaming, streamed.streaming) == (False, True)
     assert streamed.scored_part == whole.scored_part
     stopping = EarlyStopping(enabled=True, patience=1)
@@ -190,12 +192,12 @@ def test_streamed_rows_give_the_same_results(
 
 
 def test_rows_that_do_not_fit_into_memory_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not trials.table(PREPARED, When.auto).streaming
+    assert not table(PREPARED, When.auto).streaming
     monkeypatch.setattr(
         "pipeline.dataset.prepared.inputs_fit_in_memory", lambda _rows, _inputs: False
     )
-    assert trials.table(PREPARED, When.auto).streaming
-    assert not trials.table(PREPARED, When.never).streaming
+    assert table(PREPARED, When.auto).streaming
+    assert not table(PREPARED, When.never).streaming
 
 
 def test_pruning_stops_all_but_the_best_one_in_factor(rows: Table) -> None:
@@ -257,7 +259,7 @@ def test_a_trial_that_diverges_has_failed_and_the_others_are_complete(rows: Tabl
 
 @pytest.mark.parametrize("score", Score)
 def test_a_logarithm_whose_exponential_overflows_is_a_failure(score: Score) -> None:
-    rows = trials.table(with_log_target(prepared()))
+    rows = table(with_log_target(prepared()))
     far = experiment(SGD(learning_rate=300.0), loss=Loss.mae)
     (trained,) = train([far], rows, score=score)
     (last,) = trained.networks[0].history.tail(1).to_dict("records")
@@ -289,7 +291,7 @@ def test_the_lowest_loss_so_far_and_the_share_that_is_done_are_reported(rows: Ta
 
 def test_experiments_of_any_structure_are_trained_in_their_order(rows: Table) -> None:
     linear = experiment(layers=MLP[1:])
-    trained = trials.train_all([linear, experiment(), experiment(WILD), linear], rows, Score.rmse)
+    trained = trials.train_all([linear, experiment(), experiment(WILD), linear], TABLES, Score.rmse)
     assert [[len(own) for own in one.weights] for one in trained] == [[2], [4], [], [2]]
     (alone,) = train([experiment()], rows)
     assert trained[1].result.score == pytest.approx(alone.result.score, rel=1e-4)
@@ -297,8 +299,8 @@ def test_experiments_of_any_structure_are_trained_in_their_order(rows: Table) ->
     assert trained[2].result.state == "failed"
 
 
-def test_training_again_gives_the_same_weights(rows: Table) -> None:
-    one, again = (trials.train_all([experiment()], rows, Score.rmse)[0] for _ in range(2))
+def test_training_again_gives_the_same_weights() -> None:
+    one, again = (trials.train_all([experiment()], TABLES, Score.rmse)[0] for _ in range(2))
     assert again.result == one.result
     for array, other in zip(again.weights[0], one.weights[0], strict=True):
         np.testing.assert_array_equal(array, other)
