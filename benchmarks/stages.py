@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 IMPORTS = {
     "configure": "hydra, omegaconf, yaml",
     "prepare": "pandas, pyarrow.parquet",
+    "baselines": "pandas, pyarrow.parquet, sklearn.compose, sklearn.ensemble, sklearn.linear_model",
     "train": "pandas, keras",
     "evaluate": "pandas, keras, matplotlib.pyplot",
 }

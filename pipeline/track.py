@@ -6,7 +6,7 @@ from pipeline.compose.schema import read_config
 from pipeline.dataset import results
 from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import UserError, read_errors
-from pipeline.runtime.paths import EVALUATION, HISTORY, METRICS, MODEL
+from pipeline.runtime.paths import EVALUATION, HISTORY, METRICS, MODEL, VERDICT
 
 
 def main() -> None:
@@ -17,7 +17,11 @@ def main() -> None:
                 f"{path}: no such file; `dvc repro` makes it, `dvc checkout` restores it"
             )
     with read_errors(METRICS):
-        lines = results.lines(json.loads(METRICS.read_text("utf-8")))
+        verdict = EVALUATION / VERDICT
+        lines = results.lines(
+            json.loads(METRICS.read_text("utf-8")),
+            verdict.read_text("utf-8").strip() if verdict.exists() else None,
+        )
     # MLflow takes seconds to import.
     from pipeline.tracking import training_run
 

@@ -37,9 +37,11 @@ def metrics(heading: str) -> list[re.Pattern[str]]:
     stand_for = {
         "part": "train|validation|test|in_sample",
         "curve": "loss|mae|validation_loss|validation_mae",
-        "stage": "configure|prepare|train|evaluate",
+        "stage": "configure|prepare|baselines|train|evaluate",
         "score": "rmse|mae",
         "fold": r"\d+",
+        "held_out": "validation|test",
+        "baseline": "mean|ridge|gradient_boosting",
         "error": "rmse|mae",
         "end": "low|high",
     }

@@ -15,15 +15,19 @@ def to_json(metrics: Metrics) -> str:
     return json.dumps(metrics, indent=2) + "\n"
 
 
-def lines(metrics: Metrics) -> list[str]:
-    """A line for each part: RMSE with its interval, MAE and R²; of what is no part, all."""
+def lines(metrics: Metrics, verdict: str | None = None) -> list[str]:
+    """A line for each part: RMSE with its interval, MAE and R²; of what is no part, all; and the
+    verdict if there is one."""
     texts = {}
     for part, values in metrics.items():
         names = [name for name in ("rmse", "mae", "r2") if name in values] or list(values)
         texts[part.replace("_", "-")] = [
             f"{name} {values[name]:.5g}{_interval(values, name)}" for name in names
         ]
-    return [f"{part}: {', '.join(each)}" for part, each in texts.items()]
+    return [
+        *(f"{part}: {', '.join(each)}" for part, each in texts.items()),
+        *([verdict] if verdict else []),
+    ]
 
 
 def _interval(values: Mapping[str, float], name: str) -> str:

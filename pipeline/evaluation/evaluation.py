@@ -1,14 +1,15 @@
-"""Evaluation of a saved model on the prepared parts, compared with the least-squares line."""
+"""Evaluation of a saved model on the prepared parts, compared with its baselines."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from pipeline.dataset.encoding import Encoding, Values
 from pipeline.dataset.folds import NO_FOLDS, Folds
 from pipeline.dataset.prepared import GROUP
+from pipeline.evaluation import comparison
 from pipeline.evaluation.linear import LeastSquares, Line, coefficient_table, of_columns
 from pipeline.evaluation.metrics import intervals, metrics, zero_if_rounding
 from pipeline.evaluation.out_of_fold import out_of_fold
@@ -17,6 +18,7 @@ from pipeline.evaluation.recorded import check_recorded
 from pipeline.network import dense
 from pipeline.network.encoder import folds_of
 from pipeline.runtime.files import write_table
+from pipeline.runtime.paths import VERDICT
 
 Metrics = dict[str, dict[str, float]]
 
@@ -28,10 +30,12 @@ class Evaluation:
     Attributes
     ----------
     metrics
-        By part: those of metrics.metrics, for test the ends of their intervals, and
-        least_squares_rmse, the error of the least-squares line. With folds also cv, the errors of
-        out_of_fold. For a single linear neuron also optimum: the mse of the line on the training
-        part and excess_mse, how much larger the neuron's is. All in the target's units.
+        By part, with folds also cv: those of metrics.metrics, for cv and test their intervals,
+        for cv those of out_of_fold, and the errors of the baselines. For a single linear neuron
+        also optimum: the mse of the least-squares line on the training part and excess_mse, how
+        much larger the neuron's is. All in the target's units.
+    compared
+        What comparison.compare returns.
     predictions
         A row for each row of the parts; see prediction_table. With folds, those of the training
         part are out of fold, called cv; rows that no fold holds out are left out.
@@ -43,9 +47,15 @@ class Evaluation:
     """
 
     metrics: Metrics
+    compared: comparison.Comparisons
     predictions: pd.DataFrame
     out_of_fold: pd.DataFrame | None
     coefficients: pd.DataFrame | None
+
+    @property
+    def verdict(self) -> str | None:
+        """One line about the model beside its baselines; see comparison.verdict."""
+        return comparison.verdict(self.compared)
 
     def write(self, folder: Path) -> None:
         """Writes the tables that there are, as CSV files of their names."""
@@ -53,12 +63,17 @@ class Evaluation:
             table: pd.DataFrame | None = getattr(self, name)
             if table is not None:
                 write_table(table, folder / f"{name}.csv")
+        if self.compared:
+            write_table(comparison.table(self.compared), folder / "baselines.csv")
+            (folder / VERDICT).write_text(f"{self.verdict}\n", "utf-8")
 
 
 def evaluate(
     predictor: Predictor,
     parts: Mapping[str, Iterable[pd.DataFrame]],
     folds: Folds = NO_FOLDS,
+    *,
+    baselines: Mapping[str, pd.DataFrame],
     recorded: Sequence[float] = (),
 ) -> Evaluation:
     """Evaluates a saved model on each part.
@@ -73,60 +88,62 @@ def evaluate(
         folds, the training part is read as a whole.
     folds
         Those of the training part, which the model was trained with.
+    baselines
+        By part, and cv with folds: a column of predictions for each baseline.
     recorded
         What recorded.recorded_mae returns for its training.
 
     Raises
     ------
     UserError
-        If the model is not the one that was trained.
+        If the model is not the one that was trained, or the baselines are of other rows.
     """
-    cv: dict[str, float] = {}
-    held_out = None
+    held_out: pd.DataFrame | None = None
+    of_folds: dict[str, float] = {}
     if folds.count:
         train = pd.concat(parts["train"])
         parts = {**parts, "train": [train]}
-        cv, held_out = out_of_fold(predictor, train, folds, recorded)
+        held_out, of_folds = out_of_fold(predictor, train, folds, recorded)
+    neuron = _neuron(predictor)
+    least_squares = LeastSquares()
     predictions: dict[str, pd.DataFrame] = {}
-    line_errors: dict[str, float] = {}
-    line = None
     for part, tables in parts.items():
-        least_squares, blocks, squares = LeastSquares(predictor.encoding.bins), [], 0.0
+        blocks = []
         for table in tables:
-            x, predicted = predictor.with_inputs(table)
-            true = table[predictor.encoding.target.name].to_numpy("float64")
-            block = pd.DataFrame({"true": true, "predicted": predicted}, index=table.index)
-            blocks.append(block.assign(group=table[GROUP]) if GROUP in table else block)
-            if line is None:
-                least_squares.add(x, true)
+            block = pd.DataFrame({"true": table[predictor.encoding.target.name].astype(float)})
+            if neuron and part == "train":
+                x, predicted = predictor.with_inputs(table)
+                least_squares.add(x, block["true"].to_numpy())
             else:
-                squares += float(np.square(true - line.predict(x)).sum())
+                predicted = predictor.predict_conformed(table)["predicted"].to_numpy()
+            block["predicted"] = predicted
+            blocks.append(block.assign(group=table[GROUP]) if GROUP in table else block)
         predictions[part] = pd.concat(blocks)
-        line_errors[part] = float(np.sqrt(squares / max(len(predictions[part]), 1)))
-        if line is None:
-            line, line_errors[part] = least_squares.solve()
-    assert line is not None
     if recorded and not folds.count:
         (mae,), rows = recorded, predictions["validation"]
         true, predicted = rows["true"].to_numpy(), rows["predicted"].to_numpy()
         check_recorded(mae, true, predicted, predictor.encoding.target, "validation")
-    line_errors["in_sample"] = line_errors["train"]
     if held_out is not None:
         predictions = {"train": predictions.pop("train"), "cv": held_out, **predictions}
-    evaluated = name_parts(predictions)
+    evaluated, baselines = name_parts(predictions), name_parts(baselines)
     results = {
-        part: cv if part == "cv" else _metrics(part, table, line_errors[part])
-        for part, table in evaluated.items()
+        part: _metrics(part, rows) | comparison.errors(part, rows["true"], baselines.get(part))
+        for part, rows in evaluated.items()
     }
-    coefficients = _coefficients(predictor, line)
-    if coefficients is not None:
-        fitted = next(iter(results.values()))
-        optimum = fitted["least_squares_rmse"] ** 2
-        results["optimum"] = {"mse": optimum, "excess_mse": fitted["mse"] - optimum}
+    coefficients = None
+    if neuron:
+        line, rmse = least_squares.solve()
+        fitted = next(iter(evaluated))
+        optimum = zero_if_rounding(rmse, evaluated[fitted]["true"].to_numpy()) ** 2
+        results["optimum"] = {"mse": optimum, "excess_mse": results[fitted]["mse"] - optimum}
+        coefficients = _coefficients(neuron, line, predictor.encoding)
     if held_out is not None:
         del evaluated["train"]
+        results["cv"] |= of_folds
     listed = pd.concat(prediction_table(*item) for item in evaluated.items())
-    return Evaluation(results, listed, held_out, coefficients)
+    return Evaluation(
+        results, comparison.compare(evaluated, baselines), listed, held_out, coefficients
+    )
 
 
 def name_parts(predictions: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -159,31 +176,29 @@ def prediction_table(part: str, predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _metrics(part: str, table: pd.DataFrame, least_squares_rmse: float) -> dict[str, float]:
-    true, predicted = table["true"].to_numpy(), table["predicted"].to_numpy()
-    groups = table["group"].to_numpy() if "group" in table else None
-    return {
-        **metrics(true, predicted),
-        **(intervals(true, predicted, groups) if part == "test" else {}),
-        "least_squares_rmse": zero_if_rounding(least_squares_rmse, true),
-    }
+def _metrics(part: str, rows: pd.DataFrame) -> dict[str, float]:
+    true, predicted = rows["true"].to_numpy(), rows["predicted"].to_numpy()
+    groups = rows["group"].to_numpy() if "group" in rows else None
+    ends = intervals(true, predicted, groups) if part in ("cv", "test") else {}
+    return metrics(true, predicted) | ends
 
 
-def _coefficients(predictor: Predictor, optimum: Line) -> pd.DataFrame | None:
-    """In units of the columns and the target; none where the network learns its logarithm, whose
-    least squares are others, where it has inputs that least squares leaves out, and of a mean of
+def _neuron(predictor: Predictor) -> tuple[Values, float] | None:
+    """Kernel and bias of a model that is a single linear neuron, between the encoded columns and
+    the target in its units; None where the network learns its logarithm, whose least squares are
+    others, where it has inputs that are no linear function of a column, and of a mean of
     networks."""
-    if folds_of(predictor.model) or predictor.encoding.bins:
+    target = predictor.encoding.target
+    if folds_of(predictor.model) or predictor.encoding.bins or target.log:
         return None
-    neuron, target = dense.line(predictor.model.get_layer("network")), predictor.encoding.target
-    if neuron is None or target.log:
+    neuron = dense.line(predictor.model.get_layer("network"))
+    if neuron is None:
         return None
     kernel, bias = neuron
-    lines = (
-        Line(*of_columns(*one, predictor.encoding))
-        for one in (
-            (kernel * target.std, bias * target.std + target.mean),
-            (optimum.kernel, optimum.bias),
-        )
-    )
-    return coefficient_table(predictor.encoding.names, *lines)
+    return kernel * target.std, bias * target.std + target.mean
+
+
+def _coefficients(neuron: tuple[Values, float], optimum: Line, encoding: Encoding) -> pd.DataFrame:
+    """In units of the columns and the target."""
+    lines = (Line(*of_columns(*one, encoding)) for one in (neuron, (optimum.kernel, optimum.bias)))
+    return coefficient_table(encoding.names, *lines)

@@ -73,7 +73,6 @@ class Predictor:
                 f"{folder}: {MODEL} reads {read} columns, but {ENCODING} has {encoded};"
                 " they are from different trainings"
             )
-        self._call = _compiled(self.model)
 
     def predict(self, table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:
         """Predicts the rows of a table as pandas reads them.
@@ -113,11 +112,7 @@ class Predictor:
 
     def predict_conformed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Predicts conformed rows; returns what `predict` does."""
-        predicted = [np.empty(0)]
-        for start in range(0, len(rows), BATCH_ROWS):
-            block = inputs(rows.iloc[start : start + BATCH_ROWS], self.encoding)
-            predicted.append(self._call(block).numpy()[:, 0])
-        return pd.DataFrame({"predicted": np.concatenate(predicted)}, index=rows.index)
+        return pd.DataFrame({"predicted": self._answers(self._call, rows)}, index=rows.index)
 
     def completed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Conformed rows with the column that `predict_conformed` returns beside them."""
@@ -126,13 +121,16 @@ class Predictor:
     def with_inputs(self, rows: pd.DataFrame) -> tuple[Array, Predictions]:
         """Encodes and predicts conformed rows: x (rows, inputs), and predictions (rows,). They
         are encoded only once."""
-        return self._encode_and_predict(self._call_with_inputs, rows)
+        blocks = [
+            self._call_with_inputs(inputs(rows.iloc[start : start + BATCH_ROWS], self.encoding))
+            for start in range(0, max(len(rows), 1), BATCH_ROWS)
+        ]
+        x, predicted = (np.concatenate(one) for one in zip(*blocks, strict=True))
+        return x, predicted[:, 0].astype(np.float64)
 
-    def of_folds(self, rows: pd.DataFrame) -> Iterator[tuple[Array, Predictions]]:
-        """What each fold's network makes of conformed rows: x (rows, inputs) by the encoding of
-        the fold, and predictions (rows,)."""
-        for fold in self.folds:
-            yield self._encode_and_predict(_compiled(with_inputs(fold, self.encoding)), rows)
+    def of_folds(self, rows: pd.DataFrame) -> Iterator[Predictions]:
+        """The predictions of each fold's network for conformed rows, (rows,)."""
+        return (self._answers(_compiled(fold), rows) for fold in self.folds)
 
     @cached_property
     def folds(self) -> list[keras.Model]:
@@ -141,16 +139,16 @@ class Predictor:
         beside = self._folder / FOLDS_MODEL
         return folds_of(self.model) or (folds_of(_load(beside)) if beside.exists() else [])
 
-    def _encode_and_predict(self, call: Any, rows: pd.DataFrame) -> tuple[Array, Predictions]:
-        x, predicted = None, np.empty(len(rows))
-        for start in range(0, max(len(rows), 1), BATCH_ROWS):
-            block = slice(start, start + BATCH_ROWS)
-            encoded, outputs = call(inputs(rows.iloc[block], self.encoding))
-            if x is None:
-                x = np.empty((len(rows), encoded.shape[1]), np.float32)
-            x[block], predicted[block] = encoded, outputs[:, 0]
-        assert x is not None
-        return x, predicted
+    def _answers(self, call: Any, rows: pd.DataFrame) -> Predictions:
+        predicted = [np.empty(0)]
+        for start in range(0, len(rows), BATCH_ROWS):
+            block = inputs(rows.iloc[start : start + BATCH_ROWS], self.encoding)
+            predicted.append(call(block).numpy()[:, 0])
+        return np.concatenate(predicted)
+
+    @cached_property
+    def _call(self) -> Any:
+        return _compiled(self.model)
 
     @cached_property
     def _call_with_inputs(self) -> Any:

@@ -1,10 +1,11 @@
 """Whether a saved model is the one that was trained, by the error that its training recorded."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from pipeline.dataset.curves import read_folds, read_history
 from pipeline.dataset.encoding import Target
 from pipeline.evaluation.metrics import Vector
 from pipeline.runtime.errors import UserError
@@ -14,11 +15,15 @@ from pipeline.runtime.paths import MODEL
 RELATIVE, ROUNDING = 1e-3, 1e-5
 
 
-def recorded_mae(history: pd.DataFrame, of_folds: pd.DataFrame | None) -> Sequence[float]:
+def recorded_mae(folder: Path) -> Sequence[float]:
     """The mean absolute error on the rows that a network was not trained on, in the epoch whose
-    weights were kept: of each fold's network or, without folds, of the only one. NaN without such
-    an epoch, as Keras callbacks may leave weights of none, and without such rows."""
-    tables = [history] if of_folds is None else [one for _, one in of_folds.groupby("fold")]
+    weights were kept, from the histories in a model folder: of each fold's network or, without
+    folds, of the only one. NaN without such an epoch, as Keras callbacks may leave weights of none,
+    and without such rows."""
+    of_folds = read_folds(folder)
+    tables = (
+        [read_history(folder)] if of_folds is None else [one for _, one in of_folds.groupby("fold")]
+    )
     return [float(one["validation_mae"][one["kept"]].mean()) for one in tables]
 
 

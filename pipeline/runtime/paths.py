@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-STAGES = ("configure", "prepare", "train", "evaluate")
+STAGES = ("configure", "prepare", "baselines", "train", "evaluate")
 COMPOSED = Path("data/config.yaml")
 RAW = Path("data/raw")
 SCHEMAS = Path("data/schema")
 PREPARED = Path("data/prepared")
+BASELINES = Path("data/baselines/predictions.parquet")
 MODEL = Path("data/model")
 EVALUATION = Path("data/evaluation")
-# Names of files in data/prepared/ and in a model folder.
+# Names of files in data/prepared/, data/evaluation/ and in a model folder.
 CONTRACT = "contract.json"
 ENCODING = "encoding.json"
 HISTORY = "history.csv"
 FOLD_HISTORIES = "folds.csv"
 FOLDS = "folds.json"
+VERDICT = "verdict.txt"
 METRICS = Path("data/metrics.json")
 TRACKED = Path("data/tracked.json")
 
@@ -24,6 +26,7 @@ def stage_of(path: Path) -> str | None:
     written = {
         COMPOSED: "configure",
         PREPARED: "prepare",
+        BASELINES.parent: "baselines",
         MODEL: "train",
         EVALUATION: "evaluate",
         METRICS: "evaluate",

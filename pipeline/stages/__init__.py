@@ -1,2 +1,3 @@
 """The stages of dvc.yaml, a thin file each: read, call, write. May import runtime, config,
-compose, dataset, schema, tables, preparation, network, training, evaluation, tracking."""
+compose, dataset, schema, tables, preparation, baselines, network, training, evaluation,
+tracking."""

@@ -19,6 +19,7 @@ def main() -> None:
     training = read_section("training", Training)
     with record_evaluation():
         # Importing Keras takes seconds, in which the recorder starts.
+        from pipeline.evaluation import comparison
         from pipeline.evaluation.evaluation import evaluate
         from pipeline.evaluation.figures import write_figures
         from pipeline.evaluation.predictor import Predictor
@@ -26,19 +27,20 @@ def main() -> None:
 
         predictor, folds = Predictor(MODEL), Folds.read(PREPARED / FOLDS)
         tables = {part: prepared.batches(PREPARED / f"{part}.parquet") for part in PARTS}
-        history, of_folds = read_history(MODEL), read_folds(MODEL)
-        evaluation = evaluate(predictor, tables, folds, recorded_mae(history, of_folds))
+        evaluation = evaluate(
+            predictor, tables, folds, baselines=comparison.read(), recorded=recorded_mae(MODEL)
+        )
         new = predictor.completed(prepared.read_table(PREPARED / "new.parquet"))
         with whole_directory(EVALUATION) as folder:
             evaluation.write(folder)
             if len(new):
                 write_table(new, folder / "new_predictions.csv")
             write_figures(
-                history, evaluation.predictions, predictor.encoding.target.name,
-                training.loss.value, folder, folds=of_folds,
+                read_history(MODEL), evaluation.predictions, predictor.encoding.target.name,
+                training.loss.value, folder, folds=read_folds(MODEL),
             )  # fmt: skip
         write_text(METRICS, results.to_json(evaluation.metrics))
-        print(*results.lines(evaluation.metrics), sep="\n", flush=True)
+        print(*results.lines(evaluation.metrics, evaluation.verdict), sep="\n", flush=True)
         if folds.count and training.early_stopping.chooses_by_fold:
             warn(results.CHOSEN_BY_FOLD)
 

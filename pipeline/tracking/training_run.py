@@ -122,6 +122,7 @@ def complete(
     fingerprints = {
         "configure": fingerprint.of_stage("configure"),
         "prepare": fingerprint.of_stage("prepare"),
+        "baselines": fingerprint.of_stage("baselines"),
         "train": trained,
         "evaluate": evaluated,
     }

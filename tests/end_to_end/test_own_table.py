@@ -16,7 +16,7 @@ from pipeline.dataset.encoding import Encoding
 from pipeline.network.backend import keras, tf
 from pipeline.runtime.entry import run
 from pipeline.runtime.errors import UserError
-from pipeline.stages import evaluate, prepare, train
+from pipeline.stages import baselines, evaluate, prepare, train
 from tests.clone import Clone
 
 ROWS = 120
@@ -56,7 +56,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     (made.root / "params.yaml").write_text(PARAMS, "utf-8")
     made.stage("configure", "tracking=off")
     with made.inside():
-        for stage in (prepare, train, evaluate):
+        for stage in (prepare, baselines, train, evaluate):
             stage.main()
     return made
 

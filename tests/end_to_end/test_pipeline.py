@@ -132,7 +132,9 @@ def test_the_run_holds_everything_that_the_result_was_made_of(clone: Clone, run:
     } <= set(metrics)
     assert not [name for name in metrics if "test" in name or "validation" in name]
     assert metrics["optimum_excess_mse"] == pytest.approx(metrics["in_sample_mse"])
-    assert all(metrics[f"seconds_{stage}"] > 0 for stage in ("prepare", "train", "evaluate"))
+    assert all(
+        metrics[f"seconds_{stage}"] > 0 for stage in ("prepare", "baselines", "train", "evaluate")
+    )
     assert run.inputs is not None
     inputs = {
         item.dataset.name: json.loads(item.dataset.source) for item in run.inputs.dataset_inputs
@@ -390,7 +392,9 @@ def test_divergence_fails_with_a_hint_and_keeps_the_curve(clone: Clone) -> None:
 @pytest.mark.long
 def test_a_forced_repetition_leaves_the_lock_byte_for_byte(clone: Clone) -> None:
     before, runs = clone.git("show", "HEAD:dvc.lock"), len(clone.runs())
-    assert clone.repro("--force") == ["configure", "prepare", "train", "evaluate"]
+    assert clone.repro("--force") == [
+        "configure", "prepare", "baselines", "train", "evaluate",
+    ]  # fmt: skip
     assert clone.read("dvc.lock") == before
     assert clone.git("status", "--porcelain") == ""
     assert len(clone.runs()) == runs + 1

@@ -15,7 +15,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     made = Clone(tmp_path_factory.mktemp("reruns") / "project")
     made.stage("configure")
     made.stage("prepare")
-    for name in ("model", "evaluation"):
+    for name in ("baselines", "model", "evaluation"):
         (made.root / "data" / name).mkdir()
         (made.root / "data" / name / "result.txt").write_text("a result", "utf-8")
     (made.root / "data/tracked.json").write_text("{}", "utf-8")

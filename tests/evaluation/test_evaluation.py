@@ -1,7 +1,8 @@
-"""An evaluation has the errors of each part, beside those of least squares on the training part."""
+"""An evaluation has the errors of each part, beside those of baselines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from pipeline.config.training import Activation, Layer
 from pipeline.dataset.encoding import Encoding, Number, Target
 from pipeline.dataset.prepared import GROUP
 from pipeline.evaluation.evaluation import Evaluation, evaluate, name_parts, prediction_table
-from pipeline.evaluation.metrics import intervals, metrics
+from pipeline.evaluation.metrics import Vector, intervals, metrics
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense, encoder
 from pipeline.runtime.errors import UserError
@@ -54,24 +55,41 @@ def evaluated(
             yield table.iloc[start : start + block_rows]
 
     tables = {name: blocks(table) for name, table in parts.items()}
-    return evaluate(predictor, tables, recorded=recorded)
+    return evaluate(predictor, tables, baselines=baselines(parts), recorded=recorded)
+
+
+def baselines(parts: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """A line, and the mean of the training part."""
+    mean = parts["train"]["y"].mean()
+    return {
+        name: pd.DataFrame({"mean": mean, "least_squares": line(table)}, index=table.index)
+        for name, table in parts.items()
+        if len(table)
+    }
+
+
+def line(table: pd.DataFrame) -> Vector:
+    """The predictions for a part of the least-squares solution for the training part."""
+    train, x = (one[["a", "b"]].assign(one=1).to_numpy() for one in (PARTS["train"], table))
+    predicted: Vector = x @ np.linalg.lstsq(train, PARTS["train"]["y"].to_numpy(), rcond=None)[0]
+    return predicted
 
 
 def least_squares_rmse(table: pd.DataFrame) -> float:
-    """The error for a part of the least-squares solution for the training part."""
-    train, x = (one[["a", "b"]].assign(one=1).to_numpy() for one in (PARTS["train"], table))
-    kernel = np.linalg.lstsq(train, PARTS["train"]["y"].to_numpy(), rcond=None)[0]
-    return float(np.sqrt(np.mean((table["y"].to_numpy() - x @ kernel) ** 2)))
+    return float(np.sqrt(np.mean((table["y"].to_numpy() - line(table)) ** 2)))
 
 
 @pytest.mark.parametrize("block_rows", [100, 3], ids=["one block", "many blocks"])
-def test_each_part_has_its_own_metrics_beside_the_error_of_least_squares(block_rows: int) -> None:
+def test_each_part_has_its_own_metrics_beside_the_errors_of_baselines(block_rows: int) -> None:
     predictor = Untrained(MLP)
     evaluation = evaluated(predictor, PARTS, block_rows)
     assert list(evaluation.metrics) == ["train", "validation", "test"]
     for name, table in PARTS.items():
         _, predicted = predictor.with_inputs(table)
         expected = metrics(table["y"].to_numpy(), predicted)
+        if name != "train":
+            mean = PARTS["train"]["y"].mean()
+            expected["mean_rmse"] = np.sqrt(np.mean((table["y"].to_numpy() - mean) ** 2))
         expected["least_squares_rmse"] = least_squares_rmse(table)
         assert evaluation.metrics[name] == pytest.approx(expected, rel=1e-5)
         listed = evaluation.predictions[evaluation.predictions["part"] == name]
@@ -101,12 +119,38 @@ def test_a_model_with_another_error_than_its_training_recorded_is_refused() -> N
         evaluated(predictor, PARTS, recorded=[error * 1.01])
 
 
+def test_the_model_is_compared_with_the_baselines_on_rows_that_are_held_out(
+    tmp_path: Path,
+) -> None:
+    evaluation = evaluated(Untrained(MLP), PARTS)
+    assert {part: list(one) for part, one in evaluation.compared.items()} == {
+        "validation": ["mean", "least_squares"], "test": ["mean", "least_squares"],
+    }  # fmt: skip
+    errors = evaluation.metrics["test"]
+    improvement = evaluation.compared["test"]["least_squares"].estimate
+    assert errors["rmse"] / errors["least_squares_rmse"] == pytest.approx(1 - improvement)
+    evaluation.write(tmp_path)
+    written = pd.read_csv(tmp_path / "baselines.csv", index_col=["part", "baseline"])
+    assert written.loc[("test", "least_squares"), "improvement"] == pytest.approx(improvement)
+    assert (tmp_path / "verdict.txt").read_text("utf-8") == f"{evaluation.verdict}\n"
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_baselines_of_other_rows_are_refused(part: str) -> None:
+    tables, other = ({name: [table] for name, table in PARTS.items()}, baselines(PARTS))
+    for wrong in (other | {part: other[part].iloc[1:]}, {"validation": other["validation"]}):
+        with pytest.raises(UserError, match=r"^data/baselines/.*: has other rows .*; run dvc"):
+            evaluate(Untrained(MLP), tables, baselines=wrong)
+
+
 def test_without_other_parts_the_errors_are_in_sample() -> None:
     evaluation = evaluated(Untrained(MLP), ALONE)
     assert list(evaluation.metrics) == ["in_sample"]
     expected = least_squares_rmse(PARTS["train"])
     assert evaluation.metrics["in_sample"]["least_squares_rmse"] == pytest.approx(expected)
     assert set(evaluation.predictions["part"]) == {"in_sample"}
+    assert "mean_rmse" not in evaluation.metrics["in_sample"]
+    assert evaluation.verdict is None
 
 
 @pytest.mark.parametrize("parts", [PARTS, ALONE], ids=["all parts", "in sample"])
@@ -132,12 +176,9 @@ def test_a_linear_neuron_has_coefficients_and_its_distance_from_the_optimum(
     assert trained["mse"] > optimum
 
 
-def test_least_squares_of_a_model_with_bins_is_that_of_the_columns() -> None:
+def test_a_neuron_with_bins_has_no_coefficients() -> None:
     numbers = NUMBERS | {"a": replace(NUMBERS["a"], edges=[2.5, 3.0, 3.5])}
     evaluation = evaluated(Untrained(NEURON, numbers=numbers), PARTS)
-    for name, table in PARTS.items():
-        found = evaluation.metrics[name]["least_squares_rmse"]
-        assert found == pytest.approx(least_squares_rmse(table), rel=1e-5)
     assert evaluation.coefficients is None
     assert "optimum" not in evaluation.metrics
 

@@ -11,6 +11,8 @@ import pytest
 from pipeline.config.data import Reading, Violations
 from pipeline.dataset.encoding import Values
 from pipeline.dataset.folds import Folds
+from pipeline.dataset.prepared import GROUP
+from pipeline.evaluation.comparison import IN_WORDS
 from pipeline.evaluation.evaluation import evaluate
 from pipeline.evaluation.metrics import metrics
 from pipeline.evaluation.out_of_fold import out_of_fold
@@ -23,15 +25,8 @@ from tests.folds import EXPANDING, REPEATED, TABLE, THREE
 from tests.readme import metrics as documented_metrics
 
 TRUE = TABLE["y"].to_numpy()
-BINNED = replace(
-    THREE,
-    encodings=[
-        replace(
-            one, numbers=one.numbers | {"fold": replace(one.numbers["fold"], edges=[40, 50, 60])}
-        )
-        for one in THREE.encodings
-    ],
-)
+# These rows are too few for an interval.
+ENDS = {f"cv_{error}_{end}" for error in ("rmse", "mae") for end in ("low", "high")}
 Predicting = Callable[[Folds], Predictor]
 
 
@@ -67,24 +62,11 @@ def by_hand(folds: Folds) -> Values:
     )
 
 
-def lines_by_hand(folds: Folds) -> Values:
-    """The same of the least-squares lines of the folds' training rows."""
-    predicted = np.full(folds.held_out.shape, np.nan)
-    for fold, network in zip(folds, made.networks(folds), strict=True):
-        x = np.delete(network.encoder.x(TABLE).astype(float), network.encoder.encoding.bins, axis=1)
-        centre, mean = x[fold.train].mean(axis=0), TRUE[fold.train].mean()
-        kernel = np.linalg.lstsq(x[fold.train] - centre, TRUE[fold.train] - mean, rcond=1e-9)[0]
-        predicted[fold.validation, fold.repeat] = (x[fold.validation] - centre) @ kernel + mean
-    return np.asarray(predicted.mean(axis=1))
-
-
-@pytest.mark.parametrize(
-    "folds", [THREE, REPEATED, EXPANDING, BINNED], ids=["3", "2 x 2", "expanding", "with bins"]
-)
+@pytest.mark.parametrize("folds", [THREE, REPEATED, EXPANDING], ids=["3", "2 x 2", "expanding"])
 def test_out_of_fold_predictions_are_those_of_the_folds_networks_by_hand(
     predictor: Predicting, folds: Folds
 ) -> None:
-    errors, table = out_of_fold(predictor(folds), TABLE, folds)
+    table, errors = out_of_fold(predictor(folds), TABLE, folds)
     expected = by_hand(folds)
     held_out = ~np.isnan(expected)
     assert held_out.sum() == (8 if folds is EXPANDING else 12)
@@ -95,11 +77,6 @@ def test_out_of_fold_predictions_are_those_of_the_folds_networks_by_hand(
     numbers = table.filter(like="fold").to_numpy()
     np.testing.assert_array_equal(numbers, folds.held_out[held_out])
 
-    for name, value in metrics(TRUE[held_out], expected[held_out]).items():
-        assert errors[name] == pytest.approx(value, rel=1e-5)
-    lines = lines_by_hand(folds)[held_out]
-    rmse = np.sqrt(np.mean((TRUE[held_out] - lines) ** 2))
-    assert errors["least_squares_rmse"] == pytest.approx(rmse, rel=1e-4)
     for number, (fold, network) in enumerate(zip(folds, made.networks(folds), strict=True), 1):
         residuals = (TRUE - made.predictions(network))[fold.validation]
         rmse = np.sqrt(np.mean(residuals**2))
@@ -107,19 +84,29 @@ def test_out_of_fold_predictions_are_those_of_the_folds_networks_by_hand(
     assert f"fold_{folds.count + 1}_rmse" not in errors
 
 
-def test_the_errors_are_those_that_are_documented(predictor: Predicting) -> None:
-    errors, _ = out_of_fold(predictor(REPEATED), TABLE, REPEATED)
-    documented = documented_metrics("Metrics with folds")
-    for name in errors:
-        assert any(one.fullmatch(f"cv_{name}") for one in documented), name
-    for one in documented:
-        assert any(one.fullmatch(f"cv_{name}") for name in errors), one
+def test_the_networks_of_the_folds_have_the_errors_that_their_training_recorded(
+    predictor: Predicting,
+) -> None:
+    recorded = [
+        float(np.abs(TRUE - made.predictions(network))[fold.validation].mean())
+        for fold, network in zip(THREE, made.networks(THREE), strict=True)
+    ]
+    out_of_fold(predictor(THREE), TABLE, THREE, recorded)
+    recorded[1] *= 1.01
+    with pytest.raises(UserError, match=r"^data/model: .* on the rows of fold 2, but"):
+        out_of_fold(predictor(THREE), TABLE, THREE, recorded)
+
+
+def test_out_of_fold_predictions_have_the_groups_of_their_rows(predictor: Predicting) -> None:
+    rows = TABLE.assign(**{GROUP: np.arange(12) // 2})
+    table, _ = out_of_fold(predictor(EXPANDING), rows, EXPANDING)
+    assert table["group"].tolist() == rows[GROUP].tolist()[4:]
 
 
 def test_a_fold_of_each_repeat_is_listed(predictor: Predicting) -> None:
-    _, once = out_of_fold(predictor(THREE), TABLE, THREE)
+    once, _ = out_of_fold(predictor(THREE), TABLE, THREE)
     assert list(once) == ["row", "fold", "true", "predicted", "residual"]
-    _, twice = out_of_fold(predictor(REPEATED), TABLE, REPEATED)
+    twice, _ = out_of_fold(predictor(REPEATED), TABLE, REPEATED)
     assert list(twice)[1:3] == ["fold_repeat_1", "fold_repeat_2"]
 
 
@@ -130,23 +117,35 @@ def test_an_evaluation_has_the_errors_of_the_model_and_those_out_of_fold(
     test = TABLE.assign(y=TABLE["y"] + 1).head(5)
     blocks = [TABLE.head(7), TABLE.tail(5)]
     parts = {"train": blocks, "validation": [TABLE.head(0)], "test": [test]}
-    evaluation = evaluate(predictor(folds), parts, folds)
+    held_out, errors = out_of_fold(predictor(folds), TABLE, folds)
+    baselines = {
+        name: pd.DataFrame(0.0, index=rows.index, columns=list(IN_WORDS))
+        for name, rows in (("train", TABLE), ("cv", held_out), ("test", test))
+    }
+    evaluation = evaluate(predictor(folds), parts, folds, baselines=baselines)
     assert list(evaluation.metrics) == ["train", "cv", "test"]
     for name, part in (("train", TABLE), ("test", test)):
         predicted = predictor(folds).predict_conformed(part)["predicted"].to_numpy()
         expected = metrics(part["y"].to_numpy(), predicted)["rmse"]
         assert evaluation.metrics[name]["rmse"] == pytest.approx(expected, rel=1e-5)
-    errors, table = out_of_fold(predictor(folds), TABLE, folds)
-    assert evaluation.metrics["cv"] == errors
+    cv = evaluation.metrics["cv"]
+    expected_cv = metrics(*(held_out[name].to_numpy() for name in ("true", "predicted")))
+    assert cv | expected_cv | errors == cv
     assert evaluation.out_of_fold is not None
-    pd.testing.assert_frame_equal(evaluation.out_of_fold, table)
+    pd.testing.assert_frame_equal(evaluation.out_of_fold, held_out)
+    documented = documented_metrics("Metrics with folds")
+    names = {f"cv_{name}" for name in cv} | ENDS
+    assert [name for name in names if not any(one.fullmatch(name) for one in documented)] == []
+    assert [one for one in documented if not any(map(one.fullmatch, names))] == []
     assert evaluation.coefficients is None
     # The prediction of a row by networks that were trained on it is not listed.
     listed = evaluation.predictions
-    assert listed["part"].tolist() == ["cv"] * len(table) + ["test"] * 5
-    assert listed["predicted"].tolist()[: len(table)] == table["predicted"].tolist()
+    assert listed["part"].tolist() == ["cv"] * len(held_out) + ["test"] * 5
+    assert listed["predicted"].tolist()[: len(held_out)] == held_out["predicted"].tolist()
 
-    alone = evaluate(predictor(folds), {**parts, "train": blocks, "test": [TABLE.head(0)]}, folds)
+    del baselines["test"]
+    parts = {**parts, "train": blocks, "test": [TABLE.head(0)]}
+    alone = evaluate(predictor(folds), parts, folds, baselines=baselines)
     assert list(alone.metrics) == ["train", "cv"]
 
 

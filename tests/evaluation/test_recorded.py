@@ -1,5 +1,7 @@
 """A saved model has to have the error that its training recorded."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,20 +15,22 @@ TRUE = np.array([1.0, 2.0, 4.0])
 PREDICTED = TRUE * np.array([1.5, 1.5, 0.5])
 
 
-def test_the_recorded_error_is_that_of_the_epoch_whose_weights_were_kept() -> None:
-    # The validation MAE is 4, 2, 1, 0.5 / 2 ...: as the loss that it starts from, halved.
-    assert recorded_mae(history(5, kept=3), None) == [0.5]
+def test_the_recorded_error_is_that_of_the_epoch_whose_weights_were_kept(tmp_path: Path) -> None:
+    # The validation MAE is 2, 1, 0.5 ...
+    history(5, kept=3).to_csv(tmp_path / "history.csv", index=False)
+    assert recorded_mae(tmp_path) == [0.5]
     tables = [history(4, 2), history(5, 3), history(3, 3)]  # the last one of the whole model
     folds = pd.concat(tables, keys=["1", "2", ""], names=["fold"]).reset_index("fold")
-    folds["fold"] = pd.to_numeric(folds["fold"]).astype("Int64")
-    assert recorded_mae(history(5, kept=0), folds) == [1.0, 0.5]
+    folds.to_csv(tmp_path / "folds.csv", index=False)
+    assert recorded_mae(tmp_path) == [1.0, 0.5]
 
 
-def test_without_such_an_epoch_or_rows_for_validation_nothing_is_compared() -> None:
-    nothing = recorded_mae(history(5, kept=0), None)
-    assert np.isnan(nothing).all()
-    check_recorded(nothing[0], TRUE, PREDICTED, Target("y"), "validation")
-    check_recorded(np.nan, TRUE[:0], TRUE[:0], Target("y"), "validation")
+def test_without_such_an_epoch_or_rows_for_validation_nothing_is_compared(tmp_path: Path) -> None:
+    history(5, kept=0).to_csv(tmp_path / "history.csv", index=False)
+    (nothing,) = recorded_mae(tmp_path)
+    assert np.isnan(nothing)
+    check_recorded(nothing, TRUE, PREDICTED, Target("y"), "validation")
+    check_recorded(nothing, TRUE[:0], TRUE[:0], Target("y"), "validation")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from pipeline.network.backend import keras
 from pipeline.network.encoder import folds_of, inputs
 from pipeline.preparation.preparation import Prepared
 from pipeline.preparation.preparation import prepare as prepare_data
-from pipeline.stages import configure, evaluate, prepare, train
+from pipeline.stages import baselines, configure, evaluate, prepare, train
 from pipeline.sweep import command, search, trials
 from pipeline.sweep.study import Study
 from pipeline.sweep.tables import Tables
@@ -212,7 +212,7 @@ def test_the_stages_reproduce_the_winner_that_is_promoted(
         )
         assert before.splitlines()[0] in params.read_text("utf-8")
         params.write_text(params.read_text("utf-8") + "tracking: {enabled: false}\n", "utf-8")
-        for stage in (configure, prepare, train, evaluate):
+        for stage in (configure, prepare, baselines, train, evaluate):
             stage.main()
         metrics = json.loads(Path("data/metrics.json").read_text("utf-8"))
         winner = pd.read_csv("data/sweeps/four/results/winner.csv").set_index("model")
@@ -446,6 +446,45 @@ def test_a_sweep_out_of_time_stops_and_writes_its_summary(
     printed = capsys.readouterr()
     assert "0 trials finished; none has a score yet" in printed.out
     assert "no trial has a score" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "seconds", "expected"),
+    [
+        (np.inf, 0, 16),
+        (np.inf, 5, 16),
+        (600, 0, 1),  # the first one, whose time is not known
+        (600, 5, 16),
+        (600, 50, 3),
+        (120, 50, 1),
+        (50, 50, 1),
+        (49, 50, 0),
+        (0, 0, 0),
+        (-1, 5, 0),
+    ],
+)
+def test_with_a_time_limit_only_trials_that_end_in_time_are_trained(
+    seconds_left: float, seconds: float, expected: int
+) -> None:
+    assert search.batch_size(16, seconds_left, seconds) == expected
+
+
+def test_trials_are_not_trained_again_for_the_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    again: list[Config] = []
+    train_all = trials.train_all
+
+    def counted(configs: Sequence[Config], *arguments: Any) -> list[trials.TrainedTrial]:
+        again.extend(configs)
+        return train_all(configs, *arguments)
+
+    monkeypatch.setattr("pipeline.sweep.summary.train_all", counted)
+    sweep("kept", RATE, "training.seed=9", "sweep.parallel_trials=2")
+    assert again == []
+    # Another process has none of their networks.
+    shutil.rmtree("data/sweeps/kept/results")
+    Path("data/sweeps/kept/summary.json").unlink()
+    sweep("kept", RATE, "training.seed=9", "sweep.parallel_trials=2")
+    assert len(again) == 4
 
 
 def test_while_another_worker_trains_the_summary_waits(

@@ -1,0 +1,1 @@
+"""Models of scikit-learn that a network is compared with. May import dataset."""
