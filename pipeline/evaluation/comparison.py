@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pipeline.dataset.prepared import read_table
@@ -68,8 +68,9 @@ def errors(part: str, true: "pd.Series[float]", baselines: pd.DataFrame | None) 
         raise UserError(
             f"{BASELINES}: has other rows of the part {part} than {PREPARED}; run dvc repro"
         )
+    values = np.asarray(true, np.float64)
     return {
-        f"{name}_rmse": metrics(true.to_numpy("float64"), predicted.to_numpy("float64"))["rmse"]
+        f"{name}_rmse": metrics(values, np.asarray(predicted, np.float64))["rmse"]
         for name, predicted in baselines.items()
         if part in HELD_OUT or name == "least_squares"
     }
