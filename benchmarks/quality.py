@@ -9,6 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
 from statistics import fmean, geometric_mean
@@ -34,9 +35,10 @@ from benchmarks.race import show
 from pipeline.compose.experiment import compose
 from pipeline.compose.schema import Config
 from pipeline.config.data import Kind, Reading
+from pipeline.evaluation.predictor import Predictor
 from pipeline.preparation.preparation import Prepared, prepare
 from pipeline.runtime.errors import UserError
-from pipeline.sweep import trials, winner
+from pipeline.sweep import command, trials, winner
 from pipeline.sweep.tables import Tables
 from pipeline.tables.reading import read
 
@@ -68,13 +70,14 @@ def quality(tables: Path | None, targets: Path | None, seeds: int, overrides: st
         How many splits: data.split.seed is 0, 1, ...
     overrides
         What the pipeline is given on its command line. Semicolons separate variants of the
-        pipeline, each of which is measured.
+        pipeline, each of which is measured. One that sets sweep=OPTION is a sweep, and has two
+        columns: its winner and its ensemble.
     """
     given = [shlex.split(variant) for variant in overrides.split(";")]
     variants = {" ".join(variant) or "this pipeline": variant for variant in given}
     others = peers()
     reference = "CatBoost" if "CatBoost" in others else "HistGradientBoosting"
-    names = [*variants, *others]
+    names = [name for one, keys in variants.items() for name in columns(one, keys)] + [*others]
     results: dict[str, Measured] = {}
 
     def lines(sections: dict[str, Section]) -> Iterator[list[object]]:
@@ -129,6 +132,7 @@ def sections_of(folder: Path, targets: Path | None) -> dict[str, Section]:
                     sections[file.name] = {"target": last_column(file)}
                 except UserError as error:
                     leave_out(file.name, error)
+    folder = folder.resolve()  # a sweep runs in a folder of its own
     return {name: {"path": str(folder / name), **section} for name, section in sections.items()}
 
 
@@ -168,56 +172,99 @@ def measure(
         true = test[default.contract.target].to_numpy(float)
         if not len(true):
             raise UserError("there are no test rows")
-        predict: dict[str, Callable[[], np.ndarray]] = {}
+        measured: Measured = {}
         for name, overrides in variants.items():
             config = composed(section, [split, *overrides])
             data = prepare(config.data)
             if not data.parts["test"][[data.contract.target]].equals(test[[data.contract.target]]):
                 raise UserError(f"other test rows with {name}")
-            predict[name] = partial(pipeline, config, data)
+            if is_sweep(overrides):
+                predict = partial(swept, section, [split, *overrides], test)
+            else:
+                predict = partial(pipeline, config, data)
+            measured |= scored(predict, columns(name, overrides), true)
         x, y, x_test = rows_of_peers(default)
-        predict |= {name: partial(model, x, y, x_test) for name, model in others.items()}
-        splits.append({name: scored(one, true) for name, one in predict.items()})
+        for name, model in others.items():
+            measured |= scored(partial(one_of, model, x, y, x_test), [name], true)
+        splits.append(measured)
     return {
         name: (fmean(one[name][0] for one in splits), fmean(one[name][1] for one in splits))
         for name in splits[0]
     }
 
 
+def is_sweep(overrides: list[str]) -> bool:
+    return any(one.startswith("sweep=") for one in overrides)
+
+
+def columns(name: str, overrides: list[str]) -> list[str]:
+    """The names of what a variant predicts."""
+    return [f"{name}: winner", f"{name}: ensemble"] if is_sweep(overrides) else [name]
+
+
 def composed(section: Section, overrides: list[str]) -> Config:
     """The experiment of someone whose params.yaml has nothing but this section."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        (root / "conf").symlink_to(ROOT / "conf")
-        (root / "params.yaml").write_text(yaml.safe_dump({"data": section}), "utf-8")
+    with project(section) as root:
         return compose(root, overrides).config
 
 
-def scored(predict: Callable[[], np.ndarray], true: np.ndarray) -> tuple[float, float]:
+@contextmanager
+def project(section: Section) -> Iterator[Path]:
+    """A folder with the code, conf/ and a params.yaml that has nothing but this section."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in ("conf", "pipeline", "dvc.yaml"):
+            (root / name).symlink_to(ROOT / name)
+        (root / "params.yaml").write_text(yaml.safe_dump({"data": section}), "utf-8")
+        yield root
+
+
+def scored(predict: Callable[[], list[np.ndarray]], names: list[str], true: np.ndarray) -> Measured:
+    """RMSE and seconds of each of the predictions, which are made together."""
     begun = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the peers, such as about too few iterations
-        predicted = predict()
+        answers = predict()
     seconds = time.perf_counter() - begun
-    if predicted.shape != true.shape:
-        raise RuntimeError(f"{len(true)} rows have predictions of shape {predicted.shape}")
-    rmse = float(np.sqrt(np.mean(np.square(predicted - true))))
-    return rmse if math.isfinite(rmse) else math.inf, seconds  # NaN would have no rank
+    measured: Measured = {}
+    for name, predicted in zip(names, answers, strict=True):
+        if predicted.shape != true.shape:
+            raise RuntimeError(f"{len(true)} rows have predictions of shape {predicted.shape}")
+        rmse = float(np.sqrt(np.mean(np.square(predicted - true))))
+        # NaN would have no rank.
+        measured[name] = rmse if math.isfinite(rmse) else math.inf, seconds
+    return measured
 
 
-def pipeline(config: Config, data: Prepared) -> np.ndarray:
+def pipeline(config: Config, data: Prepared) -> list[np.ndarray]:
     """The predictions of the model that the train stage would save; infinite if it diverges."""
     tables = Tables(data, config)
     (trained,) = trials.train_all([config], tables, config.sweep.score)
     if not trained.weights:
-        return np.full(len(data.parts["test"]), math.inf)
-    return winner.saved(trained, tables.of(config)).predicted["test"]
+        return [np.full(len(data.parts["test"]), math.inf)]
+    return [winner.saved(trained, tables.of(config)).predicted["test"]]
+
+
+def swept(section: Section, overrides: list[str], test: pd.DataFrame) -> list[np.ndarray]:
+    """The predictions of the winner and of the ensemble of a sweep; twice those of the winner where
+    no ensemble is better than it."""
+    with project(section) as root, chdir(root), redirect_stdout(sys.stderr):
+        command.sweep_command(["tracking=off", "sweep.name=quality", *overrides])
+        folders = [Path("data/sweeps/quality") / name for name in ("model", "ensemble")]
+        if not folders[0].exists():
+            return [np.full(len(test), math.inf)] * 2
+        models = [Predictor(folder if folder.exists() else folders[0]) for folder in folders]
+        return [model.predict_conformed(test)["predicted"].to_numpy() for model in models]
 
 
 def ranked(results: Measured) -> dict[str, int]:
     """The rank of each model, from 1 for the lowest RMSE."""
     errors = sorted(rmse for rmse, _ in results.values())
     return {name: errors.index(rmse) + 1 for name, (rmse, _) in results.items()}
+
+
+def one_of(model: Model, x: pd.DataFrame, y: np.ndarray, test: pd.DataFrame) -> list[np.ndarray]:
+    return [model(x, y, test)]
 
 
 def rows_of_peers(data: Prepared) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame]:

@@ -110,7 +110,9 @@ class Search:
                 counted += share
                 progress.advance(share, **shown, loss=loss)
 
-            while count := self._batch_size(seconds / trained if trained else None):
+            while count := batch_size(
+                self.sweep.parallel_trials, self.seconds_left(), seconds / max(1, trained)
+            ):
                 asked = self.study.ask(count, self.sweep.trials)
                 if not asked:
                     break
@@ -127,16 +129,6 @@ class Search:
                 counted = 0.0
         if not count:
             print(f"sweep.minutes: no further trial fits into {self.sweep.minutes:g}", flush=True)
-
-    def _batch_size(self, seconds: float | None) -> int:
-        """How many trials to train next, at most sweep.parallel_trials; with a time limit as many
-        as end in time, at the seconds that a trial has taken so far."""
-        left = self.seconds_left()
-        if left <= 0:
-            return 0
-        # How long the first one takes is not known.
-        fitting = math.inf if left == math.inf else left / seconds if seconds else 1
-        return int(min(self.sweep.parallel_trials, max(fitting / ROUNDS, min(fitting, 1))))
 
     def _report_files(self) -> None:
         """Reports to the study and to MLflow what an interrupted sweep has only written."""
@@ -250,6 +242,28 @@ class Search:
         self.kept.update(trained)
         for number in set(self.kept) - {*best, *({0} & set(scores))}:
             del self.kept[number]
+
+
+def batch_size(parallel_trials: int, seconds_left: float, seconds: float) -> int:
+    """How many trials to train next: parallel_trials or, with a time limit, as many as end in time
+    and leave the time for further batches.
+
+    Parameters
+    ----------
+    parallel_trials
+        The most.
+    seconds_left
+        Infinity without a limit.
+    seconds
+        How long a trial has taken so far; 0 before the first one.
+    """
+    if seconds_left == math.inf:
+        return parallel_trials
+    if seconds_left <= 0:
+        return 0
+    # How long the first one takes is not known.
+    fitting = seconds_left / seconds if seconds else 1.0
+    return min(parallel_trials, int(max(fitting / ROUNDS, min(fitting, 1))))
 
 
 def _failed(numbers: Sequence[int], error: BaseException) -> dict[int, Trained]:

@@ -114,6 +114,14 @@ def test_the_spaces_of_conf_are_valid() -> None:
     validated("sweep=mlp", "model=mlp", "optimizer=adamw")
 
 
+def test_the_defaults_for_a_table_are_the_first_trial_of_their_space() -> None:
+    Path(PARAMS).write_text("data: {path: data/raw/a.csv, target: y}\n", "utf-8")
+    space = validated("sweep=tabular", "sweep.minutes=10")
+    assert space.start is not None
+    start = space.config(space.start)
+    assert experiment_parameters(start) == experiment_parameters(space.experiment)
+
+
 @pytest.mark.parametrize(
     ("arguments", "values"),
     [
@@ -363,7 +371,10 @@ def test_options_may_need_each_other() -> None:
         ),
         (
             ["sweep=none"],
-            ("command line: conf/sweep/ has no option 'none'; it has default, learning_rate, mlp"),
+            (
+                "command line: conf/sweep/ has no option 'none'; it has default, learning_rate, mlp,"
+                " tabular"
+            ),
         ),
         (
             ["sweep.trials=0", "training.epochs=1,2"],
