@@ -24,9 +24,6 @@ ENDINGS = re.compile(
     r"|.*(account|client|customer|device|employee|house|item|member|order|patient|person|product"
     r"|property|record|row|sample|station|store|student|subject|transaction|user|kunden?)id"
 )
-# Numbers in thousands, millions, lakhs, ..., and in groups of two digits: 1.2M, 12,34,567.
-MULTIPLE = r"[^\w]?\d[\d.,]*\s?([kKmMbB]|[mM]illions?|mio|bn|[cC]rores?|[lL]akhs?)\.?"
-MULTIPLE += r"|[^\w]?\d+(,\d+){2,}(\.\d+)?"
 TIMES = {"time", "timestamp", "date", "year", "month", "week", "day", "hour", "minute", "second"}
 TIMES |= {"zeit", "datum", "jahr", "monat", "woche", "tag", "stunde"}
 
@@ -56,13 +53,7 @@ def identifier(name: str, column: pd.Series, kind: Kind, rows: int) -> str:
         unique = int((~present.duplicated(keep=False)).sum())
         if unique <= MIN_UNIQUE * len(present):
             return ""
-        multiples = present[present.str.fullmatch(MULTIPLE)]
-        numbers = len(multiples) > MIN_UNIQUE * len(present)
-        return f"{unique} of {len(present)} values are unique" + (
-            f"; if texts such as {multiples.iloc[0]!r} are numbers, write all their digits"
-            if numbers
-            else ""
-        )
+        return f"{unique} of {len(present)} values are unique"
     values = present.to_numpy("float64") if kind is Kind.numeric else np.empty(0)
     if not len(values) or (values != np.floor(values)).any():
         return ""

@@ -31,7 +31,8 @@ from pipeline.schema.contract import Contract
 from pipeline.schema.conversion import column_names, conform
 from pipeline.schema.date_warnings import date_warnings, missing_zones
 from pipeline.schema.dates import FORMAT, ISO, Format, as_format, as_list, is_format
-from pipeline.schema.inference import infer_schema, leading_zeros, with_observed_values
+from pipeline.schema.inference import infer_schema, with_observed_values
+from pipeline.schema.number_warnings import number_warnings
 from pipeline.schema.numbers import Notation
 from pipeline.schema.violations import check_violations
 from pipeline.tables.reading import DIABETES, Raw
@@ -113,7 +114,7 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     doubts = [
         *missing_zones(raw.table, used, raw.location),
         *date_warnings(raw.table, doubtful, raw.location),
-        *leading_zeros(raw.table, doubtful, data.path),
+        *number_warnings(raw.table, doubtful, raw.location),
     ]
     odd_rows = list(header_row(raw.table, raw.location)) if raw.header else []
     # A large table is not kept twice.
@@ -132,7 +133,8 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
     findings, left_out = _apply_policies([*odd_rows, *found], data)
     features = [name for name in features if name not in left_out]
     if not features:
-        raise UserError(f"{data.path}: has no feature with any information about the target")
+        left_out_line = next(iter(left_out.values())).message(data.path, left_out=True)
+        raise UserError(f"{left_out_line}; no other feature is left")
     # Later rows are expected to have the values of these, unless the stored schema has others.
     changed = [name for name in features if schema.columns[name] != stored_columns.get(name)]
     schema_with_values = with_observed_values(schema, parts["train"], rows, changed)

@@ -106,6 +106,9 @@ def parse_dates(texts: "pd.Series[Any]", date_format: Format) -> "pd.Series[Any]
 def _parse(texts: "pd.Series[Any]", formats: list[str]) -> tuple["pd.Series[Any]", list[str]]:
     """As `parse_dates`, and those of the formats by which a text is read."""
     index, texts = texts.index, texts.reset_index(drop=True)
+    if not texts.str.isascii().all():
+        # strptime reads no other digits.
+        texts = texts.map(_with_ascii_digits, na_action="ignore")
     # pandas reads these as the current time, whatever the format.
     texts = texts.mask(texts.isin(["now", "today"]))
     dates, used = _read(texts, formats[0]), formats[:1]
@@ -136,6 +139,10 @@ def _read(texts: "pd.Series[Any]", date_format: str) -> "pd.Series[Any]":
         rest = texts[dates.isna() & texts.notna()].map(_in_english)
         dates = dates.fillna(_strptime(rest, date_format.replace("%B", "%b")))
     return dates
+
+
+def _with_ascii_digits(text: str) -> str:
+    return re.sub(r"[^\D0-9]", lambda digit: str(int(digit[0])), text)
 
 
 def _strptime(texts: "pd.Series[Any]", date_format: str) -> "pd.Series[Any]":

@@ -175,7 +175,7 @@ def _infer_notation(texts: "pd.Series[Any]", marks: Marks) -> Notation | None:
     try:
         return infer_notation(pa.array(texts), marks)
     except UndecidedError as error:
-        digits = re.sub("[^0-9.,]", "", texts.iloc[error.position]).strip(".,")
+        digits = re.sub("[^0-9.,]", "", error.number).strip(".,")
         point, whole = digits.replace(",", "."), re.sub("[.,]", "", digits)
         this, other = (".", ",") if "." in digits else (",", ".")
         raise _DoubtError(
@@ -204,23 +204,6 @@ def _numeric(how: Notation, marks: Marks) -> Column:
     decimal = None if plain else how.decimal
     written = {key: getattr(how, key) for key in ("thousands", "unit", "suffixes")}
     return Column(Kind.numeric, decimal=decimal, **written)
-
-
-def leading_zeros(table: pd.DataFrame, schema: Schema, source: str) -> list[str]:
-    """A warning for each column with leading zeros: that it is a category, or that it is not."""
-    lines = []
-    for name, column in schema.columns.items():
-        codes, texts = _are_codes(table[name]), table[name].dropna()
-        if texts.dtype != "str" or column.kind is not (Kind.category if codes else Kind.numeric):
-            continue
-        zeros = texts[texts.str.fullmatch(r"0\d+")]
-        if len(zeros):
-            read, other = (Kind.category, Kind.numeric) if codes else (Kind.numeric, Kind.category)
-            lines.append(
-                f"{source}, column {name!r}: {zeros.iloc[0]!r} has a leading zero; the column is"
-                f" read as {read.value}; if it is {other.value}, {set_kind(name, other)}"
-            )
-    return lines
 
 
 def _are_numbers(values: "pd.Series[Any]") -> bool:

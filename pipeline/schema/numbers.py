@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -25,20 +26,27 @@ CODES = (
     "|RUB|SEK|SGD|THB|TRY|TWD|UAH|USD|ZAR"
 )
 CURRENCY = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|Rs\.?|kr\.?|Fr\.?|{CODES})"
-UNIT = r"[^0-9\s.,:;'()+*/<>=~?!#_-][^0-9()]{0,14}"
+# Its first character is no digit of any kind, as ½ is.
+UNIT = r"[^\p{N}\s.,:;'()+*/<>=~?!#_-][^0-9()]{0,14}"
 # A number in any notation.
 NUMBER = (
     r"(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+|[1-9][0-9]{0,2}(?:[.,' ][0-9]{3})+(?:[.,][0-9]*)?"
     r"|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]*)?|(?i:inf(?:inity)?))"
 )
 CELL = rf"^(?P<sign>[+-]?) ?(?P<number>{NUMBER})(?P<power>[eEdD][+-]?[0-9]+)? ?(?P<unit>{UNIT})?$"
-# Other ways to write the same, and a part without which none of them is there: ="29" is how Excel
-# keeps text; (5) and 5- are negative; a currency may be in front.
+# Other ways to write the same. Arabic has its own marks, and full-width signs are beside Chinese
+# and Japanese text.
+OTHER_DIGIT = r"[^\P{Nd}0-9]"
 SAME_SIGNS = (
     ("[\u2212\ufe63\uff0d\u2013]", "-"),
-    ("[\u2019\u02bc]", "'"),
+    ("[\u2019\u02bc\u066c]", "'"),
     (r"\p{Zs}", " "),
+    ("[\u066b\uff0e]", "."),
+    ("\uff0c", ","),
+    ("[\u066a\uff05]", "%"),
 )
+# With a part without which none of them is there: ="29" is how Excel keeps text; (5) and 5- are
+# negative; a currency may be in front.
 SAME = (
     ('="', r'^="(.*)"$', r"\1"),
     ("(", rf"^({CURRENCY}?) ?\(([^()+-]*)\)$", r"-\1\2"),
@@ -136,12 +144,16 @@ class Marks:
         return notation(self.decimal, self.thousands)
 
 
+UNDECIDED = Marks(proven=False)
+
+
 @dataclass(frozen=True)
 class Evidence:
-    """What numbers say about their marks, by mark: how many have it where it can only be the
-    decimal mark, and how many where it could also group thousands. short and long: whether there
-    are integers of one to three digits, as beside grouped ones, and longer ones."""
+    """What so many numbers say about their marks, by mark: how many have it where it can only be
+    the decimal mark, and how many where it could also group thousands. short and long: whether
+    there are integers of one to three digits, as beside grouped ones, and longer ones."""
 
+    count: int
     proven: dict[str, int]
     either: dict[str, int]
     short: bool
@@ -163,11 +175,12 @@ class Cells(NamedTuple):
 
 
 class UndecidedError(Exception):
-    """It is undecided what the mark is in the cell at a position, not counting missing cells."""
+    """It is undecided what the mark is in a number, in the cell at a position, not counting missing
+    cells."""
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, number: str) -> None:
         super().__init__(position)
-        self.position = position
+        self.position, self.number = position, number
 
 
 def notation(
@@ -195,7 +208,7 @@ def parse(texts: Any, how: Notation) -> Any:
     if isinstance(texts, pa.ChunkedArray):
         return pa.chunked_array([parse(chunk, how) for chunk in texts.chunks], pa.float64())
     if how.suffixes:
-        texts = _expanded(texts)
+        texts = _expanded(with_same_signs(texts))
     plain = how.unit is None
     values = _values(texts, how) if plain else pa.nulls(len(texts), pa.float64())
     others = pc.and_(pc.is_null(values), pc.is_valid(texts))
@@ -209,7 +222,7 @@ def parse(texts: Any, how: Notation) -> Any:
 def infer_notation(texts: Any, marks: Marks) -> Notation | None:
     """The notation of a column of text in a file with these marks, if most of its cells are
     numbers. Raises UndecidedError."""
-    texts = texts.drop_null() if texts.null_count else texts
+    texts = with_same_signs(texts.drop_null() if texts.null_count else texts)
     sample = _sample(texts)
     suffixes = _are_multiples(sample) and _are_multiples(texts)
     if suffixes:
@@ -231,7 +244,8 @@ def infer_notation(texts: Any, marks: Marks) -> Notation | None:
     if decimal is None:
         mark = COMMA if evidence.either[COMMA] else POINT
         odd = pc.match_substring_regex(numbers, _marked(EITHER, mark))
-        raise UndecidedError(pc.index(odd, value=True).as_py())
+        position = pc.index(odd, value=True).as_py()
+        raise UndecidedError(position, numbers[position].as_py())
     thousands = marks.thousands
     if thousands is None:
         counts = {
@@ -265,7 +279,8 @@ def infer_marks(columns: Iterable[Any], marks: Marks) -> Marks:
 
 def proven_marks(texts: Any) -> set[str]:
     """The decimal marks that at least one of these cells proves."""
-    for numbers in (texts, _split(texts).number):
+    cells = _split(texts)
+    for numbers in (texts, pc.if_else(_are_known(cells), cells.number, None)):
         proven = {mark for mark, count in _evidence(numbers).proven.items() if count}
         if proven:
             break
@@ -275,6 +290,7 @@ def proven_marks(texts: Any) -> set[str]:
 def are_codes(texts: Any) -> bool:
     """Whether a column of text has integers with leading zeros that are codes, such as 01001 or
     007: of one width, or many of them; but times of day, such as 0043, are none."""
+    texts = with_same_signs(texts)
     zeros = _count(texts, "^0[0-9]+$")
     digits = _where(texts, "^[0-9]+$") if zeros else []
     if not zeros or len(digits) <= MIN_NUMBERS * (len(texts) - texts.null_count):
@@ -288,12 +304,14 @@ def are_codes(texts: Any) -> bool:
 def blanks_beside_numbers(texts: Any) -> Any:
     """Which cells of a column of text, as bools (rows,), seem to stand for missing values or for
     bounds, if the others are numbers; None if they are not."""
+    texts = with_same_signs(texts)
     blank = pc.match_substring_regex(texts, BLANK)
     others = texts.filter(pc.invert(blank))
     if len(others) < MIN_OTHERS or len(others) == len(texts):
         return None
-    numbers = _split(others).number
-    if len(numbers) - numbers.null_count < MIN_UNUSUAL * len(others):
+    cells = _split(others)
+    count = len(others) - cells.number.null_count
+    if count < MIN_UNUSUAL * len(others) or _unit(cells, UNDECIDED) is None:
         return None
     return blank
 
@@ -322,11 +340,21 @@ def _values(numbers: Any, how: Notation) -> Any:
     return pc.if_else(pc.and_(pc.and_(integer, long), large), None, values)
 
 
+def with_same_signs(texts: Any) -> Any:
+    """Texts with one way to write the same digit, sign, mark and blank."""
+    if pc.all(pc.string_is_ascii(texts)).as_py() in (True, None):
+        return texts
+    if _count(texts, OTHER_DIGIT):
+        ascii_digits = partial(re.sub, r"[^\D0-9]", lambda digit: str(int(digit[0])))
+        texts = pa.array([one and ascii_digits(one) for one in texts.to_pylist()], texts.type)
+    for pattern, same in SAME_SIGNS:
+        texts = pc.replace_substring_regex(texts, pattern, same)
+    return texts
+
+
 def _same(texts: Any) -> Any:
-    """Texts with one way to write the same sign, apostrophe and blank."""
-    if not pc.all(pc.string_is_ascii(texts)).as_py():
-        for pattern, same in SAME_SIGNS:
-            texts = pc.replace_substring_regex(texts, pattern, same)
+    """Texts with one way to write the same number."""
+    texts = with_same_signs(texts)
     for part, pattern, same in SAME:
         if _has(texts, part):
             texts = pc.replace_substring_regex(texts, pattern, same)
@@ -337,8 +365,9 @@ def _numbers(texts: Any, sample: Any, unit: str) -> Any:
     """The numbers in texts, which are the texts themselves if those of a sample are."""
     if _count(sample, f"{SIGN}[0-9.,]+{POWER}") == len(sample):
         return texts
-    for pattern, same in (*SAME_SIGNS, (re.escape(unit), ""), ("^[^0-9.,]+|[^0-9.,]+$", "")):
-        texts = pc.replace_substring_regex(texts, pattern, same) if pattern else texts
+    texts = with_same_signs(texts)
+    for pattern in (re.escape(unit), "^[^0-9.,]+|[^0-9.,]+$"):
+        texts = pc.replace_substring_regex(texts, pattern, "") if pattern else texts
     return texts
 
 
@@ -352,10 +381,15 @@ def _split(texts: Any) -> Cells:
     )
 
 
+def _are_known(cells: Cells) -> Any:
+    """Which cells are numbers without a word behind them."""
+    return pc.match_substring_regex(cells.unit, KNOWN_UNIT)
+
+
 def _unit(cells: Cells, marks: Marks) -> str | None:
     """The unit of most cells, "" for none; None if most cells are not numbers."""
     total = len(cells.number)
-    known = pc.match_substring_regex(cells.unit, KNOWN_UNIT)
+    known = _are_known(cells)
     numbers = pc.sum(known).as_py() or 0
     # 1,5 beside decimal points may be a list of two.
     foreign = 0
@@ -380,8 +414,13 @@ def _evidence(numbers: Any) -> Evidence:
         mark: any(has.values()) and _count(numbers, _marked(PROVEN, mark)) - either[mark]
         for mark in OTHER
     }
-    short = _count(numbers, f"{SIGN}[1-9][0-9]{{0,2}}$") > 0
-    return Evidence(proven, either, short, long=_count(numbers, f"{SIGN}[0-9]{{4,}}$") > 0)
+    return Evidence(
+        len(numbers) - numbers.null_count,
+        proven,
+        either,
+        short=_count(numbers, f"{SIGN}[1-9][0-9]{{0,2}}$") > 0,
+        long=_count(numbers, f"{SIGN}[0-9]{{4,}}$") > 0,
+    )
 
 
 def _decimal(found: Evidence, marks: Marks) -> str | None:
@@ -389,8 +428,11 @@ def _decimal(found: Evidence, marks: Marks) -> str | None:
     if marks.given:
         return marks.decimal
     own = found.decimal
-    if own is not None and (own == marks.decimal or found.proven[own] > found.either[own]):
-        return own
+    if own is not None:
+        # In a few of its cells only, the mark of no other column may be between two numbers.
+        many = not marks.proven or found.proven[own] >= MIN_NUMBERS * found.count
+        if own == marks.decimal or (many and found.proven[own] > found.either[own]):
+            return own
     mark = next((mark for mark, count in found.either.items() if count), None)
     if marks.proven or mark is None:
         return marks.decimal

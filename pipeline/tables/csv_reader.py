@@ -19,6 +19,7 @@ from pipeline.schema.numbers import (
     infer_marks,
     infer_notation,
     parse,
+    with_same_signs,
 )
 from pipeline.tables.arrow_types import FLOAT, INT, TEXT, common_type, whole
 from pipeline.tables.csv_dialect import Dialect
@@ -265,7 +266,11 @@ def _text_or_numbers(column: Any, reading: Reading, marks: Marks) -> Any:
         return column
     trimmed = _trimmed(column)
     numbers = numbers_in(trimmed)
-    if numbers is None or _is_padded(trimmed) or not _is_decided(trimmed, numbers, marks):
+    if (
+        numbers is None
+        or _is_padded(with_same_signs(trimmed))
+        or not _is_decided(trimmed, numbers, marks)
+    ):
         return column
     return whole(numbers)
 

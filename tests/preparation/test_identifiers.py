@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.data import Kind, Split
+from pipeline.config.data import Split
 from pipeline.preparation.findings import Finding
-from pipeline.preparation.identifiers import identifier
 from pipeline.preparation.split import split
 from tests.locations import locate
 from tests.preparation.found import ROWS, found_in, noise, table_of, texts
@@ -20,15 +19,6 @@ from tests.preparation.found import ROWS, found_in, noise, table_of, texts
 def test_unique_texts_are_an_identifier() -> None:
     table = table_of(a=texts([min(row, 200) for row in range(ROWS)]))
     assert found_in(table) == [Finding("identifier", "a", "200 of 300 values are unique")]
-
-
-@pytest.mark.parametrize("text", ["€{}.5M", "1,{},000", "{}k"])
-def test_numbers_in_a_notation_that_is_not_read_are_named(text: str) -> None:
-    values = [text.format(row + 10) for row in range(ROWS)]
-    assert identifier("a", texts(values), Kind.category, ROWS) == (
-        f"300 of 300 values are unique; if texts such as {values[0]!r} are numbers, write all"
-        " their digits"
-    )
 
 
 @pytest.mark.parametrize(

@@ -176,13 +176,24 @@ def test_a_cell_of_another_unit_is_named(x: list[str], odd: str) -> None:
     made(x, kinds={"x": Kind.category}, lint=ACCEPTED)
 
 
+def test_numbers_of_two_units_are_not_read_as_text_in_silence() -> None:
+    x = [f"{value} {'kg' if row % 3 else 'g'}" for row, value in enumerate(VALUES)]
+    (line,) = [line for line in made(x, lint=ACCEPTED).warnings if "no common notation" in line]
+    assert line.startswith(f"t.csv, row 2 below the header, column 'x': {x[1]!r} holds a number")
+    said = made(x, kinds={"x": Kind.category}, lint=ACCEPTED).warnings
+    assert not [line for line in said if "notation" in line]
+    assert refusal(x, kinds={"x": Kind.numeric}).startswith(
+        f"t.csv, row 1 below the header, column 'x': {x[0]!r} is not a finite float32 number"
+    )
+
+
 def test_leading_zeros_make_a_category_and_a_line_says_so() -> None:
     codes = [f"{row % 8 * 111:05d}" for row in range(ROWS)]
     prepared = made(codes, sep=",")
     assert prepared.schema.columns["x"].kind is Kind.category
     assert (
-        "t.csv, column 'x': '00000' has a leading zero; the column is read as category; if it is"
-        " numeric, set data.kinds={x: numeric}"
+        "t.csv, row 1 below the header, column 'x': '00000' has a leading zero; the column is read"
+        " as category; if it is numeric, set data.kinds={x: numeric}"
     ) in prepared.warnings
     assert values(made(codes, sep=",", kinds={"x": Kind.numeric})) == [int(c) for c in codes]
     # As pandas reads them.
@@ -195,8 +206,8 @@ def test_a_few_leading_zeros_among_numbers_are_not_read_in_silence() -> None:
     prepared = made(numbers, sep=",")
     assert prepared.schema.columns["x"].kind is Kind.numeric
     assert (
-        "t.csv, column 'x': '007' has a leading zero; the column is read as numeric; if it is"
-        " category, set data.kinds={x: category}"
+        "t.csv, row 8 below the header, column 'x': '007' has a leading zero; the column is read as"
+        " numeric; if it is category, set data.kinds={x: category}"
     ) in prepared.warnings
     said = made(numbers, sep=",", kinds={"x": Kind.numeric}).warnings
     assert not [line for line in said if "leading zero" in line]

@@ -234,7 +234,8 @@ def test_a_first_row_without_a_header_is_no_second_header() -> None:
 
 def test_a_feature_must_be_left() -> None:
     assert refusal(table()[["y"]].assign(a=1, b=2)) == (
-        "t.csv: has no feature with any information about the target"
+        "t.csv, column 'a': has one value in all training rows (1 in 45 rows), so it is left out;"
+        " keep it with data.lint.accept=[constant:a]; no other feature is left"
     )
 
 

@@ -13,10 +13,12 @@ from pipeline.schema.numbers import (
     Notation,
     UndecidedError,
     are_codes,
+    blanks_beside_numbers,
     infer_marks,
     infer_notation,
     notation,
     parse,
+    proven_marks,
 )
 
 POINT, COMMA = Notation(), notation(",")
@@ -44,6 +46,24 @@ def parsed(how: Notation, *texts: str | None) -> list[float | None]:
         (notation(".", "\u00a0"), ["1 234", "1\u00a0234", "1\u202f234", "1\u2009234"], 1234),
         (notation(".", ",", "%"), ["1,234%", "1234 %"], 1234),
         (notation(".", ",", "$"), ["-$1,234", "$-1,234", "($1,234)", "$(1,234)", "$ 1234-"], -1234),
+        (
+            POINT,
+            [
+                "\u0664\u0662.\u0665",
+                "\u0664\u0662\u066b\u0665",
+                "\u096a\u0968.\u096b",
+                "\uff14\uff12\uff0e\uff15",
+                "\u06f4\u06f2\u066b\u06f5",
+            ],
+            42.5,
+        ),
+        (notation(".", "'"), ["\u0661\u066c\u0662\u0663\u0664", "1\u066c234"], 1234),
+        (
+            notation(".", ",", "%"),
+            ["\uff11\uff0c\uff12\uff13\uff14\uff05", "\u0661\u0662\u0663\u0664\u066a"],
+            1234,
+        ),
+        (notation(".", suffixes=True), ["\uff11\uff0e\uff15k", "1500"], 1500),
         (notation(",", None, "€"), ["12,50 €", "€ 12,5", "€12,50"], 12.5),
         (notation(".", None, "EUR"), ["EUR 12.5", "12.50 EUR"], 12.5),
         (notation(".", None, "kg"), ["12.5 kg", "12.5kg"], 12.5),
@@ -133,6 +153,9 @@ def test_a_number_is_read_as_it_was_written(
         (["1.234", "2.345", "2.5"], Marks(","), COMMA),
         (["1.5"] * 3 + ["1,5"], Marks(proven=False), POINT),
         (["12,5", "3,75"], Marks(".", given=True), POINT),
+        # Beside decimal points, a few may be lists.
+        (["1", "2", "4", "4,6"], Marks(), POINT),
+        (["\uff14,\uff15", "\uff16,\uff17\uff15"], UNPROVEN, COMMA),
     ],
 )
 def test_the_notation_of_a_column(texts: list[str], marks: Marks, how: Notation) -> None:
@@ -145,6 +168,7 @@ def test_the_notation_of_a_column(texts: list[str], marks: Marks, how: Notation)
         ["red", "blue"],
         ["1", "x"],
         ["10-20", "20-30"],
+        ["3½", "4½", "5¼"],
         ["1,2", "1", "2", "1,2,3", "3,4,5"],
         ["(1)", "(2)", "(3)"],
         ["12 kg", "3 m", "5 s"],
@@ -192,6 +216,30 @@ def test_a_mark_alone_is_read_as_is_usual_beside_the_delimiter(
     assert infer_notation(cells(*texts), marks) == how
 
 
+def test_a_number_before_words_proves_no_mark() -> None:
+    assert proven_marks(cells("2,4-D", "1,cathedral", "3, red")) == set()
+    assert proven_marks(cells("2,45 €", "x")) == {","}
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        (["1.5", "-", "2.5", "<3"], [False, True, False, True]),
+        (["1.5 kg", "n.d.", "3 kg"], [False, True, False]),
+        (["\u0661\u066b\u0665", "<\u0663", "\u0664"], [False, True, False]),
+        (["1 virgin", "8 pregnant", "none"], None),
+        (["1st", "2nd", "*", "3rd"], None),
+        (["1", "2", "3"], None),
+        (["red", "-", "blue"], None),
+    ],
+)
+def test_cells_that_may_stand_for_missing_values_among_numbers(
+    texts: list[str], found: list[bool] | None
+) -> None:
+    blank = blanks_beside_numbers(cells(*texts))
+    assert (None if blank is None else blank.to_pylist()) == found
+
+
 def test_the_columns_of_a_file_prove_its_decimal_mark_together() -> None:
     numbers, prices = cells("27,2", "3"), cells("899", "2.217")
     assert infer_marks([numbers, prices], UNPROVEN).notation == COMMA
@@ -210,6 +258,7 @@ def test_the_columns_of_a_file_prove_its_decimal_mark_together() -> None:
         (["0043", "2359", "1230"], False),
         (["007", *map(str, range(100))], False),
         (["01001", "x", "y"], False),
+        (["\u0660\u0661\u0660\u0660\u0661", "\u0663\u0666\u0660\u0660\u0661"], True),
         (["red", "blue"], False),
     ],
 )
