@@ -24,6 +24,9 @@ QUANTILES = 100
 MIN_SPREAD = 1e-100
 # Fewer distinct values, or edges, need no bins: the standardised value says as much.
 MIN_VALUES = 3
+# With fewer rows a bin, a network learns their noise (`make bench BENCH=quality`).
+ROWS_PER_BIN = 25
+MIN_BINS = 4
 # A leaf of the tree has at least 1 / LEAVES of the rows that a quantile bin has.
 LEAVES = 4
 # In a small table, a category with this share of the rows has an input too.
@@ -121,15 +124,19 @@ def _robust(values: Values) -> tuple[float, float]:
 
 
 def _edges(values: Values, learned: NDArray[np.float32], data: Data) -> list[float]:
-    """From the minimum to the maximum of values, where data.bins bins meet, or fewer; none for
-    values that need no bins."""
+    """From the minimum to the maximum of values, where data.bins bins meet, or fewer: each of few
+    distinct values is an edge, and few rows have fewer bins; none for values that need no bins."""
     distinct, which = np.unique(values, return_inverse=True)
     if len(distinct) < MIN_VALUES:
         return []
+    if len(distinct) <= data.bins + 1:
+        every: list[float] = distinct.tolist()
+        return every
+    bins = min(data.bins, max(MIN_BINS, len(values) // ROWS_PER_BIN))
     if data.bin_edges is BinEdges.tree:
-        edges = np.append(_thresholds(distinct, which, learned, data.bins), distinct[[0, -1]])
+        edges = np.append(_thresholds(distinct, which, learned, bins), distinct[[0, -1]])
     else:
-        edges = np.quantile(values, np.linspace(0, 1, data.bins + 1))
+        edges = np.quantile(values, np.linspace(0, 1, bins + 1))
     ascending: list[float] = np.unique(edges).tolist()
     return ascending if len(ascending) >= MIN_VALUES else []
 

@@ -253,9 +253,20 @@ def test_bins_have_equally_many_rows() -> None:
 
 
 def test_equal_quantiles_are_one_edge() -> None:
-    values = [1] * 45 + [2] * 25 + [5] * 25 + [9] * 6 + [np.nan]
-    assert edges(values, bins=10) == [1, 2, 5, 9]
-    assert edges([1] * 95 + [2, 3, 4], bins=10) == []
+    values = [1] * 180 + [2] * 100 + [5] * 100 + [9] * 24 + [np.nan]
+    assert edges(values, bins=2) == [1, 2, 9]
+    assert edges([1] * 95 + [2, 3, 4, 5], bins=3) == []
+
+
+def test_each_of_few_values_is_an_edge() -> None:
+    assert edges([1] * 95 + [2, 3, 9] + [np.nan], bins=3) == [1, 2, 3, 9]
+
+
+@pytest.mark.parametrize("how", BinEdges)
+@pytest.mark.parametrize(("rows", "bins"), [(40, 4), (200, 8), (1000, 20)])
+def test_few_rows_have_fewer_bins(rows: int, bins: int, how: BinEdges) -> None:
+    values = np.random.default_rng(5).normal(size=rows)
+    assert len(edges(values, np.sin(5 * values), bins=20, bin_edges=how)) == bins + 1
 
 
 @pytest.mark.parametrize("how", BinEdges)
