@@ -28,6 +28,7 @@ from pipeline.preparation.preparation import prepare
 from pipeline.runtime.entry import CommandParser, run
 from pipeline.runtime.errors import UserError
 from pipeline.schema import schema_file
+from pipeline.sweep.encodings import fit
 from pipeline.sweep.promotion import TABLE, promote
 from pipeline.sweep.space import Space, read_space
 from pipeline.sweep.study import Study
@@ -109,6 +110,8 @@ def sweep_command(overrides: Sequence[str]) -> None:
             " digits, . _ and - only"
         )
     space.validate()
+    for section in space.sections():
+        fit(prepared, section)  # a table may not allow it
     with Recorder(config, remedy="the same command") as recorder:
         # Keras takes ten seconds to import, and opening the database does not need it.
         importing = threading.Thread(target=import_module, args=["pipeline.sweep.search"])
@@ -129,7 +132,6 @@ def sweep_command(overrides: Sequence[str]) -> None:
                 return minutes * 60 - (time.monotonic() - began)
 
             tables = Tables(prepared, config)
-            tables.check(space)
             search = Search(space, tables, study, recorder, input_hashes, seconds_left)
             run_sweep(search, prepared)
 

@@ -30,7 +30,7 @@ from pipeline.sweep.summary import (
 )
 from pipeline.sweep.tables import Table, Tables
 from pipeline.sweep.trial_result import TrialResult
-from pipeline.sweep.trials import OnEpochs, TrainedTrial
+from pipeline.sweep.trials import LATE, OnEpochs, TrainedTrial
 from pipeline.tracking.client import Recorder
 from pipeline.tracking.trial_files import SWEEPS, Curves, Record, batches, read_batch, write_batch
 from pipeline.training.progress import Progress
@@ -203,8 +203,10 @@ class Search:
                 continue
             for group in trials.group([configs[number] for number in same], rows):
                 grouped = {same[index]: configs[same[index]] for index in group}
-                results |= self._train_group(grouped, rows, on_epochs)
-        return results
+                if self.seconds_left() > 0:
+                    results |= self._train_group(grouped, rows, on_epochs)
+        late = TrialResult("pruned", None, 0, LATE), NO_CURVES
+        return dict.fromkeys(numbers, late) | results
 
     def _train_group(
         self, group: Mapping[int, Config], rows: Table, on_epochs: OnEpochs

@@ -2,8 +2,8 @@
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -26,18 +26,11 @@ from pipeline.compose.overrides import without_conf
 from pipeline.compose.schema import GROUPS, Config
 from pipeline.compose.sources import COMMAND_LINE
 from pipeline.compose.values import type_of
+from pipeline.config.data import Data
 from pipeline.config.section import check
 from pipeline.runtime.errors import UserError
+from pipeline.sweep.encodings import ENCODING_KEYS
 
-# The keys of data that change how the prepared rows are encoded, and nothing else. Any other may
-# change which rows or columns there are, and scores are comparable only on the same ones.
-ENCODING_KEYS = tuple(
-    f"data.{name}"
-    for name in (
-        "scale_inputs", "bins", "bin_edges", "scale_target", "impute", "min_category_count",
-        "max_categories",
-    )
-)  # fmt: skip
 Values = Mapping[str, Any]
 
 
@@ -160,11 +153,14 @@ class Space:
                     for bound in (axis.low, axis.high):
                         compose(self.root, [*self.fixed, *groups, f"{key}={bound}"])
 
-    def typed_options(self, key: str) -> list[Any]:
-        """The typed values of a choice of a key that is no group; none of an interval."""
-        axis = self.axes[key]
-        options = axis.options if isinstance(axis, Choice) else ()
-        return [self._typed_option((), key, option) for option in options]
+    def sections(self) -> Iterator[Data]:
+        """The section `data` of the experiment with each option of its keys."""
+        for key, axis in self.axes.items():
+            section, _, name = key.partition(".")
+            if section == "data" and isinstance(axis, Choice):
+                for option in axis.options:
+                    value = self._typed_option((), key, option)
+                    yield replace(self.experiment.data, **{name: value})
 
     def described(self) -> dict[str, str]:
         """What each key varies over, in words."""
@@ -309,10 +305,10 @@ def _not_varied(key: str) -> str | None:
     section = key.partition(".")[0]
     if section in ("tracking", "sweep"):
         return "it changes nothing in a training; give it one value"
-    if section == "data" and key not in ENCODING_KEYS:
+    if section == "data" and key not in (may := [f"data.{name}" for name in ENCODING_KEYS]):
         return (
             "trials are compared on the same rows and columns, which it may change; run a sweep for"
-            f" each value. Of data, {', '.join(ENCODING_KEYS)} can be varied"
+            f" each value. Of data, {', '.join(may)} can be varied"
         )
     return None
 

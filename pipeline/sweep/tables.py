@@ -1,22 +1,20 @@
 """The prepared rows of a sweep, in each of the encodings that its trials have."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.compose.schema import Config
-from pipeline.config.data import Data, ScaleTarget
+from pipeline.config.data import Data
 from pipeline.config.training import When
 from pipeline.dataset import prepared
 from pipeline.dataset.folds import Fold, Folds
 from pipeline.dataset.rows import Part, Stream, TrainingRows
 from pipeline.network.encoder import Encoder
-from pipeline.preparation.encoding_fit import fit_encoding, fit_fold_encodings
 from pipeline.preparation.preparation import Prepared
-from pipeline.runtime.errors import UserError
-from pipeline.sweep.space import ENCODING_KEYS, Space
+from pipeline.sweep.encodings import ENCODING_KEYS, fit
 from pipeline.training.rows import of_folds, of_parts
 
 Vector = NDArray[np.float64]
@@ -88,15 +86,6 @@ class Tables:
         self._fitted = {_values(config.data): data}
         self._kept: list[Table] = []
 
-    def check(self, space: Space) -> None:
-        """Fits the encoding with each option of a key of `data`, so that one that this table does
-        not allow is found before the first trial. Raises UserError."""
-        for key in space.axes:
-            if key in ENCODING_KEYS:
-                name = key.rpartition(".")[2]
-                for option in space.typed_options(key):
-                    self._fit(replace(space.experiment.data, **{name: option}))
-
     def of(self, config: Config) -> Table:
         """The rows as a trial's configuration encodes them.
 
@@ -132,26 +121,6 @@ class Tables:
             same = (one for one in self._fitted.values() if _encodings(one) == _encodings(fitted))
             self._fitted[values] = next(same, fitted)
         return self._fitted[values]
-
-
-def fit(data: Prepared, section: Data) -> Prepared:
-    """The same rows with the encoding that preparing them with that section fits, where it differs
-    in ENCODING_KEYS alone. Raises UserError for a target that cannot be scaled so."""
-    target, train, schema = data.contract.target, data.parts["train"], data.contract.schema
-    if section.scale_target is ScaleTarget.log:
-        lowest = min(part[target].min() for part in data.parts.values() if len(part))
-        if lowest <= 0:
-            raise UserError(
-                f"data.scale_target=log: {section.path}, column {target!r}: {lowest:.6g} has no"
-                " logarithm; leave log out of the search space"
-            )
-    features = list(schema.columns)
-    of_folds = fit_fold_encodings(train, data.folds, schema, features, section)
-    return replace(
-        data,
-        encoding=fit_encoding(train, schema, features, section),
-        folds=replace(data.folds, encodings=of_folds),
-    )
 
 
 def table(data: Prepared, streaming: When = When.auto) -> Table:
@@ -193,7 +162,7 @@ def _views(rows: TrainingRows, number: int, fold: Fold, count: int) -> dict[str,
 
 
 def _values(data: Data) -> tuple[object, ...]:
-    return tuple(getattr(data, key.rpartition(".")[2]) for key in ENCODING_KEYS)
+    return tuple(getattr(data, name) for name in ENCODING_KEYS)
 
 
 def _encodings(data: Prepared) -> tuple[object, ...]:

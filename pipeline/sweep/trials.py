@@ -24,6 +24,8 @@ Weights = Sequence[Array]
 # Receives the share of a training that has been done since its last call, counted in trials, and
 # the lowest loss so far.
 OnEpochs = Callable[[float, float], None]
+# The reason of a trial that was not trained to its end because of the time limit.
+LATE = "out of time"
 # The keys of model in which the trials of a group may differ.
 MEMBER_KEYS = {"dropout", "l1", "l2", "kernel_initializer", "kernel_value", "bias_initializer"}
 # Of the networks that are trained together; further ones form another group.
@@ -166,7 +168,7 @@ def train_group(
             others = [index for index in active if index not in kept]
             reasons = dict.fromkeys(worst(losses, others, pruning.factor), PRUNED)
         if out_of_time():
-            reasons = dict.fromkeys(active, "out of time")
+            reasons = dict.fromkeys(active, LATE)
         stopped.update(reasons)
         return [index * shape[1] + fold for index in reasons for fold in range(shape[1])]
 

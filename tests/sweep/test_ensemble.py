@@ -19,7 +19,7 @@ from pipeline.network.backend import keras
 from pipeline.network.encoder import Encoder, folds_of, inputs
 from pipeline.network.model_folder import TrainedNetwork
 from pipeline.sweep import ensemble
-from pipeline.sweep.tables import fit
+from pipeline.sweep.encodings import fit
 from tests.small import MLP, experiment, prepared, with_log_target
 
 Member = list[TrainedNetwork]

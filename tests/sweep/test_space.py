@@ -372,8 +372,8 @@ def test_options_may_need_each_other() -> None:
         (
             ["sweep=none"],
             (
-                "command line: conf/sweep/ has no option 'none'; it has default, learning_rate, mlp,"
-                " tabular"
+                "command line: conf/sweep/ has no option 'none'; it has default, learning_rate,"
+                " mlp, tabular"
             ),
         ),
         (
