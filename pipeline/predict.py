@@ -14,10 +14,14 @@ from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import UserError, warn, write_errors
 from pipeline.runtime.files import whole_file
 from pipeline.runtime.paths import CONTRACT
+from pipeline.schema.columns import Schema
 from pipeline.schema.contract import Contract
+from pipeline.schema.flags import flags
 from pipeline.tables.reading import read
 
 ROWS_AT_ONCE = 65_536
+NO_INTERVALS = "without intervals, as evaluate has made none for this model"
+ADDED = ("predicted", "lower", "upper", "flags")
 
 
 def command_parser() -> CommandParser:
@@ -34,8 +38,8 @@ def command_parser() -> CommandParser:
         "--output",
         type=Path,
         default="predictions.csv",
-        help="the rows, followed by a column 'predicted' (default: %(default)s); - is standard"
-        " output",
+        help="the rows, followed by the columns predicted, lower and upper (the ends of a"
+        " prediction interval) and flags (default: %(default)s); - is standard output",
     )
     return parser
 
@@ -47,27 +51,34 @@ def main(rows: str, model: str, output: Path) -> None:
     with redirect_stdout(sys.stderr if printed else sys.stdout):
         if is_folder(model):
             # A mistake in the rows is reported at once, whereas Keras takes ten seconds to import.
-            table, conformed = read_rows(rows, read_contract(Path(model)))
+            contract = read_contract(Path(model))
+            table, conformed = read_rows(rows, contract)
             predictor = load(model)
         else:
             predictor = load(model)
-            table, conformed = read_rows(rows, predictor.contract)
-        predict(predictor, table, conformed, output)
+            contract = predictor.contract
+            table, conformed = read_rows(rows, contract)
+        predict(predictor, table, conformed, output, schema=contract.schema)
     if not printed:
-        print(f"predicted {len(table)} rows: {output}")
+        without = "" if predictor.intervals else f" ({NO_INTERVALS})"
+        print(f"predicted {len(table)} rows{without}: {output}")
 
 
-def predict(predictor: Any, table: pd.DataFrame, conformed: pd.DataFrame, output: Path) -> None:
-    """Writes the rows of a table with the predictions of its conformed rows, as CSV."""
+def predict(
+    predictor: Any, table: pd.DataFrame, conformed: pd.DataFrame, output: Path, *, schema: Schema
+) -> None:
+    """Writes the rows of a table with the predictions of its conformed rows, their intervals if
+    the model has some, and flags, as CSV."""
     starts = range(0, len(table), ROWS_AT_ONCE)
     quiet = len(starts) == 1 or not sys.stderr.isatty()
     with destination(output) as stream:
         for start in tqdm(starts, unit="chunk", disable=quiet):
             chunk = slice(start, start + ROWS_AT_ONCE)
-            answers = predictor.predict_conformed(conformed.iloc[chunk])
+            rows = conformed.iloc[chunk]
             # Any two float32 numbers differ in nine digits.
-            predicted = answers["predicted"].map("{:.9g}".format)
-            shown = table.iloc[chunk].assign(predicted=predicted)
+            answers = predictor.predict_conformed(rows).map("{:.9g}".format)
+            added = {name: answers[name].to_numpy() for name in answers}
+            shown = table.iloc[chunk].assign(**added, flags=flags(rows, schema).to_numpy())
             shown.to_csv(stream, index=False, header=not start)
 
 
@@ -125,8 +136,9 @@ def read_rows(path: str, contract: Contract) -> tuple[pd.DataFrame, pd.DataFrame
     columns = contract.schema.columns
     texts = contract.schema.texts(contract.reading.decimal)
     raw = read(path, contract.reading, needed=list(columns), texts=texts)
-    if "predicted" in raw.table.columns:
-        raise UserError(f"{path}: already has a column 'predicted'; rename it")
+    for name in ADDED:
+        if name in raw.table.columns:
+            raise UserError(f"{path}: already has a column {name!r}; rename it")
     conformed, warnings = contract.validate(raw.table, raw.location, raw.decimal)
     for line in (*raw.warnings, *warnings):
         warn(line)

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,13 +35,17 @@ class Model:
 
     contract: Contract
     predict_conformed: Answer
+    intervals: Any = None
+
+
+Serve = Callable[[Contract, Answer], Model]
 
 
 @pytest.fixture
-def serving(monkeypatch: pytest.MonkeyPatch) -> Callable[[Contract, Answer], None]:
+def serving(monkeypatch: pytest.MonkeyPatch) -> Serve:
     """Makes a model with this contract and these predictions the pipeline's."""
 
-    def serve(contract: Contract, answer: Answer) -> None:
+    def serve(contract: Contract, answer: Answer) -> Model:
         model = Model(contract, answer)
 
         def load(name: str) -> Model:
@@ -51,6 +55,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Callable[[Contract, Answer], Non
         monkeypatch.setattr(predict, "load", load)
         Path("data/model").mkdir(parents=True)
         contract.write(Path("data/model/contract.json"))
+        return model
 
     return serve
 
@@ -72,14 +77,14 @@ def predicting() -> Predict:
 
 
 @pytest.fixture
-def checked(serving: Callable[[Contract, Answer], None], predicting: Predict) -> Predict:
+def checked(serving: Serve, predicting: Predict) -> Predict:
     """The command with a model that predicts x."""
     serving(NUMBER, lambda rows: rows.set_axis(["predicted"], axis=1))
     return predicting
 
 
 @pytest.fixture
-def doubled(serving: Callable[[Contract, Answer], None], predicting: Predict) -> Predict:
+def doubled(serving: Serve, predicting: Predict) -> Predict:
     """The command with a model that doubles x."""
     serving(NUMBER, lambda rows: pd.DataFrame({"predicted": 2 * rows["x"]}))
     return predicting
@@ -98,8 +103,12 @@ def test_predictions_follow_the_columns_of_the_rows_in_their_order(
     doubled: Predict, capsys: pytest.CaptureFixture[str]
 ) -> None:
     doubled("rows.csv")
-    assert Path("predictions.csv").read_text("utf-8") == "name,x,predicted\nb,2.0,4\na,-1.5,-3\n"
-    assert capsys.readouterr() == ("predicted 2 rows: predictions.csv\n", "")
+    assert (
+        Path("predictions.csv").read_text("utf-8")
+        == "name,x,predicted,flags\nb,2.0,4,\na,-1.5,-3,\n"
+    )
+    said = "predicted 2 rows (without intervals, as evaluate has made none for this model)"
+    assert capsys.readouterr() == (f"{said}: predictions.csv\n", "")
 
 
 def test_the_output_is_where_it_is_asked_for(doubled: Predict) -> None:
@@ -107,6 +116,29 @@ def test_the_output_is_where_it_is_asked_for(doubled: Predict) -> None:
     doubled("rows.csv", "--output", "out/answers.csv")
     assert [path.name for path in Path("out").iterdir()] == ["answers.csv"]
     assert not Path("predictions.csv").exists()
+
+
+def test_intervals_and_flags_follow_the_predictions(
+    serving: Serve,
+    predicting: Predict,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def answer(rows: pd.DataFrame) -> pd.DataFrame:
+        x = rows["x"].fillna(0)
+        return pd.DataFrame({"predicted": x, "lower": x - 1 / 3, "upper": x + 1})
+
+    column = Column(Kind.numeric, missing=True, min=0, max=5)
+    contract = replace(CONTRACT, schema=Schema(CONTRACT.schema.columns | {"x": column}))
+    serving(contract, answer).intervals = True
+    Path("rows.csv").write_text("code,x\na,2\na,\na,7\n", "utf-8")
+    predicting("rows.csv")
+    assert Path("predictions.csv").read_text("utf-8").splitlines() == [
+        "code,x,predicted,lower,upper,flags",
+        "a,2.0,2,1.66666667,3,",
+        "a,,0,-0.333333333,1,x is imputed",
+        "a,7.0,7,6.66666667,8,x is out of range",
+    ]
+    assert capsys.readouterr().out == "predicted 3 rows: predictions.csv\n"
 
 
 def test_every_row_of_a_long_table_is_predicted_once(doubled: Predict) -> None:
@@ -125,9 +157,9 @@ def test_the_columns_of_the_rows_are_not_rounded_as_the_predictions_are(
     Path("rows.csv").write_text("\n".join(["id,amount,x", *rows, ""]), "utf-8")
     checked("rows.csv")
     assert Path("predictions.csv").read_text("utf-8").splitlines() == [
-        "id,amount,x,predicted",
-        f"{rows[0]},0.123456789",
-        f"{rows[1]},1e-300",
+        "id,amount,x,predicted,flags",
+        f"{rows[0]},0.123456789,",
+        f"{rows[1]},1e-300,",
     ]
 
 
@@ -140,7 +172,7 @@ def test_predictions_that_fail_half_way_leave_the_old_ones(doubled: Predict) -> 
     assert {path.name for path in Path().iterdir()} == {"data", "rows.csv", "predictions.csv"}
 
 
-PREDICTED = "name,x,predicted\nb,2.0,4\na,-1.5,-3\n"
+PREDICTED = "name,x,predicted,flags\nb,2.0,4,\na,-1.5,-3,\n"
 
 
 @pytest.mark.parametrize("output", ["-", "/dev/stdout", "/dev/fd/1"])
@@ -212,9 +244,7 @@ def test_a_full_disk_is_named_by_the_output(doubled: Predict) -> None:
 
 
 @pytest.fixture
-def shown(
-    serving: Callable[[Contract, Answer], None], predicting: Predict
-) -> Callable[..., pd.DataFrame]:
+def shown(serving: Serve, predicting: Predict) -> Callable[..., pd.DataFrame]:
     """The command with a folder that has a contract; the rows that its model is given."""
     given: list[pd.DataFrame] = []
 
@@ -415,8 +445,9 @@ def test_an_output_that_is_a_folder_is_refused(predicting: Predict) -> None:
 
 
 def test_rows_that_have_predictions_already_are_refused(checked: Predict) -> None:
-    Path("rows.csv").write_text("x,predicted\n1,2\n", "utf-8")
-    assert mistake(checked, "rows.csv") == ("rows.csv: already has a column 'predicted'; rename it")
+    for name in ("predicted", "lower", "upper", "flags"):
+        Path("rows.csv").write_text(f"x,{name}\n1,2\n", "utf-8")
+        assert mistake(checked, "rows.csv") == f"rows.csv: already has a column {name!r}; rename it"
 
 
 @pytest.mark.parametrize(

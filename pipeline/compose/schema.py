@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.data import Data
+from pipeline.config.evaluation import Evaluation
 from pipeline.config.section import bounded, read_composed, typed
 from pipeline.config.training import OPTIMIZERS, SCHEDULES, TrainingConfig
 from pipeline.runtime.errors import read_errors
@@ -81,6 +82,7 @@ class Choices:
     optimizer: str | None = None
     schedule: str | None = None
     training: str | None = None
+    evaluation: str | None = None
     tracking: str | None = None
     sweep: str | None = None
 
@@ -91,6 +93,7 @@ class Config(TrainingConfig):
 
     conf: Choices = field(default_factory=Choices)
     data: Data = field(default_factory=Data)
+    evaluation: Evaluation = field(default_factory=Evaluation)
     tracking: Tracking = field(default_factory=Tracking)
     sweep: Sweep = field(default_factory=Sweep)
 
@@ -133,10 +136,10 @@ def plain_sections(config: Config) -> dict[str, Any]:
 
 
 def experiment_parameters(config: Config) -> dict[str, Any]:
-    """All values that define the experiment, by dotted key: neither how it is tracked nor how
-    a sweep searches."""
+    """All values that define the experiment, by dotted key: neither how a sweep searches nor how
+    the result is evaluated and tracked, which may change after the training."""
     sections = plain_sections(config)
-    for section in ("tracking", "sweep"):
+    for section in ("evaluation", "tracking", "sweep"):
         del sections[section], sections["conf"][section]
     return flatten(sections)
 

@@ -18,16 +18,18 @@ def to_json(metrics: Metrics) -> str:
 def lines(metrics: Metrics, verdict: str | None = None) -> list[str]:
     """A line for each part: RMSE with its interval, MAE and R²; of what is no part, all; and the
     verdict if there is one."""
-    texts = {}
+    texts = []
     for part, values in metrics.items():
         names = [name for name in ("rmse", "mae", "r2") if name in values] or list(values)
-        texts[part.replace("_", "-")] = [
-            f"{name} {values[name]:.5g}{_interval(values, name)}" for name in names
-        ]
-    return [
-        *(f"{part}: {', '.join(each)}" for part, each in texts.items()),
-        *([verdict] if verdict else []),
-    ]
+        each = (f"{name} {values[name]:.5g}{_interval(values, name)}" for name in names)
+        texts.append(f"{part.replace('_', '-')}: {', '.join(each)}")
+        if "coverage" in values:
+            texts.append(
+                f"{part}: {100 * values['coverage']:.3g} % of the rows are within their"
+                f" {100 * values['nominal_coverage']:g} % interval, which is"
+                f" {values['interval_width']:.5g} wide on average"
+            )
+    return [*texts, *([verdict] if verdict else [])]
 
 
 def _interval(values: Mapping[str, float], name: str) -> str:

@@ -50,7 +50,7 @@ def metrics(true: Vector, predicted: Vector) -> dict[str, float]:
     return values
 
 
-def intervals(
+def error_intervals(
     true: Vector, predicted: Vector, groups: NDArray[Any] | None = None
 ) -> dict[str, float]:
     """The ends of the 95 % intervals of rmse and mae, by a bootstrap.

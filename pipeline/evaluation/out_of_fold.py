@@ -28,7 +28,7 @@ def out_of_fold(
     folds
         Its folds.
     recorded
-        What recorded.recorded_mae returns for their training.
+        What recorded.mae returns for their training.
 
     Returns
     -------

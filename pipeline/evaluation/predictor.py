@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.rows import Array
+from pipeline.evaluation.prediction_intervals import find, model_hash
 from pipeline.network.backend import keras, tf
 from pipeline.network.encoder import folds_of, inputs, with_inputs
 from pipeline.network.model_folder import FOLDS_MODEL, MODEL
@@ -54,6 +55,8 @@ class Predictor:
         The encoding of those columns.
     model
         The Keras model, from columns to predictions in the target's units.
+    intervals
+        The prediction intervals that an evaluation of this model has calibrated, or None.
 
     Raises
     ------
@@ -66,6 +69,7 @@ class Predictor:
         self.contract = Contract.read(folder / CONTRACT)
         self.encoding = Encoding.read(folder / ENCODING)
         self.model = _load(folder / MODEL)
+        self.intervals = find(folder, MODEL)
         self._folder = folder
         read, encoded = len(self.model.inputs), len(self.encoding.columns)
         if read != encoded:
@@ -87,7 +91,8 @@ class Predictor:
         Returns
         -------
         pandas.DataFrame
-            One column, predicted, in the target's units, with the index of the table.
+            A column predicted, in the target's units, with the index of the table; and if the
+            model has intervals, their ends lower and upper.
 
         Raises
         ------
@@ -112,10 +117,19 @@ class Predictor:
 
     def predict_conformed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Predicts conformed rows; returns what `predict` does."""
-        return pd.DataFrame({"predicted": self._answers(self._call, rows)}, index=rows.index)
+        predicted = self._answers(self._call, rows)
+        answers = pd.DataFrame({"predicted": predicted}, index=rows.index)
+        if self.intervals:
+            answers["lower"], answers["upper"] = self.intervals.ends(predicted)
+        return answers
+
+    @cached_property
+    def model_hash(self) -> str:
+        """What tells this model from any other."""
+        return model_hash(self._folder / MODEL)
 
     def completed(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Conformed rows with the column that `predict_conformed` returns beside them."""
+        """Conformed rows with the columns that `predict_conformed` returns beside them."""
         return pd.concat([rows, self.predict_conformed(rows)], axis=1)
 
     def with_inputs(self, rows: pd.DataFrame) -> tuple[Array, Predictions]:

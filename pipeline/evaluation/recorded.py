@@ -15,7 +15,7 @@ from pipeline.runtime.paths import MODEL
 RELATIVE, ROUNDING = 1e-3, 1e-5
 
 
-def recorded_mae(folder: Path) -> Sequence[float]:
+def mae(folder: Path) -> Sequence[float]:
     """The mean absolute error on the rows that a network was not trained on, in the epoch whose
     weights were kept, from the histories in a model folder: of each fold's network or, without
     folds, of the only one. NaN without such an epoch, as Keras callbacks may leave weights of none,
@@ -40,7 +40,7 @@ def check_recorded(
     Parameters
     ----------
     recorded
-        One of recorded_mae; NaN is not compared.
+        One of `mae`; NaN is not compared.
     true, predicted
         The rows that the network was validated on, (rows,), in the target's units.
     target
@@ -52,11 +52,11 @@ def check_recorded(
         return
     with np.errstate(divide="ignore", over="ignore"):  # a prediction may be too large, or 0
         truth, answers = (np.log(one) if target.log else one for one in (true, predicted))
-    mae = float(np.abs(truth - answers).mean())
+    found = float(np.abs(truth - answers).mean())
     tolerance = RELATIVE * recorded + ROUNDING * float(np.abs(truth).max())
-    if abs(mae - recorded) > tolerance:
+    if abs(found - recorded) > tolerance:
         raise UserError(
-            f"{MODEL}: the saved model has a mean absolute error of {mae:.6g} on the rows of"
+            f"{MODEL}: the saved model has a mean absolute error of {found:.6g} on the rows of"
             f" {name}, but its training recorded {recorded:.6g}; `dvc repro --force train` trains"
             " it again"
         )

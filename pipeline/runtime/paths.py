@@ -17,8 +17,16 @@ HISTORY = "history.csv"
 FOLD_HISTORIES = "folds.csv"
 FOLDS = "folds.json"
 VERDICT = "verdict.txt"
+INTERVALS = "intervals.json"
 METRICS = Path("data/metrics.json")
 TRACKED = Path("data/tracked.json")
+
+
+def intervals_path(folder: Path) -> Path:
+    """The prediction intervals of the model in a folder: in it, as a logged model has them, or
+    beside it, where evaluate writes them."""
+    inside = folder / INTERVALS
+    return inside if inside.is_file() else folder.parent / EVALUATION.name / INTERVALS
 
 
 def stage_of(path: Path) -> str | None:

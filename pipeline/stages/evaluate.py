@@ -1,6 +1,6 @@
-"""Evaluates data/model/ on data/prepared/: data/evaluation/ gets predictions and figures,
-data/metrics.json the errors of each part."""
+"""Evaluates data/model/ on data/prepared/, for data/evaluation/ and data/metrics.json."""
 
+from pipeline.config.evaluation import Evaluation
 from pipeline.config.section import read_section
 from pipeline.config.training import Training
 from pipeline.dataset import prepared, results
@@ -19,17 +19,17 @@ def main() -> None:
     training = read_section("training", Training)
     with record_evaluation():
         # Importing Keras takes seconds, in which the recorder starts.
-        from pipeline.evaluation import comparison
+        from pipeline.evaluation import comparison, recorded
         from pipeline.evaluation.evaluation import evaluate
         from pipeline.evaluation.figures import write_figures
         from pipeline.evaluation.predictor import Predictor
-        from pipeline.evaluation.recorded import recorded_mae
 
         predictor, folds = Predictor(MODEL), Folds.read(PREPARED / FOLDS)
         tables = {part: prepared.batches(PREPARED / f"{part}.parquet") for part in PARTS}
         evaluation = evaluate(
-            predictor, tables, folds, baselines=comparison.read(), recorded=recorded_mae(MODEL)
-        )
+            predictor, tables, folds, baselines=comparison.read(),
+            coverage=read_section("evaluation", Evaluation).coverage, recorded=recorded.mae(MODEL),
+        )  # fmt: skip
         new = predictor.completed(prepared.read_table(PREPARED / "new.parquet"))
         with whole_directory(EVALUATION) as folder:
             evaluation.write(folder)
@@ -40,7 +40,7 @@ def main() -> None:
                 training.loss.value, folder, folds=read_folds(MODEL),
             )  # fmt: skip
         write_text(METRICS, results.to_json(evaluation.metrics))
-        print(*results.lines(evaluation.metrics, evaluation.verdict), sep="\n", flush=True)
+        print(*evaluation.lines, sep="\n", flush=True)
         if folds.count and training.early_stopping.chooses_by_fold:
             warn(results.CHOSEN_BY_FOLD)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.runtime.errors import UserError
-from pipeline.runtime.paths import CONTRACT, ENCODING
+from pipeline.runtime.paths import CONTRACT, ENCODING, intervals_path
 from pipeline.runtime.redaction import redact
 from pipeline.schema.contract import Contract
 from pipeline.tracking import provenance
@@ -46,9 +46,11 @@ def log_model(
     contract = Contract.read(model / CONTRACT)
     example = rows[list(contract.schema.columns)].head(EXAMPLE_ROWS)
     anything: Any = AnyType
+    intervals = intervals_path(model)
+    answered = ["predicted", *(["lower", "upper"] if intervals.is_file() else [])]
     signature = ModelSignature(
         inputs=Schema([ColSpec(anything(), column) for column in example.columns]),
-        outputs=Schema([ColSpec("double", "predicted")]),
+        outputs=Schema([ColSpec("double", name) for name in answered]),
     )
     installed = provenance.all_packages().splitlines()
     mlflow.set_tracking_uri(store.uri)
@@ -57,6 +59,8 @@ def log_model(
         folder.mkdir()
         for file in ("model.keras", CONTRACT, ENCODING):
             shutil.copy(model / file, folder)
+        if intervals.is_file():
+            shutil.copy(intervals, folder)
         code = _copy_code(Path(temporary))
         with _any_type_is_intended(), mlflow.start_run(run_id=run_id):
             Model.log(

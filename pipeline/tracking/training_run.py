@@ -52,7 +52,8 @@ from pipeline.tracking.untracked import warn_untracked
 DESCRIPTION = """\
 | Artifact | Content |
 |---|---|
-| evaluation/predictions.csv | true and predicted value of every row |
+| evaluation/predictions.csv | true and predicted value of every row, and its interval |
+| evaluation/baselines.csv, evaluation/verdict.txt | the model beside simple ones |
 | evaluation/out_of_fold.csv | of every training row, the prediction of the fold that holds it out |
 | evaluation/new_predictions.csv | the rows of data.new_rows with their predictions |
 | evaluation/*.png | learning curves, predicted against true, residuals |

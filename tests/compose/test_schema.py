@@ -50,9 +50,9 @@ def test_what_is_read_has_the_types_of_the_schema() -> None:
     assert config.data.kinds == {"zip": Kind.category, "seen": Kind.date}
 
 
-def test_the_parameters_are_the_plain_values_of_all_groups_but_tracking_and_sweep() -> None:
+def test_the_parameters_are_the_plain_values_of_what_defines_a_training() -> None:
     experiment = compose(Path(), ["optimizer=sgd", "data.kinds={zip: category}"])
-    aside = ("tracking", "sweep")
+    aside = ("evaluation", "tracking", "sweep")
     plain = {name: section for name, section in experiment.plain.items() if name not in aside}
     plain["conf"] = {name: option for name, option in plain["conf"].items() if name not in aside}
     parameters = experiment_parameters(experiment.config)

@@ -16,3 +16,12 @@ def test_a_part_is_a_short_line_with_the_interval_of_its_rmse() -> None:
 def test_what_is_no_part_is_printed_as_it_is() -> None:
     metrics = {"test": {"rmse": 2.0, "mae": 1.0}, "optimum": {"mse": 1.0, "excess_mse": 0.5}}
     assert lines(metrics) == ["test: rmse 2, mae 1", "optimum: mse 1, excess_mse 0.5"]
+
+
+def test_the_coverage_of_intervals_and_the_verdict_are_lines_of_their_own() -> None:
+    test = {"rmse": 2.0, "nominal_coverage": 0.9, "coverage": 0.875, "interval_width": 6.25}
+    assert lines({"test": test}, "test: better") == [
+        "test: rmse 2",
+        "test: 87.5 % of the rows are within their 90 % interval, which is 6.25 wide on average",
+        "test: better",
+    ]

@@ -264,7 +264,10 @@ def test_predict_answers_for_a_model_folder_and_for_a_tracked_model(
             run_command(predict.main, predict.command_parser(), ["rows.csv", "--model", model])
         answered = pd.read_csv(clone.root / "predictions.csv")
         assert answered["predicted"].to_numpy() == pytest.approx(expected, rel=1e-5)
-        assert list(answered.columns) == [*rows.columns, "predicted"]
+        assert list(answered.columns) == [*rows.columns, "predicted", "lower", "upper", "flags"]
+        for end in ("lower", "upper"):
+            written = evaluated[end].sort_index().to_numpy()
+            assert answered[end].to_numpy() == pytest.approx(written, rel=1e-5)
     (clone.root / "rows.csv").unlink()
 
 

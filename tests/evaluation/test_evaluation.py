@@ -11,8 +11,15 @@ import pytest
 from pipeline.config.training import Activation, Layer
 from pipeline.dataset.encoding import Encoding, Number, Target
 from pipeline.dataset.prepared import GROUP
-from pipeline.evaluation.evaluation import Evaluation, evaluate, name_parts, prediction_table
-from pipeline.evaluation.metrics import Vector, intervals, metrics
+from pipeline.evaluation.evaluation import (
+    NO_INTERVALS,
+    Evaluation,
+    evaluate,
+    name_parts,
+    prediction_table,
+)
+from pipeline.evaluation.metrics import Vector, error_intervals, metrics
+from pipeline.evaluation.prediction_intervals import Intervals
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense, encoder
 from pipeline.runtime.errors import UserError
@@ -35,6 +42,9 @@ ALONE = {"train": PARTS["train"], "validation": part(0), "test": part(0)}
 
 class Untrained(Predictor):
     """A predictor with untrained layers, which needs no folder."""
+
+    intervals: Intervals | None = None
+    model_hash = "untrained"
 
     def __init__(
         self, layers: list[Layer], target: Target = TARGET, numbers: dict[str, Number] = NUMBERS
@@ -105,7 +115,7 @@ def test_the_test_part_has_intervals_of_its_groups() -> None:
     groups = np.arange(60) // 3
     for table, grouped in ((test, None), (test.assign(**{GROUP: groups}), groups)):
         found = evaluated(predictor, PARTS | {"test": table}, block_rows=25).metrics
-        expected = intervals(test["y"].to_numpy(), predicted, grouped)
+        expected = error_intervals(test["y"].to_numpy(), predicted, grouped)
         assert len(expected) == 4
         assert found["test"] | expected == pytest.approx(found["test"])
         assert not set(expected) & set(found["train"])
@@ -133,6 +143,39 @@ def test_the_model_is_compared_with_the_baselines_on_rows_that_are_held_out(
     written = pd.read_csv(tmp_path / "baselines.csv", index_col=["part", "baseline"])
     assert written.loc[("test", "least_squares"), "improvement"] == pytest.approx(improvement)
     assert (tmp_path / "verdict.txt").read_text("utf-8") == f"{evaluation.verdict}\n"
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_intervals_are_calibrated_by_the_validation_part_and_measured_on_the_test_part(
+    tmp_path: Path, coverage: float
+) -> None:
+    parts = PARTS | {"validation": part(200), "test": part(300)}
+    predictor = Untrained(MLP)
+    tables = {name: [table] for name, table in parts.items()}
+    evaluation = evaluate(predictor, tables, baselines=baselines(parts), coverage=coverage)
+    assert predictor.intervals == evaluation.intervals
+    assert evaluation.intervals is not None
+    assert (evaluation.intervals.rows, evaluation.intervals.coverage) == (200, coverage)
+    rows = evaluation.predictions[evaluation.predictions["part"] == "test"]
+    within = (rows["lower"] <= rows["true"]) & (rows["true"] <= rows["upper"])
+    errors = evaluation.metrics["test"]
+    assert errors["nominal_coverage"] == coverage
+    assert errors["coverage"] == within.mean() == pytest.approx(coverage, abs=0.1)
+    assert errors["interval_width"] == pytest.approx((rows["upper"] - rows["lower"]).mean())
+    evaluation.write(tmp_path)
+    assert (tmp_path / "intervals.json").is_file()
+    answers = predictor.predict_conformed(parts["test"])
+    np.testing.assert_allclose(answers[["lower", "upper"]], rows[["lower", "upper"]], rtol=1e-6)
+
+
+def test_without_rows_to_calibrate_by_there_are_no_intervals_which_is_said(tmp_path: Path) -> None:
+    for parts in (ALONE, PARTS):
+        evaluation = evaluated(Untrained(MLP), parts)
+        assert evaluation.intervals is None
+        assert evaluation.lines[-1] == NO_INTERVALS
+        assert "lower" not in evaluation.predictions
+        evaluation.write(tmp_path)
+    assert not (tmp_path / "intervals.json").exists()
 
 
 @pytest.mark.parametrize("part", ["train", "test"])

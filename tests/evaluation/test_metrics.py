@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipeline.evaluation import resampling
-from pipeline.evaluation.metrics import MIN_UNITS, Vector, intervals, metrics
+from pipeline.evaluation.metrics import MIN_UNITS, Vector, error_intervals, metrics
 
 # Whether there are subnormal numbers at all depends on the libraries that are loaded.
 MODERATE = st.floats(-100, 100, allow_subnormal=False)
@@ -107,7 +107,7 @@ def test_an_interval_contains_the_error_of_all_rows_in_95_of_100_samples(
     random, inside = np.random.default_rng(3), {"rmse": 0, "mae": 0}
     expected = {"rmse": 5.0, "mae": 5 * np.sqrt(2 / np.pi)}
     for _ in range(300):
-        ends = intervals(np.zeros(rows), 5 * random.normal(size=rows))
+        ends = error_intervals(np.zeros(rows), 5 * random.normal(size=rows))
         for name, value in expected.items():
             inside[name] += ends[f"{name}_low"] <= value <= ends[f"{name}_high"]
     # The binomial distribution has a standard deviation of 0.013.
@@ -118,7 +118,7 @@ def test_an_interval_is_about_that_of_scipy() -> None:
     from scipy.stats import bootstrap  # a second that only this test needs to take
 
     residuals = np.random.default_rng(3).laplace(size=400)
-    ends = intervals(np.zeros(400), residuals)
+    ends = error_intervals(np.zeros(400), residuals)
     for name, values, power in (("rmse", residuals**2, 0.5), ("mae", np.abs(residuals), 1)):
         expected = bootstrap((values,), np.mean, rng=0).confidence_interval
         assert ends[f"{name}_low"] == pytest.approx(expected.low**power, rel=0.02)
@@ -130,9 +130,12 @@ def test_rows_of_one_group_count_as_one_observation() -> None:
     residuals = np.repeat(np.random.default_rng(3).normal(size=100), 10)
     groups = np.repeat(np.array([f"group {i}" for i in range(100)]), 10)
     true = np.zeros(1000)
-    once, by_group = intervals(true[:100], residuals[::10]), intervals(true, residuals, groups)
+    once, by_group = (
+        error_intervals(true[:100], residuals[::10]),
+        error_intervals(true, residuals, groups),
+    )
     assert by_group == pytest.approx(once, rel=0.05)
-    by_row = intervals(true, residuals)
+    by_row = error_intervals(true, residuals)
     width = {
         name: one["rmse_high"] - one["rmse_low"]
         for name, one in (("group", by_group), ("row", by_row))
@@ -143,8 +146,8 @@ def test_rows_of_one_group_count_as_one_observation() -> None:
 def test_few_rows_or_groups_and_errors_of_0_have_no_interval() -> None:
     true, residuals = np.zeros(40), np.random.default_rng(3).normal(size=40)
     for rows in range(1, MIN_UNITS):
-        assert intervals(true[:rows], residuals[:rows]) == {}
-    assert set(intervals(true, residuals)) == {"rmse_low", "rmse_high", "mae_low", "mae_high"}
-    assert intervals(true, residuals, np.arange(40) % (MIN_UNITS - 1)) == {}
-    assert intervals(true, true) == {}
-    assert intervals(true, np.full(40, np.inf)) == {}
+        assert error_intervals(true[:rows], residuals[:rows]) == {}
+    assert set(error_intervals(true, residuals)) == {"rmse_low", "rmse_high", "mae_low", "mae_high"}
+    assert error_intervals(true, residuals, np.arange(40) % (MIN_UNITS - 1)) == {}
+    assert error_intervals(true, true) == {}
+    assert error_intervals(true, np.full(40, np.inf)) == {}

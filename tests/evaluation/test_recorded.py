@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pipeline.dataset.encoding import Target
-from pipeline.evaluation.recorded import check_recorded, recorded_mae
+from pipeline.evaluation import recorded
+from pipeline.evaluation.recorded import check_recorded
 from pipeline.runtime.errors import UserError
 from tests.folds import history
 
@@ -18,16 +19,16 @@ PREDICTED = TRUE * np.array([1.5, 1.5, 0.5])
 def test_the_recorded_error_is_that_of_the_epoch_whose_weights_were_kept(tmp_path: Path) -> None:
     # The validation MAE is 2, 1, 0.5 ...
     history(5, kept=3).to_csv(tmp_path / "history.csv", index=False)
-    assert recorded_mae(tmp_path) == [0.5]
+    assert recorded.mae(tmp_path) == [0.5]
     tables = [history(4, 2), history(5, 3), history(3, 3)]  # the last one of the whole model
     folds = pd.concat(tables, keys=["1", "2", ""], names=["fold"]).reset_index("fold")
     folds.to_csv(tmp_path / "folds.csv", index=False)
-    assert recorded_mae(tmp_path) == [1.0, 0.5]
+    assert recorded.mae(tmp_path) == [1.0, 0.5]
 
 
 def test_without_such_an_epoch_or_rows_for_validation_nothing_is_compared(tmp_path: Path) -> None:
     history(5, kept=0).to_csv(tmp_path / "history.csv", index=False)
-    (nothing,) = recorded_mae(tmp_path)
+    (nothing,) = recorded.mae(tmp_path)
     assert np.isnan(nothing)
     check_recorded(nothing, TRUE, PREDICTED, Target("y"), "validation")
     check_recorded(nothing, TRUE[:0], TRUE[:0], Target("y"), "validation")

@@ -1,5 +1,6 @@
 """A logged model takes tables as read_csv gives them; what is none is named."""
 
+import hashlib
 import sys
 from pathlib import Path
 from unittest import mock
@@ -36,6 +37,7 @@ def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
 ) -> None:
     from pipeline.config.data import Kind, Reading, Violations
     from pipeline.config.training import KernelInitializer, Layer
+    from pipeline.evaluation.prediction_intervals import Intervals
     from pipeline.network import archive, dense, encoder
 
     # Loading puts the logged copy of the code on the path.
@@ -51,6 +53,11 @@ def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
     archive.save(whole, folder / "model.keras")
     Contract("y", schema, Reading(), Violations()).write(folder / "contract.json")
     encoding.write(folder / "encoding.json")
+    hashed = hashlib.md5((folder / "model.keras").read_bytes(), usedforsecurity=False).hexdigest()
+    (tmp_path / "evaluation").mkdir()
+    Intervals(0.9, 20, 2.0, log=False, predictions=[0.0], scales=[3.0], model=hashed).write(
+        tmp_path / "evaluation"
+    )
     run_id = store.create_run("plain", {}, {})
     example = pd.DataFrame({"a": [1.5, 2.0], "b": [0.0, 1.0]})
     # A recorder must not import Keras for it.
@@ -61,5 +68,8 @@ def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
     loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
     assert loaded.metadata.saved_input_example_info is not None
     answers = pd.DataFrame(loaded.predict(pd.read_csv(tmp_path / "rows.csv")))
-    assert list(answers.columns) == ["predicted"]
+    assert list(answers.columns) == ["predicted", "lower", "upper"]
     assert answers["predicted"].tolist() == pytest.approx([100.0, 128.0])
+    assert answers["lower"].tolist() == pytest.approx([94.0, 122.0])
+    assert answers["upper"].tolist() == pytest.approx([106.0, 134.0])
+    assert loaded.metadata.signature.outputs.input_names() == list(answers.columns)
