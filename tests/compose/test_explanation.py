@@ -52,8 +52,10 @@ from tests.compose.folder import OPTIONS, composed, mistake, write_conf, write_p
         ),
         (
             "'': 3",
-            "''; known are "
-            + "model, optimizer, schedule, training, conf, data, evaluation, tracking, sweep",
+            (
+                "''; known are model, optimizer, schedule, training, conf, data, evaluation,"
+                " tracking, sweep"
+            ),
         ),
         ("hydra: {}", "hydra; settings of Hydra itself have no effect; remove it"),
         ("defaults: []", "defaults; options are chosen under conf"),
