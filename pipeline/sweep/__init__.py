@@ -1,2 +1,3 @@
 """Searching for better values of some keys: the command `python -m pipeline.sweep`. May import
-runtime, config, compose, dataset, schema, preparation, network, training, evaluation, tracking."""
+runtime, config, compose, dataset, schema, preparation, baselines, network, training, evaluation,
+tracking."""

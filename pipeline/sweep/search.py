@@ -128,7 +128,7 @@ class Search:
                 progress.advance(len(records) - counted, **shown)
                 counted = 0.0
         if not count:
-            print(f"sweep.minutes: no further trial fits into {self.sweep.minutes:g}", flush=True)
+            print(f"no further trial ends within sweep.minutes={self.sweep.minutes:g}", flush=True)
 
     def _report_files(self) -> None:
         """Reports to the study and to MLflow what an interrupted sweep has only written."""

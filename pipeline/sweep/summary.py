@@ -171,11 +171,8 @@ def summarise(
         if contenders:
             first = contenders[0]
             best = BestTrial(first.number, space.overrides(points[first.number]), first.score)
-            cache = folder / "gradient_boosting.npz"
-            others = {
-                "least_squares": baselines.least_squares(rows),
-                "gradient_boosting": baselines.gradient_boosting(rows, cache, study.inputs_hash),
-            }
+            cache = folder / "baselines.npz"
+            others = baselines.predictions(rows, cache, study.inputs_hash)
             winner = evaluate_winner(
                 contenders, space.experiment, tables, sweep,
                 baselines=others, begun=begun, on_epochs=on_epochs,

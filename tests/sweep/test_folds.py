@@ -169,30 +169,3 @@ def test_the_ensemble_is_selected_on_rows_that_were_held_out(twice: Table) -> No
         axis=1,
     )
     assert evaluation.errors["cv"] == pytest.approx(rmse(out_of_fold, twice.true["cv"]), rel=1e-4)
-
-
-@pytest.mark.parametrize("data", [TWICE, IN_TIME], ids=["twice", "in time"])
-def test_baselines_are_fitted_to_each_fold_s_training_rows(tmp_path: Path, data: Prepared) -> None:
-    rows = table(data)
-    x, y = data.parts["train"][["a", "b"]].to_numpy(), data.parts["train"]["y"].to_numpy()
-    with_one = np.column_stack([x, np.ones(len(x))])
-    trees, lines, count = np.zeros((3, len(y)))
-    for fold in data.folds:
-        kernel = np.linalg.lstsq(with_one[fold.train], y[fold.train])[0]
-        lines[fold.validation] += with_one[fold.validation] @ kernel
-        model = HistGradientBoostingRegressor().fit(x[fold.train], y[fold.train])
-        trees[fold.validation] += model.predict(x[fold.validation])
-        count[fold.validation] += 1
-    held_out = count > 0
-    predicted = {
-        "lines": baselines.least_squares(rows),
-        "trees": baselines.gradient_boosting(rows, tmp_path / "cache", "1"),
-    }
-    for name, total in (("lines", lines), ("trees", trees)):
-        expected = total[held_out] / count[held_out]
-        np.testing.assert_allclose(predicted[name]["cv"], expected, rtol=1e-5)
-        assert set(predicted[name]) == {"train", "cv", "test"}
-    whole = np.linalg.lstsq(with_one, y)[0]
-    test = data.parts["test"][["a", "b"]].to_numpy()
-    expected = np.column_stack([test, np.ones(len(test))]) @ whole
-    np.testing.assert_allclose(predicted["lines"]["test"], expected, rtol=1e-5)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -485,6 +486,31 @@ def test_trials_are_not_trained_again_for_the_summary(monkeypatch: pytest.Monkey
     Path("data/sweeps/kept/summary.json").unlink()
     sweep("kept", RATE, "training.seed=9", "sweep.parallel_trials=2")
     assert len(again) == 4
+
+
+def test_trials_are_not_begun_when_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = iter((0, 1, 101))
+    clock = [next(seconds)]
+    train_group = trials.train_group
+
+    def trained(*arguments: Any, **options: Any) -> list[trials.TrainedTrial]:
+        one = train_group(*arguments, **options)
+        clock[0] = next(seconds, clock[0])
+        return one
+
+    monkeypatch.setattr(command, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(trials, "train_group", trained)
+    sweep("cut", "training.batch_size=2,3,4", "sweep.minutes=1")
+    found = [records("cut")[number] for number in range(3)]
+    assert [(one.state, one.epochs, one.reason) for one in found] == [
+        ("complete", 20, None), ("complete", 20, None), ("pruned", 0, "out of time"),
+    ]  # fmt: skip
+    assert found[2].score is None
+    printed = capsys.readouterr().out
+    assert "no further trial ends within sweep.minutes=1\nbest of 3 trials: trial " in printed
+    assert len(pd.read_csv("data/sweeps/cut/results/trials.csv")) == 3
 
 
 def test_while_another_worker_trains_the_summary_waits(

@@ -359,11 +359,11 @@ def test_options_may_need_each_other() -> None:
             (
                 [f"{key}=1,2"],
                 (
-                    f"command line: {key} cannot be varied: it changes nothing in a training; give"
-                    " it one value"
+                    f"command line: {key} cannot be varied: it has no effect on a trial; give it"
+                    " one value"
                 ),
             )
-            for key in ("tracking", "tracking.uri", "sweep.trials")
+            for key in ("tracking", "tracking.uri", "sweep.trials", "training.minutes")
         ),
         (
             ["data.bins=1,8"],
