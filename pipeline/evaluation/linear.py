@@ -1,4 +1,4 @@
-"""Least squares, which a network is compared with, and the coefficients of a linear neuron."""
+"""The coefficients of a linear neuron, and the least squares that are its optimum."""
 
 from dataclasses import dataclass
 
@@ -39,24 +39,17 @@ class LeastSquares:
     as that of numpy.linalg.lstsq. Only the triangular factor of the QR decomposition of the
     rows is kept, which each block updates.
 
-    Parameters
-    ----------
-    left_out
-        Positions of features that the line does not use: their kernel is 0.
-
     References
     ----------
     Demmel et al. (2012), "Communication-optimal parallel and sequential QR and LU
     factorizations", section 3.
     """
 
-    def __init__(self, left_out: range = range(0)) -> None:
-        self._left_out = left_out
+    def __init__(self) -> None:
         self._triangle, self._origin, self._rows = np.empty((0, 0)), np.empty(0), 0
 
     def add(self, x: NDArray[np.floating], y: Vector) -> None:
         """Adds a block of rows: x of shape (rows, features) and y of shape (rows,)."""
-        x = np.delete(x, self._left_out, axis=1)
         block = np.column_stack([x.astype(np.float64), y])
         if not self._rows:
             self._origin = block.mean(axis=0)  # centred values keep more digits
@@ -76,8 +69,7 @@ class LeastSquares:
         kernel = np.linalg.lstsq(x, y, rcond=cutoff)[0].astype(np.float64)
         bias = float(centre[-1] - centre[:-1] @ kernel)
         rmse = float(np.linalg.norm(y - x @ kernel) / np.sqrt(self._rows))
-        zeros = np.full(len(self._left_out), self._left_out.start)
-        return Line(np.insert(kernel, zeros, 0.0), bias), rmse
+        return Line(kernel, bias), rmse
 
 
 def coefficient_table(features: list[str], network: Line, optimum: Line) -> pd.DataFrame:

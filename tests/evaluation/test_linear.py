@@ -46,17 +46,6 @@ def test_least_squares_takes_the_shortest_kernel_of_equal_lines() -> None:
     assert line.bias == pytest.approx(1)
 
 
-def test_features_that_are_left_out_have_no_part_in_the_line() -> None:
-    y = vector(1, 5, 2, 7)
-    wide, fit = np.column_stack([X[:, :1], 1e6 * X, X[:, 1:]]), LeastSquares(range(1, 3))
-    fit.add(wide, y)
-    line, rmse = fit.solve()
-    expected = least_squares([(X, y)])
-    assert line.kernel == pytest.approx([expected.kernel[0], 0, 0, expected.kernel[1]])
-    assert line.predict(wide) == pytest.approx(expected.predict(X))
-    assert rmse == pytest.approx(np.sqrt(np.mean((y - line.predict(wide)) ** 2)))
-
-
 def test_least_squares_of_fewer_rows_than_features_has_no_error() -> None:
     y = vector(7, -2)
     assert least_squares([(X[:2], y)]).predict(X[:2]) == pytest.approx(y)
