@@ -660,7 +660,7 @@ def test_a_group_set_to_a_number_is_refused_in_one_line() -> None:
 
 
 def test_an_option_that_stands_for_its_section_is_chosen_under_conf() -> None:
-    assert mistake("model: mlp_large") == (
-        "params.yaml: model must be a mapping of keys to values, not 'mlp_large'; an option is"
-        " chosen by conf: {model: mlp_large}"
+    assert mistake("model: tabular_large") == (
+        "params.yaml: model must be a mapping of keys to values, not 'tabular_large'; an option is"
+        " chosen by conf: {model: tabular_large}"
     )

@@ -279,8 +279,8 @@ def test_options_may_need_each_other() -> None:
         (
             ["model=linear,none"],
             (
-                "command line: conf/model/ has no option 'none'; it has linear, mlp, mlp_large,"
-                " tabular"
+                "command line: conf/model/ has no option 'none'; it has linear, mlp, tabular,"
+                " tabular_large"
             ),
         ),
         (
