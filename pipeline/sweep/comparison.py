@@ -106,9 +106,9 @@ class Comparison:
             numbers[f"seeds_{part}_{score}_std"] = float(values.std())
         if self.optimism is not None:
             numbers["optimism"] = self.optimism
-        for one in self.references:
+        for one in self.compared:
             for name, value in _columns(one).items():
-                numbers[name.replace("improvement", f"improvement_over_{one.model}")] = value
+                numbers[name.replace("improvement", f"improvement_over_{one.prefix}")] = value
         return {name: value for name, value in numbers.items() if math.isfinite(value)}
 
     def table(self) -> pd.DataFrame:

@@ -38,6 +38,7 @@ SUMMARY = "summary.json"
 # is estimated from them.
 MIN_CONTENDERS = 16
 NAMES = {
+    "ensemble": "the ensemble",
     "start": "the starting point",
     "least_squares": "linear least squares",
     "gradient_boosting": "gradient boosting",
@@ -208,46 +209,49 @@ def print_best(best: BestTrial | None, finished: int, metric: str) -> None:
 def print_summary(summary: Summary) -> None:
     """Prints how good the winner is, how much of that is selection bias, and what it is
     compared with."""
-    best = summary.best
-    if summary.winner is None or best is None:
+    if summary.winner is None or summary.best is None:
         warn(f"no trial has a score; {summary.results}/trials.csv lists the reasons")
     else:
-        winner = summary.winner.comparison
-        score, scored = winner.score.value, winner.scored_part
-        if summary.ahead:
-            print(
-                f"pruned trials that were ahead of the best complete one: {summary.ahead}, now"
-                " trained to their end"
-            )
-        print(
-            f"winner (trial {best.number}), retrained alone:"
-            f" {_by_part(score, winner.winner.errors)}; {best.score:.6g} in the sweep"
-        )
-        if winner.optimism is not None:
-            print(
-                f"other seeds, mean of {len(winner.seeds)}: {_by_part(score, winner.seeds_mean)};"
-                f" selection bias (optimism) on {scored}: {winner.optimism:.6g}"
-            )
-        if winner.ensemble is not None:
-            print(
-                f"{winner.ensemble.model} networks: {_by_part(score, winner.ensemble.errors)};"
-                f" model: {summary.folder}/ensemble"
-            )
-        elif winner.candidates > 1 and scored != "train":
-            print(f"no ensemble of the best trials is better than the best of them on {scored}")
-        if winner.start is None:
-            print("starting point: diverged")
-        for one in winner.references:
-            print(f"{NAMES[one.model].removeprefix('the ')}: {_by_part(score, one.errors)}")
-        print(compared_with_start(winner))
-        for one in winner.baselines:
-            print(_compared(winner, one))
-        print(f"model of the winner: {summary.folder}/model")
-        if winner.beats_start:
-            print("to write its values to params.yaml: python -m pipeline.sweep promote")
-        else:
-            print("params.yaml can stay as it is")
+        _print_comparison(summary, summary.best, summary.winner.comparison)
     print(f"tables and figures: {summary.results}/")
+
+
+def _print_comparison(summary: Summary, best: BestTrial, winner: Comparison) -> None:
+    score, scored = winner.score.value, winner.scored_part
+    if summary.ahead:
+        print(
+            f"pruned trials that were ahead of the best complete one: {summary.ahead}, now"
+            " trained to their end"
+        )
+    print(
+        f"winner (trial {best.number}), retrained alone:"
+        f" {_by_part(score, winner.winner.errors)}; {best.score:.6g} in the sweep"
+    )
+    if winner.optimism is not None:
+        print(
+            f"other seeds, mean of {len(winner.seeds)}: {_by_part(score, winner.seeds_mean)};"
+            f" selection bias (optimism) on {scored}: {winner.optimism:.6g}"
+        )
+    if winner.ensemble is not None:
+        print(
+            f"{winner.ensemble.model} networks: {_by_part(score, winner.ensemble.errors)};"
+            f" model: {summary.folder}/ensemble"
+        )
+    elif winner.candidates > 1 and scored != "train":
+        print(f"no ensemble of the best trials is better than the best of them on {scored}")
+    if winner.start is None:
+        print("starting point: diverged")
+    for one in winner.references:
+        print(f"{NAMES[one.model].removeprefix('the ')}: {_by_part(score, one.errors)}")
+    print(compared_with_start(winner))
+    for one in (*winner.baselines, winner.ensemble):
+        if one and one.improvements:
+            print(_compared(one))
+    print(f"model of the winner: {summary.folder}/model")
+    if winner.beats_start:
+        print("to write its values to params.yaml: python -m pipeline.sweep promote")
+    else:
+        print("params.yaml can stay as it is")
 
 
 def compared_with_start(winner: Comparison) -> str:
@@ -256,7 +260,7 @@ def compared_with_start(winner: Comparison) -> str:
         return "the winner is the starting point: no trial is better"
     if winner.start is None:
         return "the winner is better than the starting point, which diverges"
-    return _compared(winner, winner.start)
+    return _compared(winner.start)
 
 
 def write_summary(summary: Summary, study: Study, prepared: Prepared) -> None:
@@ -290,13 +294,15 @@ def record_summary(summary: Summary, recorder: Recorder, example: pd.DataFrame) 
     write_text(summary.folder / SUMMARY, json.dumps({"trials": summary.finished}) + "\n")
 
 
-def _compared(winner: Comparison, other: Evaluation) -> str:
-    scored = winner.scored_part
-    first = other.improvements[scored].in_words(NAMES[other.model])
-    others = [
-        f"on {part}, {one.in_words()}" for part, one in other.improvements.items() if part != scored
-    ]
-    return "; ".join([f"on {scored}, the winner is {first}", *others])
+def _compared(other: Evaluation) -> str:
+    first, *others = other.improvements
+    text = other.improvements[first].in_words(NAMES[other.prefix])
+    return "; ".join(
+        [
+            f"on {first}, the winner is {text}",
+            *(f"on {part}, {other.improvements[part].in_words()}" for part in others),
+        ]
+    )
 
 
 def _plain(values: Improvement) -> dict[str, float | None]:

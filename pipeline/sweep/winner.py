@@ -1,7 +1,7 @@
 """The best trial of a sweep, trained again alone, and what it is compared with: other seeds, the
 experiment that the sweep varies, and an ensemble of the best trials."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,6 +46,15 @@ class Saved:
     network: TrainedNetwork | None
     folds: list[TrainedNetwork]
     data: Prepared
+    predicted: Predicted
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """An ensemble of trials: from columns to predictions, and these for each part."""
+
+    name: str
+    model: keras.Model
     predicted: Predicted
 
 
@@ -97,7 +106,9 @@ def evaluate_winner(
     selected = [winner.predicted, *(one.predicted for one in contenders[1:])]
     residuals = [rows.true[scored] - predicted[scored] for predicted in selected]
 
-    def compared(model: str, other: Predicted) -> Evaluation:
+    def compared(
+        model: str, other: Predicted, parts: Container[str] = (scored, "test")
+    ) -> Evaluation:
         """A model, and the winner compared with it on the rows for which it was not fitted."""
         improvements = {
             part: improvement(
@@ -108,12 +119,12 @@ def evaluate_winner(
                 selected_from=residuals if part == scored else (),
             )
             for part, true in rows.true.items()
-            if part in (scored, "test")
+            if part in parts
         }
         return Evaluation(model, errors(other, rows, score), improvements)
 
     candidates = contenders[: sweep.ensemble]
-    model, joined = best_ensemble(candidates, tables, score)
+    found = best_ensemble(candidates, tables, score)
     is_start = experiment_parameters(start) == experiment_parameters(best)
     if is_start:
         begun = trained
@@ -125,14 +136,15 @@ def evaluate_winner(
         score=score,
         seeds=evaluate_seeds(best, tables, sweep, on_epochs),
         candidates=len(candidates),
-        ensemble=joined,
+        # On the part that it was selected by, it is too good.
+        ensemble=compared(found.name, found.predicted, ["test"]) if found else None,
         start=compared("start", saved(begun, tables.of(start)).predicted)
         if begun.weights
         else None,
         is_start=is_start,
         baselines=[compared(*one) for one in baselines.items()],
     )
-    return Winner(winner, model, comparison)
+    return Winner(winner, found and found.model, comparison)
 
 
 def saved(trained: TrainedTrial, rows: Table) -> Saved:
@@ -172,17 +184,15 @@ def evaluate_seeds(
     return evaluated
 
 
-def best_ensemble(
-    candidates: Sequence[Contender], tables: Tables, score: Score
-) -> tuple[keras.Model | None, Evaluation | None]:
-    """The greedy ensemble of trials by the part that they are scored on, as a model, and its
-    errors; None if that is the training part, or none is better there than the best trial."""
+def best_ensemble(candidates: Sequence[Contender], tables: Tables, score: Score) -> Ensemble | None:
+    """The greedy ensemble of trials by the part that they are scored on; None if that is the
+    training part, or none is better there than the best trial."""
     if len(candidates) <= 1:
-        return None, None
+        return None
     rows = tables.of(candidates[0].trained.config)
     scored, true = rows.scored_part, rows.true
     if scored == "train":
-        return None, None
+        return None
     each = np.stack([one.predicted[scored] for one in candidates])
     counts = ensemble.greedy(each, true[scored])
     chosen = [one for one, count in zip(candidates, counts, strict=True) if count]
@@ -191,12 +201,12 @@ def best_ensemble(
         part: np.average([one.predicted[part] for one in chosen], axis=0, weights=shares)
         for part in true
     }
-    reached = errors(mean, rows, score)
-    if min(trials.error(one, true[scored], score) for one in each) <= reached[scored]:
-        return None, None
+    reached = trials.error(mean[scored], true[scored], score)
+    if min(trials.error(one, true[scored], score) for one in each) <= reached:
+        return None
     members = [_networks(one.trained, tables.of(one.trained.config)) for one in chosen]
     model = ensemble.model(members, shares.tolist())
-    return model, Evaluation(f"ensemble of {len(chosen)}", reached)
+    return Ensemble(f"ensemble of {len(chosen)}", model, mean)
 
 
 def _networks(trained: TrainedTrial, rows: Table) -> list[TrainedNetwork]:

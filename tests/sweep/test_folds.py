@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from pipeline.compose.schema import Config, Pruning, Score, Sweep
 from pipeline.config.data import Split, SplitBy
@@ -16,7 +15,7 @@ from pipeline.evaluation.predictor import Predictor
 from pipeline.network import encoder
 from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.errors import UserError
-from pipeline.sweep import baselines, trials, winner
+from pipeline.sweep import trials, winner
 from pipeline.sweep.tables import Table, Tables, table
 from pipeline.sweep.winner import Contender
 from tests.small import MLP, experiment, prepared
@@ -152,14 +151,14 @@ def test_the_ensemble_is_selected_on_rows_that_were_held_out(twice: Table) -> No
         Contender(number, one, one.result.score or 0.0, winner.predictions(one, twice))
         for number, one in enumerate(trials.train_all(configs, TABLES, Score.rmse))
     ]
-    model, evaluation = winner.best_ensemble(candidates, TABLES, Score.rmse)
-    assert model is not None
-    assert evaluation is not None
-    assert evaluation.errors["cv"] < min(one.score for one in candidates)
+    found = winner.best_ensemble(candidates, TABLES, Score.rmse)
+    assert found is not None
+    model, errors = found.model, winner.errors(found.predicted, twice, Score.rmse)
+    assert errors["cv"] < min(one.score for one in candidates)
     for part in ("train", "test"):
         columns = encoder.inputs(TWICE.parts[part], TWICE.encoding)
         predicted = np.asarray(model(columns))[:, 0]
-        assert evaluation.errors[part] == pytest.approx(rmse(predicted, twice.true[part]), rel=1e-4)
+        assert errors[part] == pytest.approx(rmse(predicted, twice.true[part]), rel=1e-4)
     columns = encoder.inputs(TWICE.parts["train"], TWICE.encoding)
     folds = encoder.folds_of(model)
     each = [np.asarray(one(columns))[:, 0] for one in folds]
@@ -168,4 +167,4 @@ def test_the_ensemble_is_selected_on_rows_that_were_held_out(twice: Table) -> No
         [[each[number - 1][row] for number in numbers] for row, numbers in enumerate(held_out)],
         axis=1,
     )
-    assert evaluation.errors["cv"] == pytest.approx(rmse(out_of_fold, twice.true["cv"]), rel=1e-4)
+    assert errors["cv"] == pytest.approx(rmse(out_of_fold, twice.true["cv"]), rel=1e-4)

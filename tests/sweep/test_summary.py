@@ -54,7 +54,9 @@ def test_the_winner_is_printed_with_what_it_is_compared_with(
 ) -> None:
     changed = {
         "seeds": [Evaluation("seed 1", {"train": 1.5, "validation": 4.0})],
-        "ensemble": Evaluation("ensemble of 2", {"train": 0.5, "validation": 2.25}),
+        "ensemble": Evaluation(
+            "ensemble of 2", {"train": 0.5, "validation": 2.25}, {"test": EQUAL}
+        ),
         "start": Evaluation("start", {"train": 3.0, "validation": 5.0}, {"validation": BETTER}),
     }
     assert printed(capsys, summary(ahead=2, **changed)) == [
@@ -77,6 +79,7 @@ def test_the_winner_is_printed_with_what_it_is_compared_with(
             "on validation, the winner is worse than gradient boosting by 25.0 %"
             " (10.0 to 50.0 %); on test, no better (-2.0 to 3.0 %)"
         ),
+        "on test, the winner is no better than the ensemble (-2.0 to 3.0 %)",
         "model of the winner: sweep/model",
         "to write its values to params.yaml: python -m pipeline.sweep promote",
         "tables and figures: sweep/results/",

@@ -12,12 +12,10 @@ from pipeline.compose.schema import Config, Score, Sweep
 from pipeline.config.training import SGD, When
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense, encoder
-from pipeline.network.backend import keras
 from pipeline.sweep import trials, winner
-from pipeline.sweep.comparison import Evaluation
 from pipeline.sweep.tables import Table, Tables, table
 from pipeline.sweep.trials import TrainedTrial
-from pipeline.sweep.winner import Contender
+from pipeline.sweep.winner import Contender, Ensemble
 from tests.small import MLP, experiment, prepared
 
 PREPARED = prepared()
@@ -44,11 +42,10 @@ def trained() -> TrainedTrial:
 
 
 @pytest.fixture(scope="module")
-def combined() -> tuple[keras.Model, Evaluation]:
-    model, evaluation = winner.best_ensemble(contenders(CANDIDATES), TABLES, Score.rmse)
-    assert isinstance(model, keras.Model)
-    assert evaluation is not None
-    return model, evaluation
+def combined() -> Ensemble:
+    found = winner.best_ensemble(contenders(CANDIDATES), TABLES, Score.rmse)
+    assert found is not None
+    return found
 
 
 def contenders(configs: Sequence[Config], tables: Tables = TABLES) -> list[Contender]:
@@ -93,28 +90,26 @@ def test_the_largest_seed_is_followed_by_0() -> None:
     assert [one.model for one in evaluations] == ["seed 0", "seed 1"]
 
 
-def test_an_ensemble_is_better_than_each_of_its_networks(
-    combined: tuple[keras.Model, Evaluation],
-) -> None:
-    model, evaluation = combined
+def test_an_ensemble_is_better_than_each_of_its_networks(rows: Table, combined: Ensemble) -> None:
     alone = [one.result.score or np.inf for one in trials.train_all(CANDIDATES, TABLES, Score.rmse)]
-    assert evaluation.errors["validation"] < min(alone)
+    found = winner.errors(combined.predicted, rows, Score.rmse)
+    assert found["validation"] < min(alone)
     for part in PARTS:
         table = PREPARED.parts[part]
-        predicted = np.asarray(model(encoder.inputs(table, PREPARED.encoding)))[:, 0]
+        predicted = np.asarray(combined.model(encoder.inputs(table, PREPARED.encoding)))[:, 0]
         rmse = np.sqrt(np.square(table["y"] - predicted).mean())
-        assert evaluation.errors[part] == pytest.approx(rmse, rel=1e-4)
+        assert found[part] == pytest.approx(rmse, rel=1e-4)
 
 
 @pytest.mark.parametrize("configs", [[], [CONFIG], [CONFIG, CONFIG], [CONFIG, DIVERGING]])
 def test_there_is_no_ensemble_of_a_single_network(configs: Sequence[Config]) -> None:
-    assert winner.best_ensemble(contenders(configs), TABLES, Score.rmse) == (None, None)
+    assert winner.best_ensemble(contenders(configs), TABLES, Score.rmse) is None
 
 
 def test_there_is_no_ensemble_without_a_validation_part() -> None:
     whole = Tables(prepared(validation=0), CONFIG)
     candidates = contenders(CANDIDATES, whole)
-    assert winner.best_ensemble(candidates, whole, Score.rmse) == (None, None)
+    assert winner.best_ensemble(candidates, whole, Score.rmse) is None
 
 
 def test_streamed_rows_give_the_same_errors(
@@ -148,6 +143,18 @@ def test_the_winner_is_compared_with_the_experiment_that_the_sweep_varies(rows: 
     assert diverging.start is None
     assert diverging.beats_start
     assert diverging.winner == evaluation.winner
+
+
+def test_the_winner_is_compared_with_the_ensemble_on_rows_that_selected_neither() -> None:
+    best = contenders(CANDIDATES)
+    sweep = Sweep(seeds=0, ensemble=3)
+    found = winner.evaluate_winner(best, CONFIG, TABLES, sweep, baselines={}).comparison
+    assert found.ensemble is not None
+    assert found.ensemble.model.startswith("ensemble of ")
+    (compared,) = found.ensemble.improvements.values()
+    ratio = found.winner.errors["test"] / found.ensemble.errors["test"]
+    assert compared.estimate == pytest.approx(1 - ratio)
+    assert found.metrics()["improvement_over_ensemble_test"] == compared.estimate
 
 
 def test_a_starting_point_that_wins_is_no_better_than_itself() -> None:
@@ -205,11 +212,11 @@ def test_the_folder_of_the_winner_is_what_train_writes(
 
 
 def test_the_folder_of_the_ensemble_predicts(
-    tmp_path: Path, rows: Table, combined: tuple[keras.Model, Evaluation]
+    tmp_path: Path, rows: Table, combined: Ensemble
 ) -> None:
-    model, evaluation = combined
-    winner.write_ensemble(tmp_path / "ensemble", model, PREPARED)
+    winner.write_ensemble(tmp_path / "ensemble", combined.model, PREPARED)
     table = PREPARED.parts["test"][["a", "b"]]
     predicted = Predictor(tmp_path / "ensemble").predict(table)["predicted"].to_numpy()
     rmse = np.sqrt(np.square(rows.true["test"] - predicted).mean())
-    assert evaluation.errors["test"] == pytest.approx(rmse, rel=1e-4)
+    expected = winner.errors(combined.predicted, rows, Score.rmse)
+    assert rmse == pytest.approx(expected["test"], rel=1e-4)
