@@ -244,8 +244,8 @@ def _print_comparison(summary: Summary, best: BestTrial, winner: Comparison) -> 
     for one in winner.references:
         print(f"{NAMES[one.model].removeprefix('the ')}: {_by_part(score, one.errors)}")
     print(compared_with_start(winner))
-    for one in (*winner.baselines, winner.ensemble):
-        if one and one.improvements:
+    for one in [*winner.baselines, *([winner.ensemble] if winner.ensemble else [])]:
+        if one.improvements:
             print(_compared(one))
     print(f"model of the winner: {summary.folder}/model")
     if winner.beats_start:
