@@ -276,6 +276,11 @@ class Data:
         self.kinds = dates | {column_name(name): kind for name, kind in self.kinds.items()}
         self.group = self.group and column_name(self.group)
 
+    @property
+    def group_column(self) -> str | None:
+        """The column whose equal values say which rows belong together."""
+        return self.group or (self.split.column if self.split.by is SplitBy.group else None)
+
     def problem(self) -> str | None:
         for name, formats in self.date_formats.items():
             texts = isinstance(formats, list) and all(isinstance(one, str) for one in formats)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.config.data import Data, SplitBy
+from pipeline.config.data import Data
 from pipeline.dataset import prepared as parquet
 from pipeline.preparation.cross_validation import MAX_ROWS
 from pipeline.preparation.preparation import Prepared
@@ -18,7 +18,7 @@ def write(prepared: Prepared, data: Data, folder: Path) -> None:
     """The parts, the new rows, the contract, the encoding, the folds, and the profile."""
     inputs = len(prepared.encoding.names)
     columns = [*prepared.contract.schema.columns, data.target]
-    group = data.group or (data.split.column if data.split.by is SplitBy.group else None)
+    group = data.group_column
     for name, part in prepared.parts.items():
         rows = part[columns]
         if group:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.compose.schema import Config
@@ -64,6 +65,17 @@ class Table:
         """The part on which trials are scored: that of cross-validation, validation, or train if
         that has no rows."""
         return next(name for name in (CV, "validation", "train") if name in self.true)
+
+    def groups(self, column: str | None) -> dict[str, NDArray[np.intp]]:
+        """The group of each row of each part, by the values of a column; none without one."""
+        if column is None:
+            return {}
+        parts = self.data.parts.items()
+        numbers = {
+            name: pd.factorize(part[column], use_na_sentinel=False)[0] for name, part in parts
+        }
+        held_out = self.folds.held_out.any(axis=1)
+        return numbers | ({CV: numbers["train"][held_out]} if self.folds.count else {})
 
     def joined(self, predicted: Sequence[Vector], part: str) -> Vector:
         """The predictions for a part from those of the network of each fold: their mean or, of

@@ -104,6 +104,7 @@ def evaluate_winner(
     rows = tables.of(best)
     scored, winner = rows.scored_part, saved(trained, rows)
     selected = [winner.predicted, *(one.predicted for one in contenders[1:])]
+    groups = rows.groups(start.data.group_column)
     residuals = [rows.true[scored] - predicted[scored] for predicted in selected]
 
     def compared(
@@ -117,6 +118,7 @@ def evaluate_winner(
                 true,
                 squared=score is Score.rmse,
                 selected_from=residuals if part == scored else (),
+                groups=groups.get(part),
             )
             for part, true in rows.true.items()
             if part in parts
