@@ -96,10 +96,14 @@ def _subtotals(
     texts: pd.Series, columns: Mapping[str, pd.Series]
 ) -> Iterator[tuple[int, str, str]]:
     """The rows but the last whose text and most of whose numbers say that they sum up the rows
-    above them, up to another such row, or the first row those below it: position, text and
-    evidence."""
+    above them, up to another such row, or the first row those below it; and a first row all of
+    whose several numbers do: position, text and evidence."""
     said = texts.iloc[:-1].str.fullmatch(f"[ :]*(?:{TOTAL.pattern})[ :]*", case=False, na=False)
-    for low, at in pairwise([-1, *np.flatnonzero(said)]):
+    first = texts.iloc[:1].notna().all() and not (texts.iloc[1:] == texts.iloc[0]).any()
+    blocks = [*pairwise([-1, *np.flatnonzero(said)])]
+    if first and not said.iloc[0]:
+        blocks.insert(0, (-1, 0))
+    for low, at in blocks:
         others, where = (slice(low + 1, at), "above") if at else (slice(1, None), "below")
         cells = {
             name: column.iloc[at]
@@ -107,7 +111,8 @@ def _subtotals(
             if column.dtype == "float64" and not np.isnan(column.iloc[at])
         }
         sums = [name for name, cell in cells.items() if _is_sum(columns[name].iloc[others], cell)]
-        if sums and 2 * len(sums) >= len(cells):
+        enough = 2 * len(sums) >= len(cells) if said.iloc[at] else len(sums) == len(cells) > 1
+        if sums and enough:
             evidence = f"{cells[sums[0]]:g} in column {sums[0]!r} is the sum of the rows {where}"
             yield int(at), str(texts.iloc[at]), evidence
 

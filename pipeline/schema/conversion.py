@@ -25,6 +25,7 @@ from pipeline.schema.remedy import leave_out, row_remedy, set_formats, set_kind,
 BOOLEANS = {"true": 1.0, "false": 0.0}
 PLAIN = Notation()
 MAX_MARKERS = 8  # that an error offers
+LONG = r"[+-]?\d{16,}"
 # The converted values, and which of them are invalid all the same: one bool per row, or False.
 Converted = tuple["pd.Series[Any]", NDArray[np.bool_] | bool]
 
@@ -77,8 +78,9 @@ def conform(
             cell = values.iloc[at]
             if column.kind is Kind.numeric:
                 what += _details(cell, column.notation(notation))
-            guessed = name in inferred and converted.isna().iloc[at]
-            remedies = _remedies(name, column, values[wrong]) if guessed else ""
+            guessed = converted.isna().iloc[at] or re.fullmatch(LONG, str(cell))
+            offered = name in inferred and guessed
+            remedies = _remedies(name, column, values[wrong]) if offered else ""
             if inferred and column.kind is Kind.numeric and wrong.sum() == 1:
                 remedies = row_remedy(at, len(values)) + remedies
             raise UserError(
@@ -141,7 +143,7 @@ def _parsed(values: "pd.Series[Any]", notation: Notation) -> "pd.Series[Any]":
 
 def _details(cell: object, notation: Notation) -> str:
     """Why a cell is not a number, as far as that is not plain to see."""
-    if re.fullmatch(r"[+-]?\d{16,}", str(cell)):
+    if re.fullmatch(LONG, str(cell)):
         return ", because it has more digits than float64"
     return f" with {notation}" if isinstance(cell, str) and str(notation) else ""
 

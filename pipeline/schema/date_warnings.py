@@ -11,11 +11,14 @@ from pipeline.config.data import Kind
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Schema
 from pipeline.schema.dates import (
+    GLANCE,
     ISO,
+    MIN_DATES,
     Format,
     are_seasons,
     as_list,
     have_zones,
+    infer_format,
     is_swapped,
     layouts,
     looks_like_date,
@@ -23,6 +26,7 @@ from pipeline.schema.dates import (
     sample_of,
 )
 from pipeline.schema.location import Locate
+from pipeline.schema.numbers import MIN_DIFFERENT
 from pipeline.schema.remedy import set_formats, set_kind, set_missing
 
 MIN_SHARE = 0.5  # of dates or durations
@@ -159,6 +163,9 @@ def _of_categories(texts: "pd.Series[Any]", name: str, _: Format | None) -> Warn
             dates = dates.fillna(one.dates)
             # Cells that are dates in both orders would be read in the first.
             formats += [each for each in one.formats if not is_swapped(each, formats)]
+    if dates.isna().all() and (rare := _rare_format(sample)):
+        format_ = f"{rare}; if it is, {set_formats(name, as_list(rare))}, or {keep}"
+        yield 0, f"is read as text, but could be a date of the format {format_}"
     if not found or dates.notna().mean() < MIN_SHARE or found[0].dates.notna().all():
         return
     written, at = found[0].formats, sample.index[_first(found[0].dates.isna())]
@@ -174,6 +181,14 @@ def _of_categories(texts: "pd.Series[Any]", name: str, _: Format | None) -> Warn
             f" is read as text; {remedy}, or {keep}"
         ),
     )
+
+
+def _rare_format(texts: "pd.Series[Any]") -> Format | None:
+    """The format of dates that texts are written in, if they are different."""
+    glance = texts.iloc[:: max(1, len(texts) // GLANCE)]
+    if glance.str.contains(r"\d").mean() < MIN_DATES or texts.nunique() < MIN_DIFFERENT:
+        return None
+    return infer_format(texts, given=True) if infer_format(glance, given=True) else None
 
 
 def _first(which: "pd.Series[bool]") -> int:

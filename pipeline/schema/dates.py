@@ -26,6 +26,11 @@ MIN_YEAR, MAX_YEAR = 1800, 2100  # of a month and a year in numbers
 # Integers that are dates, by their number of digits; and the first and the last such date.
 DIGITS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 FIRST, LAST = "19000101000000", "20301231235959"
+# What is as likely something else, so that only a column that is given to be of dates has it.
+RARE = (
+    *("%d.%m.%y", "%Y-%j", "%d%m%Y", "%d%b", "%d-%b", "%d %b", "%b %d", "%m/%y", "%Hh%M"),
+    *("%Y年%m月%d日", "%Y年%m月"),
+)
 
 # English, German, French, Spanish, Italian, Portuguese and Dutch, without accents.
 _MONTHS = {
@@ -223,17 +228,24 @@ def infer_format(texts: "pd.Series[Any]", *, given: bool = False) -> Format | No
     with each way in which the time is written.
 
     None if less than MIN_DATES of the texts are dates of one order; of a column that is given to
-    be one of dates, if less than half of them are.
+    be one of dates, if less than half of them are, and nearly all of them are of none of RARE.
     """
     sample = sample_of(texts)
     found = [one for one in layouts(sample) if one.is_accepted(given=given)]
     if found and len(sample) < len(texts) and [one.day for one in found] != [ISO]:
         found = layouts(texts, {one.day for one in found})
         found = [one for one in found if one.is_accepted(given=given)]
+    if not found and given:
+        return next((one for one in RARE if _share(texts, one) >= MIN_DATES), None)
     if not found or (not given and are_seasons(sample) and are_seasons(texts)):
         return None
     # If the two digits of the year are taken for a day, the dates are scattered over decades.
     return as_format(max(found, key=lambda one: (one.share, -one.years)).formats)
+
+
+def _share(texts: "pd.Series[Any]", date_format: str) -> float:
+    """The share of texts that are dates of this format."""
+    return float(parse_dates(texts, date_format).notna().mean())
 
 
 def are_seasons(texts: "pd.Series[Any]") -> bool:

@@ -11,23 +11,25 @@ from pipeline.config.data import Kind
 from pipeline.schema.columns import Schema
 from pipeline.schema.dates import infer_format, sample_of
 from pipeline.schema.location import Locate
-from pipeline.schema.numbers import CURRENCY, are_codes, with_same_signs
+from pipeline.schema.numbers import CURRENCY, MIN_DIFFERENT, are_codes, with_same_signs
 from pipeline.schema.remedy import set_kind
 
 MIN_SHARE = 0.9  # of the cells that hold a number
-MIN_DIFFERENT = 10  # fewer numbers may be levels
 MIN_ALIKE, MAX_FORMS = 2, 20  # cells that differ in their numbers only, and kinds of them
 MAX_SHOWN = 70  # characters of a cell
 LEADING_ZERO = "^0[0-9]+$"
 NUMBER = r"(?:[0-9][0-9.,' ]*)?[0-9](?:[eE][+-]?[0-9]+)?|[.,][0-9]+"
-# A cell that begins with a number; and one that rather is a code: 1.2.3, 12A, 1039_s_at, 17q21.
+MONTH = "(?:(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)"
+# A cell that begins with a number, or is a day without a year or a time such as 08h30; and one
+# that rather is a code: 1.2.3, 12A, 1039_s_at, 17q21.
 QUANTITY = (
     rf"^(?:[-±~≈<>≤≥=(\[ '\x22]|ca?\.|circa|about|approx\.?|{CURRENCY})*"
     r"(?:[.,][0-9]|(?:0|[1-9][0-9]{0,15})(?:[^0-9]|$))"
+    rf"|^[0-9]+(?:h[0-9]+|[ .-]+{MONTH})$|^{MONTH}[ .-]+[0-9]+$"
 )
 CODE = (
-    r"^[0-9]+(?:[-.:][0-9]+)+$|^[0-9-]+[A-Z]$|_|-[A-Z]|[0-9]{3}-[0-9]{4}|[A-DF-WYZ][0-9]"
-    "|[a-df-gi-wyz][0-9.]+$"
+    r"^[0-9]+(?:[-.:][0-9]+)+$|^[0-9-]+[A-Z]$|_|-[A-Z](?:[^a-z]|$)|[0-9]{3}-[0-9]{4}"
+    "|[A-DF-WYZ][0-9]|[a-df-gi-wyz][0-9.]+$"
 )
 RANGE = r"^[1-9][0-9]{0,3} ?- ?[1-9][0-9]{0,3}$"
 

@@ -19,6 +19,7 @@ MIN_NUMBERS, MIN_UNUSUAL = 0.5, 0.9
 # The share of integers with leading zeros from which all of them are codes.
 MIN_CODES = 0.1
 MIN_OTHERS = 2  # numbers beside blank cells
+MIN_DIFFERENT = 10  # fewer numbers may be levels
 # float64 represents every integer up to here, and any 15 digits.
 MAX_EXACT_INTEGER, EXACT_DIGITS = 2**53, 15
 CODES = (
@@ -50,7 +51,7 @@ SAME_SIGNS = (
 SAME = (
     ('="', r'^="(.*)"$', r"\1"),
     ("(", rf"^({CURRENCY}?) ?\(([^()+-]*)\)$", r"-\1\2"),
-    ("-", r"^([^+-]*[0-9.,])-( ?[^+0-9-]*)$", r"-\1\2"),
+    ("-", rf"^([^+-]*[0-9.,])-( ?(?:{CURRENCY}|%|‰)?)$", r"-\1\2"),
     ("", rf"^([+-]?) ?({CURRENCY}) ?([+-]?.*[0-9.,])$", r"\1\3 \2"),
 )
 # Numbers in thousands, millions and billions.
@@ -303,9 +304,16 @@ def are_codes(texts: Any) -> bool:
 
 def blanks_beside_numbers(texts: Any) -> Any:
     """Which cells of a column of text, as bools (rows,), seem to stand for missing values or for
-    bounds, if the others are numbers; None if they are not."""
+    bounds, if the others are numbers: they say so, or they are the only text beside many
+    different numbers; None if there are none."""
     texts = with_same_signs(texts)
     blank = pc.match_substring_regex(texts, BLANK)
+    if not pc.any(blank).as_py():
+        sample = _sample(texts)
+        words = sample.filter(pc.is_null(_split(sample).number)).unique()
+        if len(words) != 1 or len(sample.unique()) <= MIN_DIFFERENT:
+            return None
+        blank = pc.equal(texts, words[0])
     others = texts.filter(pc.invert(blank))
     if len(others) < MIN_OTHERS or len(others) == len(texts):
         return None
@@ -429,9 +437,9 @@ def _decimal(found: Evidence, marks: Marks) -> str | None:
         return marks.decimal
     own = found.decimal
     if own is not None:
-        # In a few of its cells only, the mark of no other column may be between two numbers.
-        many = not marks.proven or found.proven[own] >= MIN_NUMBERS * found.count
-        if own == marks.decimal or (many and found.proven[own] > found.either[own]):
+        # Beside decimal points, the commas of a few cells may be between two numbers.
+        listed = marks.proven and own == COMMA and found.proven[own] < MIN_NUMBERS * found.count
+        if own == marks.decimal or (found.proven[own] > found.either[own] and not listed):
             return own
     mark = next((mark for mark, count in found.either.items() if count), None)
     if marks.proven or mark is None:

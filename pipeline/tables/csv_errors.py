@@ -15,6 +15,8 @@ from pipeline.tables.header import COMMENT_SIGNS
 
 # NUL, or bytes that are not of the encoding (surrogateescape).
 UNDECODED = re.compile("[\udc80-\udcff\0]")
+# Many such bytes in a row are words of another script; and Windows' Western text has not all.
+NOT_WESTERN = re.compile("[\udc80-\udcff]{4}|[\udc81\udc8d\udc8f\udc90\udc9d]")
 _MAX_LAST = 10  # so many rows at the end may be notes or totals
 
 
@@ -55,6 +57,8 @@ def _check_text(where: str, text: str, encoding: str) -> None:
         # Western text of Windows. What it has beside latin-1, such as the euro sign, is invisible
         # there.
         better = "cp1252" if encoding != "cp1252" else "cp850 or mac-roman"
+        if NOT_WESTERN.search(text):
+            better = "cp1251, gb18030, shift_jis or euc_kr"
         if text.startswith(("\udcff\udcfe", "\udcfe\udcff")):
             better = "utf-32" if text[2:4] == "\0\0" else "utf-16"
         raise UserError(

@@ -121,6 +121,7 @@ def read(
     """
     sklearn = path.startswith("sklearn:")
     raw = _read_sklearn(path) if sklearn else _read_files(path, reading, needed, texts)
+    raw = _without_repeated_headers(raw)
     table = mark_missing(raw.table, reading.markers)
     counts = [rows for _, rows in raw.files]
     kept, warnings = without_index(
@@ -128,6 +129,20 @@ def read(
     )
     dropped = raw.dropped.union(set(table.columns) - set(kept.columns))
     return replace(raw, table=kept, dropped=dropped, warnings=[*raw.warnings, *warnings])
+
+
+def _without_repeated_headers(raw: Raw) -> Raw:
+    """Without the rows that have the names of all columns, as in files that were joined."""
+    if not raw.header or any(dtype != "str" for dtype in raw.table.dtypes):
+        return raw
+    headers = np.ones(len(raw.table), bool)
+    for name, column in raw.table.items():
+        headers &= (column.str.strip() == name).to_numpy(bool, na_value=False)
+    if not headers.any() or headers.all():
+        return raw
+    line = f"{raw.location(int(headers.argmax()))}: repeats the header; left out"
+    line += f", with {headers.sum() - 1} more" if headers.sum() > 1 else ""
+    return replace(raw.select(~headers), warnings=[*raw.warnings, line])
 
 
 def _read_files(path: str, reading: Reading, needed: Sequence[str], texts: Collection[str]) -> Raw:

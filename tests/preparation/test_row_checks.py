@@ -120,18 +120,21 @@ def test_rows_of_subtotals_are_found() -> None:
     )
 
 
-def test_a_first_row_of_totals_is_found() -> None:
+@pytest.mark.parametrize("label", ["Total", "All shops"])
+def test_a_first_row_of_totals_is_found(label: str) -> None:
     rows = table()
-    first = {"shop": "Total", **rows[["area", "staff", "y"]].sum()}
+    first = {"shop": label, **rows[["area", "staff", "y"]].sum()}
     whole = pd.concat([pd.DataFrame([first]), rows], ignore_index=True)
 
     (one,) = totals_row(whole, [len(whole)], locate)
     assert one.evidence == (
-        f"table.csv, row 1 below the header: 'Total' in column 'shop' and {first['area']:g} in"
+        f"table.csv, row 1 below the header: {label!r} in column 'shop' and {first['area']:g} in"
         " column 'area' is the sum of the rows below"
     )
     assert list(totals_row(whole.assign(shop="Bonn"), [len(whole)], locate)) == []
     assert list(totals_row(whole.assign(area=1.0, y=2.0), [len(whole)], locate)) == []
+    other = whole.assign(area=whole["area"].where(whole.index > 0, 1.0))
+    assert len(list(totals_row(other, [len(whole)], locate))) == (label == "Total")
 
 
 @pytest.mark.parametrize(

@@ -205,3 +205,33 @@ def test_durations_are_not_times_of_day(texts: tuple[str, ...], odd: str) -> Non
         f"column 'a': {odd!r} is no time of day, so the column, which may hold durations, is read"
         " as text; write them as numbers, or set data.kinds={a: category} to keep it"
     )
+
+
+@pytest.mark.parametrize(
+    ("texts", "date_format"),
+    [
+        ([f"{day}.{1 + day % 9}.20" for day in range(1, 13)], "%d.%m.%y"),
+        ([f"2020-{day:03}" for day in range(340, 352)], "%Y-%j"),
+        ([f"{day:02}032016" for day in range(1, 13)], "%d%m%Y"),
+        ([f"{day}-Mar" for day in range(1, 13)], "%d-%b"),
+        ([f"June {day}" for day in range(1, 13)], "%b %d"),
+        ([f"{month}/86" for month in range(1, 13)], "%m/%y"),
+        ([f"{hour}h15" for hour in range(12)], "%Hh%M"),
+        ([f"2020年{month}月1日" for month in range(1, 13)], "%Y年%m月%d日"),
+    ],
+)
+def test_dates_that_may_be_something_else_are_text_and_may_be_given_as_dates(
+    texts: list[str], date_format: str
+) -> None:
+    (line,) = warnings(*texts)
+    assert line.startswith(f"table.csv, row 1 below the header, column 'a': {texts[0]!r} is read")
+    assert f"could be a date of the format {date_format}; if it is, set data.date_formats=" in line
+    table = table_of(*texts)
+    schema = infer_schema(table, {"a": Kind.date})
+    assert schema.columns["a"].format == date_format
+    assert conform(table, schema, locate)["a"].notna().all()
+
+
+@pytest.mark.parametrize("form", ["1.{}.300", "51-40{}", "R {}", "{} 1/2", "0{}01"])
+def test_codes_and_numbers_could_be_no_dates(form: str) -> None:
+    assert warnings(*(form.format(number) for number in range(30, 45))) == []

@@ -44,6 +44,9 @@ def warnings(*forms: str) -> list[str]:
         ["~#", "ca. #"],
         ["#.&\u00d710^3"],
         ["20#\u5e74&\u6708"],
+        ["#-May", "&-Mar"],
+        ["July 0#"],
+        ["0#h&"],
         ["\uff11# kg", "\uff11& g"],
     ],
 )

@@ -129,6 +129,7 @@ def test_a_number_is_read_as_it_was_written(
         (["52.88%", "5%"], Marks(), Notation(unit="%")),
         (["$22,417", "$5"], Marks(), Notation(".", ",", "$")),
         (["100 €", "5 €"], Marks(), Notation(unit="€")),
+        (["100- €", "5-%", "5-€"], Marks(), Notation(unit="€")),
         (["12 kg", "3 kg"], Marks(), Notation(unit="kg")),
         (["1.2M", "950K", "3 k", "700"], Marks(), Notation(suffixes=True)),
         (["1.2k", "950", "3k"], Marks(), Notation(suffixes=True)),
@@ -155,6 +156,7 @@ def test_a_number_is_read_as_it_was_written(
         (["12,5", "3,75"], Marks(".", given=True), POINT),
         # Beside decimal points, a few may be lists.
         (["1", "2", "4", "4,6"], Marks(), POINT),
+        (["1", "2", "4", "4.6"], Marks(","), POINT),
         (["\uff14,\uff15", "\uff16,\uff17\uff15"], UNPROVEN, COMMA),
     ],
 )
@@ -169,6 +171,8 @@ def test_the_notation_of_a_column(texts: list[str], marks: Marks, how: Notation)
         ["1", "x"],
         ["10-20", "20-30"],
         ["3½", "4½", "5¼"],
+        ["1-Mar", "2-Mar", "3-Mar"],
+        ["300-C", "301-C"],
         ["1,2", "1", "2", "1,2,3", "3,4,5"],
         ["(1)", "(2)", "(3)"],
         ["12 kg", "3 m", "5 s"],
@@ -231,6 +235,9 @@ def test_a_number_before_words_proves_no_mark() -> None:
         (["1st", "2nd", "*", "3rd"], None),
         (["1", "2", "3"], None),
         (["red", "-", "blue"], None),
+        ([*map(str, range(12)), "closed"], [False] * 12 + [True]),
+        ([*map(str, range(12)), "closed", "open"], None),
+        ([*map(str, range(8)), "closed"], None),
     ],
 )
 def test_cells_that_may_stand_for_missing_values_among_numbers(

@@ -116,6 +116,13 @@ def test_text_of_windows_is_read_as_the_error_says() -> None:
     assert list(read("t.csv", Reading(encoding="cp1252")).table) == ["preis_€", "y"]
 
 
+@pytest.mark.parametrize(("text", "encoding"), [("цена", "cp1251"), ("重さ", "shift_jis")])
+def test_text_of_another_script_is_not_advised_to_be_western(text: str, encoding: str) -> None:
+    assert refusal(f"{text},y\n1,2\n".encode(encoding)).endswith(
+        "set data.reading.encoding, perhaps to cp1251, gb18030, shift_jis or euc_kr"
+    )
+
+
 def test_text_of_windows_that_is_read_as_latin_1_is_warned_of() -> None:
     Path("t.csv").write_bytes("preis_€,y\n1,2\n".encode("cp1252"))
 

@@ -18,6 +18,7 @@ import pytest
 
 from pipeline.config.data import Reading
 from pipeline.runtime.errors import UserError
+from pipeline.schema.location import Location
 from pipeline.tables import csv_reader
 from pipeline.tables.reading import Raw, read
 
@@ -647,3 +648,13 @@ def test_a_forbidden_file_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("t.csv").touch()
     with pytest.raises(UserError, match=r"t\.csv: may not be read; change the file's permissions"):
         read("t.csv", Reading())
+
+
+def test_headers_that_are_repeated_are_left_out() -> None:
+    raw = read_text("a,b\n1,x\na, b\n3,z\na,b\n4,q\n")
+    assert cells(raw) == {"a": ["1", "3", "4"], "b": ["x", "z", "q"]}
+    assert raw.location(2) == Location("t.csv", 5, below_header=True)
+    assert raw.warnings == [
+        "t.csv, row 2 below the header: repeats the header; left out, with 1 more"
+    ]
+    assert read_text("a,b\na,c\nd,b\n").warnings == []
