@@ -132,8 +132,7 @@ def evaluate(
     }
     if recorded and not folds.count:
         (mae,), rows = recorded, predictions["validation"]
-        true, predicted = rows["true"].to_numpy(), rows["predicted"].to_numpy()
-        check_recorded(mae, true, predicted, predictor.encoding.target, "validation")
+        check_recorded(mae, rows["true"].to_numpy(), rows["predicted"].to_numpy(), "validation")
     if held_out is not None:
         predictions = {"train": predictions.pop("train"), "cv": held_out, **predictions}
     evaluated, baselines = name_parts(predictions), name_parts(baselines)

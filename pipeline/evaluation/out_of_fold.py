@@ -52,13 +52,12 @@ def out_of_fold(
         )
     true = table[predictor.encoding.target.name].to_numpy("float64")
     predicted, errors = np.full(folds.held_out.shape, np.nan), {}
-    answers = zip(folds, folds.encodings, predictor.of_folds(table), strict=True)
-    for number, (fold, encoding, answered) in enumerate(answers, start=1):
+    answers = zip(folds, predictor.of_folds(table), strict=True)
+    for number, (fold, answered) in enumerate(answers, start=1):
         rows = fold.validation
         predicted[rows, fold.repeat] = answered[rows]
         if recorded:
-            error, name = recorded[number - 1], f"fold {number}"
-            check_recorded(error, true[rows], answered[rows], encoding.target, name)
+            check_recorded(recorded[number - 1], true[rows], answered[rows], f"fold {number}")
         errors[f"fold_{number}_rmse"] = metrics(true[rows], answered[rows])["rmse"]
 
     held_out = np.flatnonzero(folds.held_out.any(axis=1))

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.dataset.curves import read_folds, read_history
-from pipeline.dataset.encoding import Target
 from pipeline.evaluation.metrics import Vector
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import MODEL
@@ -27,15 +26,12 @@ def mae(folder: Path) -> Sequence[float]:
     return [float(one["validation_mae"][one["kept"]].mean()) for one in tables]
 
 
-def check_recorded(
-    recorded: float, true: Vector, predicted: Vector, target: Target, name: str
-) -> None:
+def check_recorded(recorded: float, true: Vector, predicted: Vector, name: str) -> None:
     """Raises UserError if the mean absolute error of a saved network is not the recorded one.
 
-    The error is compared because its definition is that of the training whatever the loss is, and
-    because it differs at most by as much as predictions do. Of a target that is learned as its
-    logarithm, it is the error of the logarithm. The errors of the training part are not compared:
-    those of an epoch are means over batches, each before its step.
+    This error is compared because it is in the target's units whatever the loss is, and differs at
+    most by as much as predictions do. The errors of the training part are not compared: those of
+    an epoch are means over batches, each before its step.
 
     Parameters
     ----------
@@ -43,17 +39,13 @@ def check_recorded(
         One of `mae`; NaN is not compared.
     true, predicted
         The rows that the network was validated on, (rows,), in the target's units.
-    target
-        The target as the network learns it.
     name
         What the message calls the rows.
     """
     if np.isnan(recorded):
         return
-    with np.errstate(divide="ignore", over="ignore"):  # a prediction may be too large, or 0
-        truth, answers = (np.log(one) if target.log else one for one in (true, predicted))
-    found = float(np.abs(truth - answers).mean())
-    tolerance = RELATIVE * recorded + ROUNDING * float(np.abs(truth).max())
+    found = float(np.abs(true - predicted).mean())
+    tolerance = RELATIVE * recorded + ROUNDING * float(np.abs(true).max())
     if abs(found - recorded) > tolerance:
         raise UserError(
             f"{MODEL}: the saved model has a mean absolute error of {found:.6g} on the rows of"

@@ -132,7 +132,9 @@ def test_an_evaluation_has_the_errors_of_the_model_and_those_out_of_fold(
     expected_cv = metrics(*(held_out[name].to_numpy() for name in ("true", "predicted")))
     assert cv | expected_cv | errors == cv
     assert evaluation.out_of_fold is not None
-    pd.testing.assert_frame_equal(evaluation.out_of_fold, held_out)
+    pd.testing.assert_frame_equal(evaluation.out_of_fold[list(held_out)], held_out)
+    # Of 8 rows, 90 % intervals cannot be calibrated.
+    assert ("lower" in evaluation.out_of_fold) == (len(held_out) > 8)
     documented = documented_metrics("Metrics with folds")
     names = {f"cv_{name}" for name in cv} | ENDS
     assert [name for name in names if not any(one.fullmatch(name) for one in documented)] == []
