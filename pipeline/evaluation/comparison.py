@@ -21,9 +21,9 @@ IN_WORDS = {
     "gradient_boosting": "gradient boosting",
 }
 HELD_OUT = ("cv", "validation", "test")
-# A verdict is on the first of these parts that has rows: cross-validation scores the networks of
-# the folds, and not their mean, and rows of the validation part may have chosen the epoch.
-JUDGED = ("test", "cv", "validation")
+# A verdict is on the first of these parts that has rows: cross-validation has several times as many
+# as the test part, and those of the validation part may have chosen the epoch.
+JUDGED = ("cv", "test", "validation")
 Comparisons = dict[str, dict[str, Improvement]]
 
 

@@ -37,12 +37,12 @@ def test_a_verdict_names_the_simplest_baseline_that_is_as_good_or_the_best_one(
     each: list[Improvement], expected: str
 ) -> None:
     compared = dict(zip(IN_WORDS, each, strict=True))
-    assert verdict({"cv": dict.fromkeys(IN_WORDS, WORSE), "test": compared}) == expected
+    assert verdict({"validation": dict.fromkeys(IN_WORDS, WORSE), "test": compared}) == expected
 
 
 def test_a_verdict_is_on_rows_that_are_held_out() -> None:
     each = dict.fromkeys(IN_WORDS, BETTER)
-    assert str(verdict({"cv": each})).startswith("cv: better")
+    assert str(verdict({"cv": each, "test": each})).startswith("cv: better")
     assert str(verdict({"validation": each})).startswith("validation: better")
     assert verdict({}) is None
     rows = pd.DataFrame({"true": [1.0, 2.0], "predicted": [1.0, 2.5]})
