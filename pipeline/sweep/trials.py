@@ -110,8 +110,9 @@ def group_bytes(config: Config, rows: Table) -> int:
     inputs = max(len(encoding.names) for encoding in rows.rows.encodings)
     units = [inputs, *(layer.units for layer in config.model.layers)]
     parameters = sum((before + 1) * after for before, after in pairwise(units))
-    batch = min(config.training.batch_size, max(rows.rows.counts))
-    order = 0 if rows.streaming else max(rows.rows.counts)
+    most = max(rows.rows.counts)
+    batch = min(config.training.rows_per_batch(most), most)
+    order = 0 if rows.streaming else most
     return 4 * len(rows.encoders) * (16 * parameters + 3 * batch * sum(units) + order)
 
 

@@ -65,6 +65,7 @@ class Cost:
                 f"training {self.members} networks of {self.parameters} parameters together, each"
                 f" on up to {self.rows} rows"
             )
+        what += f" in batches of {min(self.batch_size, self.rows)}"
         how = "compiled by XLA" if xla else "without XLA"
         why = (
             "as set by training.xla"

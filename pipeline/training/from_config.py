@@ -65,7 +65,7 @@ def member(
 ) -> Member:
     """A member with these initial weights (see weights.of), to be trained on that many rows."""
     stopping = training.early_stopping
-    steps = -(-rows // training.batch_size)
+    steps = -(-rows // training.rows_per_batch(rows))
     return Member(
         weights=weights,
         dropout=[layer.dropout for layer in layers],

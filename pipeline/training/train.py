@@ -63,6 +63,10 @@ def train(
     ValueError
         As `fit` does.
     """
+    batch_size = configs[0].training.rows_per_batch(max(rows.counts))
+    configs = [
+        replace(one, training=replace(one.training, batch_size=batch_size)) for one in configs
+    ]
     config = configs[0]
     layers, training = config.model.layers, config.training
     inputs = [len(encoding.names) for encoding in rows.encodings]
@@ -75,7 +79,7 @@ def train(
     ]
     cost = Cost(
         parameters=sum(weight.size for weight in members[0].weights), rows=max(rows.counts),
-        batch_size=training.batch_size, epochs=training.epochs, members=len(members),
+        batch_size=batch_size, epochs=training.epochs, members=len(members),
     )  # fmt: skip
     xla = training.xla.decided(useful=cost.xla_pays())
     forced, streaming = training.xla is not When.auto, isinstance(rows.rows, Stream)
@@ -97,7 +101,7 @@ def train(
         loss=training.loss.value,
         update=config.optimizer.name,
         epochs=epochs,
-        batch_size=training.batch_size,
+        batch_size=batch_size,
         shuffle=training.shuffle,
         xla=xla,
         pauses=pauses,

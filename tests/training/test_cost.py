@@ -148,7 +148,7 @@ def test_the_summary_states_the_sizes_and_how_it_is_compiled(
 ) -> None:
     where = "; rows from disk, window by window" if streaming else ""
     assert TINY.summary(xla=xla, streaming=streaming, forced=forced) == (
-        f"training 2 parameters on 7 rows, {expected}{where}"
+        f"training 2 parameters on 7 rows in batches of 7, {expected}{where}"
     )
 
 

@@ -121,7 +121,14 @@ def test_xla_is_decided_by_the_configuration_or_by_the_cost(
     rows = of_parts(ROWS, VALIDATION, ENCODING)
     train([config(xla=xla)], rows, announce=announced.append)
     assert used == [compiled]
-    assert announced == [f"training 13 parameters on 9 rows, {reason}"]
+    assert announced == [f"training 13 parameters on 9 rows in batches of 4, {reason}"]
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(4000, 32), (4001, 128)])
+def test_the_size_of_batches_may_follow_from_the_number_of_rows(rows: int, batch_size: int) -> None:
+    part = Part(np.resize(X, (rows, 2)), np.resize(ROWS.y, (rows, 1)))
+    chosen, given = (trained(config(epochs=1, batch_size=one), part) for one in (None, batch_size))
+    assert_equal(chosen, given)
 
 
 def test_rows_from_disk_are_announced() -> None:
