@@ -53,7 +53,7 @@ def metrics(true: Vector, predicted: Vector) -> dict[str, float]:
 def error_intervals(
     true: Vector, predicted: Vector, groups: NDArray[Any] | None = None
 ) -> dict[str, float]:
-    """The ends of the 95 % intervals of rmse and mae, by a bootstrap.
+    """The standard error of rmse, and the ends of 95 % intervals of rmse and mae, by a bootstrap.
 
     An interval is that of a normal logarithm of the error with the standard deviation over the
     draws, as in paired.improvement. In simulations it covered the error at least as often as
@@ -70,8 +70,8 @@ def error_intervals(
     Returns
     -------
     dict of str to float
-        rmse_low, rmse_high, mae_low and mae_high; empty for fewer rows or groups than MIN_UNITS,
-        and where an error is 0 or not finite.
+        rmse_standard_error, and rmse_low, rmse_high, mae_low and mae_high;
+        empty for fewer rows or groups than MIN_UNITS, and where an error is 0 or not finite.
     """
     values = metrics(true, predicted)
     if not (values["rmse"] > 0 and np.isfinite(values["mse"])):
@@ -80,12 +80,14 @@ def error_intervals(
     drawn, units = drawn_means(np.stack([absolute**2, absolute], axis=1), groups)
     if units < MIN_UNITS:
         return {}
-    spreads = np.exp(np.log(drawn).std(axis=0, ddof=1) * student_t(units - 1) * [0.5, 1])
-    return {
+    relative = np.log(drawn).std(axis=0, ddof=1) * [0.5, 1]
+    spreads = np.exp(relative * student_t(units - 1))
+    ends = {
         f"{name}_{end}": values[name] * float(factor)
         for name, spread in zip(("rmse", "mae"), spreads, strict=True)
         for end, factor in (("low", 1 / spread), ("high", spread))
     }
+    return {"rmse_standard_error": values["rmse"] * float(relative[0]), **ends}
 
 
 def zero_if_rounding(error: float, true: Vector) -> float:

@@ -125,6 +125,14 @@ def test_an_interval_is_about_that_of_scipy() -> None:
         assert ends[f"{name}_high"] == pytest.approx(expected.high**power, rel=0.02)
 
 
+def test_the_standard_error_of_rmse_is_that_of_samples() -> None:
+    random = np.random.default_rng(3)
+    samples = 5 * random.normal(size=(400, 50))
+    spread = np.sqrt((samples**2).mean(axis=1)).std()
+    errors = [error_intervals(np.zeros(50), one)["rmse_standard_error"] for one in samples[:20]]
+    assert np.mean(errors) == pytest.approx(spread, rel=0.1)
+
+
 def test_rows_of_one_group_count_as_one_observation() -> None:
     # Each row is there 10 times.
     residuals = np.repeat(np.random.default_rng(3).normal(size=100), 10)
@@ -147,7 +155,8 @@ def test_few_rows_or_groups_and_errors_of_0_have_no_interval() -> None:
     true, residuals = np.zeros(40), np.random.default_rng(3).normal(size=40)
     for rows in range(1, MIN_UNITS):
         assert error_intervals(true[:rows], residuals[:rows]) == {}
-    assert set(error_intervals(true, residuals)) == {"rmse_low", "rmse_high", "mae_low", "mae_high"}
+    ends = {"rmse_low", "rmse_high", "mae_low", "mae_high"}
+    assert set(error_intervals(true, residuals)) == {"rmse_standard_error", *ends}
     assert error_intervals(true, residuals, np.arange(40) % (MIN_UNITS - 1)) == {}
     assert error_intervals(true, true) == {}
     assert error_intervals(true, np.full(40, np.inf)) == {}
