@@ -8,7 +8,6 @@ from omegaconf import MISSING
 
 from pipeline.config.section import bounded, read_section
 
-
 # Larger tables have enough steps in batches four times as large, which take half the time.
 SMALL_ROWS = 4000
 
