@@ -44,7 +44,7 @@ class Comparison:
     candidates
         The number of best trials for an ensemble.
     ensemble
-        That of the best trials, if it is better than each of them.
+        That of the best trials and of those seeds, if it is better than each of them.
     start
         The experiment that the sweep varies, unless it diverges.
     is_start

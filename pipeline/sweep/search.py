@@ -110,9 +110,7 @@ class Search:
                 counted += share
                 progress.advance(share, **shown, loss=loss)
 
-            while count := batch_size(
-                self.sweep.parallel_trials, self.seconds_left(), seconds / max(1, trained)
-            ):
+            while count := self._batch_size(seconds / max(1, trained)):
                 asked = self.study.ask(count, self.sweep.trials)
                 if not asked:
                     break
@@ -129,6 +127,12 @@ class Search:
                 counted = 0.0
         if not count:
             print(f"no further trial ends within sweep.minutes={self.sweep.minutes:g}", flush=True)
+
+    def _batch_size(self, seconds: float) -> int:
+        """How many trials to train next, each of which takes so many seconds."""
+        # For the winner and its other seeds.
+        reserved = (1 + self.sweep.seeds) * seconds
+        return batch_size(self.sweep.parallel_trials, self.seconds_left() - reserved, seconds)
 
     def _report_files(self) -> None:
         """Reports to the study and to MLflow what an interrupted sweep has only written."""

@@ -2,7 +2,7 @@
 experiment that the sweep varies, and an ensemble of the best trials."""
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from pipeline.training.final import networks
 from pipeline.training.train import of_repeat
 
 Predicted = Mapping[str, Vector]
+NO_TRIAL = -1  # the number of what is no trial
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,9 @@ def evaluate_winner(
         }
         return Evaluation(model, errors(other, rows, score), improvements)
 
+    seeds = train_seeds(best, tables, sweep, on_epochs)
     candidates = contenders[: sweep.ensemble]
-    found = best_ensemble(candidates, tables, score)
+    found = best_ensemble([*candidates, *seeds] if candidates else [], tables, score)
     is_start = experiment_parameters(start) == experiment_parameters(best)
     if is_start:
         begun = trained
@@ -136,7 +138,7 @@ def evaluate_winner(
         winner=Evaluation("winner", errors(winner.predicted, rows, score)),
         scored_part=scored,
         score=score,
-        seeds=evaluate_seeds(best, tables, sweep, on_epochs),
+        seeds=[evaluate_seed(one, rows, score) for one in seeds],
         candidates=len(candidates),
         # On the part that it was selected by, it is too good.
         ensemble=compared(found.name, found.predicted, ["test"]) if found else None,
@@ -165,30 +167,33 @@ def saved(trained: TrainedTrial, rows: Table) -> Saved:
     return Saved(network, folds, data, predicted)
 
 
-def evaluate_seeds(
+def train_seeds(
     config: Config, tables: Tables, sweep: Sweep, on_epochs: OnEpochs = ignore
-) -> list[Evaluation]:
+) -> list[Contender]:
     """The experiment with other seeds: those that follow its seed, without those that diverge."""
     rows = tables.of(config)
     # The repeats of cross-validation have seeds of their own.
     first = config.training.seed + max(1, rows.folds.repeats)
     configs = [trials.with_seed(config, (first + i) % 2**32) for i in range(sweep.seeds)]
-    evaluated = [
-        Evaluation(
-            f"seed {one.config.training.seed}", errors(predictions(one, rows), rows, sweep.score)
-        )
+    return [
+        Contender(NO_TRIAL, one, one.result.score, predictions(one, rows))
         for one in train_all(configs, tables, sweep.score, on_epochs)
-        if one.weights
+        if one.result.score is not None
     ]
-    if rows.folds.count and config.training.final.refits(expanding=rows.folds.expanding):
+
+
+def evaluate_seed(one: Contender, rows: Table, score: Score) -> Evaluation:
+    """The errors of the experiment with another seed."""
+    training, found = one.trained.config.training, errors(one.predicted, rows, score)
+    if rows.folds.count and training.final.refits(expanding=rows.folds.expanding):
         # The other parts are predicted by a network that is trained on the rows of all folds.
-        return [replace(one, errors={CV: one.errors[CV]}) for one in evaluated]
-    return evaluated
+        found = {CV: found[CV]}
+    return Evaluation(f"seed {training.seed}", found)
 
 
 def best_ensemble(candidates: Sequence[Contender], tables: Tables, score: Score) -> Ensemble | None:
-    """The greedy ensemble of trials by the part that they are scored on; None if that is the
-    training part, or none is better there than the best trial."""
+    """The greedy ensemble of trials, and of seeds of the best one, by the part that they are scored
+    on; None if that is the training part, or none is better there than each of them."""
     if len(candidates) <= 1:
         return None
     rows = tables.of(candidates[0].trained.config)

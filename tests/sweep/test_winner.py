@@ -13,6 +13,7 @@ from pipeline.config.training import SGD, When
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense, encoder
 from pipeline.sweep import trials, winner
+from pipeline.sweep.comparison import Evaluation
 from pipeline.sweep.tables import Table, Tables, table
 from pipeline.sweep.trials import TrainedTrial
 from pipeline.sweep.winner import Contender, Ensemble
@@ -58,6 +59,12 @@ def contenders(configs: Sequence[Config], tables: Tables = TABLES) -> list[Conte
     return sorted(made, key=lambda one: one.score)
 
 
+def seeds_of(config: Config, count: int) -> list[Evaluation]:
+    rows = TABLES.of(config)
+    trained = winner.train_seeds(config, TABLES, Sweep(seeds=count))
+    return [winner.evaluate_seed(one, rows, Score.rmse) for one in trained]
+
+
 def errors(trained: TrainedTrial, rows: Table, score: Score = Score.rmse) -> dict[str, float]:
     return winner.errors(winner.predictions(trained, rows), rows, score)
 
@@ -72,7 +79,7 @@ def test_errors_are_of_each_part_that_has_rows(rows: Table, trained: TrainedTria
 
 
 def test_other_seeds_follow_that_of_the_winner() -> None:
-    evaluations = winner.evaluate_seeds(CONFIG, TABLES, Sweep(seeds=3))
+    evaluations = seeds_of(CONFIG, 3)
     assert [one.model for one in evaluations] == ["seed 4", "seed 5", "seed 6"]
     assert len({one.errors["validation"] for one in evaluations}) == 3
     (fourth,) = trials.train_all([trials.with_seed(CONFIG, 4)], TABLES, Score.rmse)
@@ -80,13 +87,13 @@ def test_other_seeds_follow_that_of_the_winner() -> None:
 
 
 def test_a_seed_that_diverges_is_left_out() -> None:
-    assert winner.evaluate_seeds(DIVERGING, TABLES, Sweep(seeds=2)) == []
-    assert winner.evaluate_seeds(CONFIG, TABLES, Sweep(seeds=0)) == []
+    assert seeds_of(DIVERGING, 2) == []
+    assert seeds_of(CONFIG, 0) == []
 
 
 def test_the_largest_seed_is_followed_by_0() -> None:
     largest = trials.with_seed(CONFIG, 2**32 - 1)
-    evaluations = winner.evaluate_seeds(largest, TABLES, Sweep(seeds=2))
+    evaluations = seeds_of(largest, 2)
     assert [one.model for one in evaluations] == ["seed 0", "seed 1"]
 
 
@@ -155,6 +162,18 @@ def test_the_winner_is_compared_with_the_ensemble_on_rows_that_selected_neither(
     ratio = found.winner.errors["test"] / found.ensemble.errors["test"]
     assert compared.estimate == pytest.approx(1 - ratio)
     assert found.metrics()["improvement_over_ensemble_test"] == compared.estimate
+
+
+def test_other_seeds_of_the_winner_may_be_in_the_ensemble() -> None:
+    best = contenders([experiment(SGD(learning_rate=0.3))])
+    sweep = Sweep(seeds=6, ensemble=1)
+    found = winner.evaluate_winner(best, CONFIG, TABLES, sweep, baselines={}).comparison
+    assert found.ensemble is not None
+    seeds = [one.errors["validation"] for one in found.seeds]
+    assert found.ensemble.errors["validation"] < min(best[0].score, *seeds)
+    none = replace(sweep, ensemble=0)
+    again = winner.evaluate_winner(best, CONFIG, TABLES, none, baselines={}).comparison
+    assert again == replace(found, ensemble=None, candidates=0)
 
 
 def test_a_starting_point_that_wins_is_no_better_than_itself() -> None:
