@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.dataset.prepared import read_table
-from pipeline.evaluation.metrics import metrics
+from pipeline.evaluation.metrics import MIN_UNITS, metrics
 from pipeline.evaluation.paired import Improvement, improvement
 from pipeline.runtime.errors import UserError, read_errors
 from pipeline.runtime.paths import BASELINES, PREPARED
@@ -39,7 +39,7 @@ def compare(
     predictions: Mapping[str, pd.DataFrame], baselines: Mapping[str, pd.DataFrame]
 ) -> Comparisons:
     """By how much the RMSE of a model is lower than that of each baseline, by part and baseline,
-    for the parts of HELD_OUT.
+    for the parts of HELD_OUT with as many rows, or groups, as an interval needs.
 
     Parameters
     ----------
@@ -50,9 +50,10 @@ def compare(
     """
     compared: Comparisons = {}
     for part, rows in predictions.items():
-        if part in HELD_OUT:
+        groups = rows["group"].to_numpy() if "group" in rows else None
+        units = len(rows) if groups is None else len(np.unique(groups))
+        if part in HELD_OUT and units >= MIN_UNITS:
             true = rows["true"].to_numpy()
-            groups = rows["group"].to_numpy() if "group" in rows else None
             residuals = true - rows["predicted"].to_numpy()
             compared[part] = {
                 str(name): improvement(residuals, true - other.to_numpy(), true, groups=groups)
@@ -87,7 +88,7 @@ def table(compared: Comparisons) -> pd.DataFrame:
 
 def verdict(compared: Comparisons) -> str | None:
     """One line: the simplest baseline that the model is not better than or, if it is better than
-    each of them, the best one. None if all rows are those that it was trained on."""
+    each of them, the best one. None if too few rows are held out for a comparison."""
     part = next((one for one in JUDGED if one in compared), None)
     if part is None:
         return None

@@ -45,8 +45,17 @@ def test_a_verdict_is_on_rows_that_are_held_out() -> None:
     assert str(verdict({"cv": each, "test": each})).startswith("cv: better")
     assert str(verdict({"validation": each})).startswith("validation: better")
     assert verdict({}) is None
-    rows = pd.DataFrame({"true": [1.0, 2.0], "predicted": [1.0, 2.5]})
+    rows = pd.DataFrame({"true": np.arange(20.0), "predicted": 1.5})
     assert compare({"in_sample": rows, "train": rows}, {}) == {}
+
+
+@pytest.mark.parametrize("groups", [None, 9])
+def test_few_rows_or_groups_are_not_compared(groups: int | None) -> None:
+    rows = pd.DataFrame({"true": np.arange(20.0), "predicted": 1.5})
+    few = rows.head(9) if groups is None else rows.assign(group=np.arange(20) % groups)
+    baselines = {"cv": pd.DataFrame({"mean": rows["true"] * 0})}
+    assert compare({"cv": few}, baselines) == {}
+    assert list(compare({"cv": rows}, baselines)) == ["cv"]
 
 
 def test_groups_are_drawn_together() -> None:

@@ -116,7 +116,7 @@ def test_the_test_part_has_intervals_of_its_groups() -> None:
     for table, grouped in ((test, None), (test.assign(**{GROUP: groups}), groups)):
         found = evaluated(predictor, PARTS | {"test": table}, block_rows=25).metrics
         expected = error_intervals(test["y"].to_numpy(), predicted, grouped)
-        assert len(expected) == 4
+        assert len(expected) == 5
         assert found["test"] | expected == pytest.approx(found["test"])
         assert not set(expected) & set(found["train"])
 
@@ -132,7 +132,7 @@ def test_a_model_with_another_error_than_its_training_recorded_is_refused() -> N
 def test_the_model_is_compared_with_the_baselines_on_rows_that_are_held_out(
     tmp_path: Path,
 ) -> None:
-    evaluation = evaluated(Untrained(MLP), PARTS)
+    evaluation = evaluated(Untrained(MLP), PARTS | {"validation": part(12), "test": part(15)})
     assert {part: list(one) for part, one in evaluation.compared.items()} == {
         "validation": ["mean", "least_squares"], "test": ["mean", "least_squares"],
     }  # fmt: skip

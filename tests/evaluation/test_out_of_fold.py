@@ -25,8 +25,9 @@ from tests.folds import EXPANDING, REPEATED, TABLE, THREE
 from tests.readme import metrics as documented_metrics
 
 TRUE = TABLE["y"].to_numpy()
-# These rows are too few for an interval.
+# Where the rows are enough for an interval.
 ENDS = {f"cv_{error}_{end}" for error in ("rmse", "mae") for end in ("low", "high")}
+ENDS.add("cv_rmse_standard_error")
 Predicting = Callable[[Folds], Predictor]
 
 
