@@ -78,14 +78,14 @@ def models(encoding: Encoding) -> dict[str, Any]:
         (
             # The categories that the network has inputs for; all others are 0 in each of them.
             OneHotEncoder(
-                categories=[one.categories for one in encoding.categories.values()],
+                categories=[one.categories or [""] for one in encoding.categories.values()],
                 handle_unknown="ignore",
                 sparse_output=False,
             ),
             categories,
         ),
         remainder=make_pipeline(
-            SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+            SimpleImputer(strategy="median", add_indicator=True),
             StandardScaler(),
         ),
     )
@@ -149,6 +149,8 @@ def _fitted(table: pd.DataFrame, encoding: Encoding) -> dict[str, Any]:
     if len(table) > count:
         table = table.sample(count, random_state=0)
     x, y = features(table, encoding), table[encoding.target.name].to_numpy(np.float64)
+    # A column may have values only in rows that a fold holds out, and says nothing then.
+    x.loc[:, x.isna().all()] = 0.0
     return {name: model.fit(x, y) for name, model in models(encoding).items()}
 
 

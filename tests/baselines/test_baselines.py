@@ -138,6 +138,22 @@ def test_features_are_the_columns_that_the_network_reads() -> None:
     assert list(features(rows, clock)) == ["city", "a", "day", "day time of day"]
 
 
+@pytest.mark.parametrize("categories", [["A"], [""], []])
+def test_columns_without_a_value_in_the_training_rows_say_nothing(categories: list[str]) -> None:
+    encoding = replace(
+        PLAIN,
+        numbers=NUMBERS | {"empty": Number(0.0, missing_indicator=True)},
+        categories={"city": Category(categories, other=True)},
+        dates={"day": Date(0.0, missing_indicator=True, mean=0.0, std=1.0, clock=True)},
+    )
+    train = PARTS["train"].assign(empty=np.nan, city=pd.Series(dtype="str"), day=pd.NaT)
+    train = train.astype({"day": "datetime64[s]"})
+    test = PARTS["test"].assign(empty=7.0, city="A", day=pd.Timestamp("2024-01-01"))
+    predicted = predict({"train": train, "test": test}, NO_FOLDS, encoding)["test"]
+    expected = predict(PARTS, NO_FOLDS, PLAIN)["test"]
+    np.testing.assert_allclose(predicted, expected, rtol=1e-6)
+
+
 def test_a_large_table_is_fitted_by_a_sample_of_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "MAX_CELLS", 100)
     predicted = predict(PARTS, NO_FOLDS, PLAIN)
