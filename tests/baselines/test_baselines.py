@@ -146,7 +146,9 @@ def test_columns_without_a_value_in_the_training_rows_say_nothing(categories: li
         categories={"city": Category(categories, other=True)},
         dates={"day": Date(0.0, missing_indicator=True, mean=0.0, std=1.0, clock=True)},
     )
-    train = PARTS["train"].assign(empty=np.nan, city=pd.Series(dtype="str"), day=pd.NaT)
+    train = PARTS["train"].assign(
+        empty=np.nan, city=pd.Series(dtype="str"), day=np.datetime64("NaT")
+    )
     train = train.astype({"day": "datetime64[s]"})
     test = PARTS["test"].assign(empty=7.0, city="A", day=pd.Timestamp("2024-01-01"))
     predicted = predict({"train": train, "test": test}, NO_FOLDS, encoding)["test"]
