@@ -130,8 +130,8 @@ class Search:
 
     def _batch_size(self, seconds: float) -> int:
         """How many trials to train next, each of which takes so many seconds."""
-        # For the winner and its other seeds.
-        reserved = (1 + self.sweep.seeds) * seconds
+        # For the other seeds of the winner.
+        reserved = self.sweep.seeds * seconds
         return batch_size(self.sweep.parallel_trials, self.seconds_left() - reserved, seconds)
 
     def _report_files(self) -> None:
@@ -296,7 +296,7 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
         elif is_summarised(search.folder, finished):
             print(f"the summary has been written before: {search.folder}/results/")
         else:
-            print("training the winner again, and what it is compared with", flush=True)
+            print("training other seeds of the winner, and what it is compared with", flush=True)
             summary = summarise(space, study, tables, search.kept, search.folder)
             print("writing the figures and models", flush=True)
             write_summary(summary, study, prepared)

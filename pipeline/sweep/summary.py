@@ -171,6 +171,8 @@ def summarise(
         contenders.sort(key=lambda one: (one.score, one.number))
         if contenders:
             first = contenders[0]
+            if first.trained.alone:
+                progress.advance(1)
             best = BestTrial(first.number, space.overrides(points[first.number]), first.score)
             cache = folder / "baselines.npz"
             others = baselines.predictions(rows, cache, study.inputs_hash)
@@ -224,7 +226,7 @@ def _print_comparison(summary: Summary, best: BestTrial, winner: Comparison) -> 
             " trained to their end"
         )
     print(
-        f"winner (trial {best.number}), retrained alone:"
+        f"winner (trial {best.number}), trained alone:"
         f" {_by_part(score, winner.winner.errors)}; {best.score:.6g} in the sweep"
     )
     if winner.optimism is not None:

@@ -13,7 +13,8 @@ from pipeline.compose.schema import Config, Pruning, Score, experiment_parameter
 from pipeline.config.training import Layer
 from pipeline.dataset.curves import CURVES
 from pipeline.dataset.rows import Array, blocks
-from pipeline.network.backend import keras, tf
+from pipeline.network.backend import tf
+from pipeline.network.dense import activated
 from pipeline.network.model_folder import mean_history
 from pipeline.sweep.tables import Table, Tables, Vector
 from pipeline.sweep.trial_result import PRUNED, TrialResult
@@ -34,11 +35,12 @@ MAX_GROUP_BYTES = 2**31
 
 @dataclass(frozen=True)
 class TrainedTrial:
-    """A trial with its network of each fold, or its only one."""
+    """A trial with its network of each fold, or its only one; alone, if its group had no other."""
 
     config: Config
     result: TrialResult
     networks: list[Fitted]
+    alone: bool = False
 
     @property
     def weights(self) -> list[Weights]:
@@ -175,7 +177,7 @@ def train_group(
 
     fitted = train(configs, rows.rows, pauses=rungs, on_epochs=stop)
     return [
-        _scored(config, networks, rows, score, stopped.get(index))
+        replace(_scored(config, networks, rows, score, stopped.get(index)), alone=len(configs) == 1)
         for index, (config, networks) in enumerate(zip(configs, fitted, strict=True))
     ]
 
@@ -230,7 +232,8 @@ def predictions(trained: TrainedTrial, rows: Table, part: str) -> Vector:
 def predict_block(weights: Weights, layers: Sequence[Layer], x: Array) -> Vector:
     """The predictions of a network for inputs of shape (rows, inputs): (rows,)."""
     for kernel, bias, layer in zip(weights[::2], weights[1::2], layers, strict=True):
-        x = keras.activations.get(layer.activation.value)(tf.constant(x) @ kernel + bias)
+        sums = tf.constant(x) @ kernel + bias
+        x = activated(sums, layer.activation.value, normalized=layer.layer_normalization)
     return np.asarray(x, np.float64)[:, 0]
 
 

@@ -79,7 +79,7 @@ def evaluate_winner(
     begun: TrainedTrial | None = None,
     on_epochs: OnEpochs = ignore,
 ) -> Winner:
-    """Trains the winner again, and what it is compared with.
+    """Trains the winner alone, if it was in a group, and what it is compared with.
 
     Parameters
     ----------
@@ -98,8 +98,10 @@ def evaluate_winner(
     on_epochs
         As in trials.train_group.
     """
-    best, score = contenders[0].trained.config, sweep.score
-    (trained,) = train_all([best], tables, score, on_epochs)
+    trained, score = contenders[0].trained, sweep.score
+    best = trained.config
+    if not trained.alone:  # rounding differs in a group
+        (trained,) = train_all([best], tables, score, on_epochs)
     if not trained.weights:
         raise RuntimeError(f"the best trial cannot be repeated: {trained.result.reason}")
     rows = tables.of(best)

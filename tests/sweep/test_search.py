@@ -143,9 +143,9 @@ def test_the_summary_is_printed_and_written(four: str) -> None:
     number = r"[\d.e-]+"
     expected = rf"""{re.escape(OUTSIDE)}
 best of 4 trials: trial (\d), train rmse {number}: optimizer.\w+=0.00\d
-training the winner again, and what it is compared with
+training other seeds of the winner, and what it is compared with
 writing the figures and models
-winner \(trial \1\), retrained alone: train rmse {number}; {number} in the sweep
+winner \(trial \1\), trained alone: train rmse {number}; {number} in the sweep
 other seeds, mean of 2: train rmse {number}; selection bias \(optimism\) on train: -?{number}
 starting point: train rmse {number}
 linear least squares: train rmse 0
@@ -361,7 +361,7 @@ def test_trials_that_were_pruned_ahead_of_the_best_one_are_trained_to_their_end(
     printed = capsys.readouterr().out
     number = states["0.004"].number
     assert "ahead of the best complete one: 2, now trained to their end\n" in printed
-    assert f"winner (trial {number}), retrained alone" in printed
+    assert f"winner (trial {number}), trained alone" in printed
     table = pd.read_csv("data/sweeps/ahead/results/trials.csv").set_index("trial")
     winner = pd.read_csv("data/sweeps/ahead/results/winner.csv").set_index("model")
     at_end = table["score_at_end"]

@@ -61,7 +61,7 @@ def test_the_winner_is_printed_with_what_it_is_compared_with(
     }
     assert printed(capsys, summary(ahead=2, **changed)) == [
         "pruned trials that were ahead of the best complete one: 2, now trained to their end",
-        "winner (trial 3), retrained alone: train mae 1, validation mae 2.5; 2.5 in the sweep",
+        "winner (trial 3), trained alone: train mae 1, validation mae 2.5; 2.5 in the sweep",
         (
             "other seeds, mean of 1: train mae 1.5, validation mae 4;"
             " selection bias (optimism) on validation: 1.5"

@@ -199,9 +199,24 @@ def test_baselines_are_compared_by_their_predictions(rows: Table) -> None:
     assert worse.improvements["validation"].low > 0
 
 
+def test_a_winner_that_was_trained_alone_is_not_trained_again(rows: Table) -> None:
+    (alone,) = contenders([CONFIG])
+    grouped, other = contenders([CONFIG, experiment(SGD(learning_rate=1e-6))])
+    start = alone.trained
+    saved = [
+        winner.evaluate_winner(
+            best, CONFIG, TABLES, Sweep(seeds=0), baselines={}, begun=start
+        ).saved
+        for best in ([alone], [grouped, other])
+    ]
+    assert (alone.trained.alone, grouped.trained.alone) == (True, False)
+    for part in rows.true:
+        np.testing.assert_array_equal(saved[0].predicted[part], saved[1].predicted[part])
+
+
 def test_a_winner_that_cannot_be_repeated_is_an_error() -> None:
     (best,) = contenders([CONFIG])
-    broken = replace(best, trained=replace(best.trained, config=DIVERGING))
+    broken = replace(best, trained=replace(best.trained, config=DIVERGING, alone=False))
     with pytest.raises(RuntimeError, match=r"cannot be repeated: diverged"):
         winner.evaluate_winner([broken], CONFIG, TABLES, Sweep(), baselines={})
 
