@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.schema.numbers import ascii_digits
+
 ISO = "ISO8601"
 # One format, or several, of which the first that reads a text is used.
 Format = str | list[str]
@@ -113,7 +115,7 @@ def _parse(texts: "pd.Series[Any]", formats: list[str]) -> tuple["pd.Series[Any]
     index, texts = texts.index, texts.reset_index(drop=True)
     if not texts.str.isascii().all():
         # strptime reads no other digits.
-        texts = texts.map(_with_ascii_digits, na_action="ignore")
+        texts = texts.map(ascii_digits, na_action="ignore")
     # pandas reads these as the current time, whatever the format.
     texts = texts.mask(texts.isin(["now", "today"]))
     dates, used = _read(texts, formats[0]), formats[:1]
@@ -144,10 +146,6 @@ def _read(texts: "pd.Series[Any]", date_format: str) -> "pd.Series[Any]":
         rest = texts[dates.isna() & texts.notna()].map(_in_english)
         dates = dates.fillna(_strptime(rest, date_format.replace("%B", "%b")))
     return dates
-
-
-def _with_ascii_digits(text: str) -> str:
-    return re.sub(r"[^\D0-9]", lambda digit: str(int(digit[0])), text)
 
 
 def _strptime(texts: "pd.Series[Any]", date_format: str) -> "pd.Series[Any]":

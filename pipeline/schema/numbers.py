@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -27,8 +26,8 @@ CODES = (
     "|RUB|SEK|SGD|THB|TRY|TWD|UAH|USD|ZAR"
 )
 CURRENCY = rf"(?:[A-Z]{{0,3}}\p{{Sc}}|Rs\.?|kr\.?|Fr\.?|{CODES})"
-# Its first character is no digit of any kind, as ½ is.
-UNIT = r"[^\p{N}\s.,:;'()+*/<>=~?!#_-][^0-9()]{0,14}"
+# Its first character is no fraction, such as ½.
+UNIT = r"[^0-9\x{bc}-\x{be}\x{2150}-\x{215f}\s.,:;'()+*/<>=~?!#_-][^0-9()]{0,14}"
 # A number in any notation.
 NUMBER = (
     r"(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+|[1-9][0-9]{0,2}(?:[.,' ][0-9]{3})+(?:[.,][0-9]*)?"
@@ -41,11 +40,12 @@ OTHER_DIGIT = r"[^\P{Nd}0-9]"
 SAME_SIGNS = (
     ("[\u2212\ufe63\uff0d\u2013]", "-"),
     ("[\u2019\u02bc\u066c]", "'"),
-    (r"\p{Zs}", " "),
+    (r"[^\P{Zs} ]", " "),
     ("[\u066b\uff0e]", "."),
     ("\uff0c", ","),
     ("[\u066a\uff05]", "%"),
 )
+OTHER_SIGNS = "|".join((OTHER_DIGIT, *(pattern for pattern, _ in SAME_SIGNS)))
 # With a part without which none of them is there: ="29" is how Excel keeps text; (5) and 5- are
 # negative; a currency may be in front.
 SAME = (
@@ -348,12 +348,17 @@ def _values(numbers: Any, how: Notation) -> Any:
     return pc.if_else(pc.and_(pc.and_(integer, long), large), None, values)
 
 
+def ascii_digits(text: str) -> str:
+    """A text with the digits 0 to 9 instead of those of other scripts."""
+    return re.sub(r"[^\D0-9]", lambda digit: str(int(digit[0])), text)
+
+
 def with_same_signs(texts: Any) -> Any:
     """Texts with one way to write the same digit, sign, mark and blank."""
-    if pc.all(pc.string_is_ascii(texts)).as_py() in (True, None):
+    ascii_only = pc.all(pc.string_is_ascii(texts)).as_py() is not False
+    if ascii_only or not _count(texts, OTHER_SIGNS):
         return texts
     if _count(texts, OTHER_DIGIT):
-        ascii_digits = partial(re.sub, r"[^\D0-9]", lambda digit: str(int(digit[0])))
         texts = pa.array([one and ascii_digits(one) for one in texts.to_pylist()], texts.type)
     for pattern, same in SAME_SIGNS:
         texts = pc.replace_substring_regex(texts, pattern, same)
