@@ -69,10 +69,12 @@ class When(Enum):
 
 @dataclass
 class Layer:
-    """A Dense layer, followed by dropout."""
+    """A Dense layer, followed by dropout. With layer_normalization, the mean and the standard
+    deviation over its units are 0 and 1 before the activation."""
 
     units: int = bounded(at_least=1)
     activation: Activation = Activation.linear
+    layer_normalization: bool = False
     kernel_initializer: KernelInitializer = KernelInitializer.glorot_uniform
     kernel_value: float | None = None
     bias_initializer: BiasInitializer = BiasInitializer.zeros
@@ -86,6 +88,8 @@ class Layer:
             return "kernel_initializer is constant, so kernel_value must be a number"
         if not constant and self.kernel_value is not None:
             return "kernel_value has an effect only with kernel_initializer: constant"
+        if self.layer_normalization and self.units == 1:
+            return "layer_normalization over 1 unit would make every output 0"
         return None
 
 

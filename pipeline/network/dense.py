@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.training import BiasInitializer, KernelInitializer, Layer
 from pipeline.dataset.encoding import Target
+from pipeline.network.activation import EPSILON
 from pipeline.network.backend import keras
 
 Array = NDArray[np.float32]
@@ -36,13 +37,20 @@ def build(layers: Sequence[Layer], inputs: int, seed: int) -> keras.Sequential:
         stack.append(
             keras.layers.Dense(
                 layer.units,
-                activation=layer.activation.value,
+                activation=None if layer.layer_normalization else layer.activation.value,
                 kernel_initializer=_initializer(layer, _seed(seed, number, 0)),
                 bias_initializer=layer.bias_initializer.value,
                 kernel_regularizer=_regularizer(layer),
                 name=f"dense_{number}",
             )
         )
+        if layer.layer_normalization:
+            stack += [
+                keras.layers.LayerNormalization(
+                    epsilon=EPSILON, center=False, scale=False, name=f"normalization_{number}"
+                ),
+                keras.layers.Activation(layer.activation.value, name=f"activation_{number}"),
+            ]
         if layer.dropout > 0:
             stack.append(
                 keras.layers.Dropout(
@@ -89,11 +97,16 @@ def _initial_weights(
 
 def by_hand(network: keras.Sequential, row: Array) -> float:
     """The prediction for one encoded row (inputs,), computed layer by layer as
-    activation(x @ kernel + bias)."""
+    activation(x @ kernel + bias), with layer normalization before the activation if there is
+    any."""
     x = row.astype(np.float64)
     for layer in network.layers:
         if isinstance(layer, keras.layers.Dense):
             x = np.array(layer.activation(x @ np.array(layer.kernel) + np.array(layer.bias)))
+        elif isinstance(layer, keras.layers.LayerNormalization):
+            x = (x - x.mean()) / np.sqrt(x.var() + EPSILON)
+        elif isinstance(layer, keras.layers.Activation):
+            x = np.array(layer.activation(x))
     return float(x[0])
 
 

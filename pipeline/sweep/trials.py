@@ -13,7 +13,8 @@ from pipeline.compose.schema import Config, Pruning, Score, experiment_parameter
 from pipeline.config.training import Layer
 from pipeline.dataset.curves import CURVES
 from pipeline.dataset.rows import Array, blocks
-from pipeline.network.backend import keras, tf
+from pipeline.network.activation import activated
+from pipeline.network.backend import tf
 from pipeline.network.model_folder import mean_history
 from pipeline.sweep.tables import Table, Tables, Vector
 from pipeline.sweep.trial_result import PRUNED, TrialResult
@@ -231,7 +232,8 @@ def predictions(trained: TrainedTrial, rows: Table, part: str) -> Vector:
 def predict_block(weights: Weights, layers: Sequence[Layer], x: Array) -> Vector:
     """The predictions of a network for inputs of shape (rows, inputs): (rows,)."""
     for kernel, bias, layer in zip(weights[::2], weights[1::2], layers, strict=True):
-        x = keras.activations.get(layer.activation.value)(tf.constant(x) @ kernel + bias)
+        sums = tf.constant(x) @ kernel + bias
+        x = activated(sums, layer.activation.value, normalized=layer.layer_normalization)
     return np.asarray(x, np.float64)[:, 0]
 
 

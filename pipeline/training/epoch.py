@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pipeline.network.backend import keras, tf
+from pipeline.network.activation import activated
+from pipeline.network.backend import tf
 from pipeline.training.optimizers import RULES, clip, decay
 
 Tensor = Any
@@ -59,6 +60,8 @@ class Group(NamedTuple):
     optional computations at least one of them needs."""
 
     activations: tuple[str, ...]
+    # Whether each layer has layer normalization.
+    normalized: tuple[bool, ...]
     loss: str
     update: str
     dropout: tuple[bool, ...]
@@ -86,7 +89,7 @@ class Group(NamedTuple):
         masks, and None is without dropout."""
         for layer, name in enumerate(self.activations):
             kernel, bias = weights[2 * layer : 2 * layer + 2]
-            x = keras.activations.get(name)(x @ kernel + bias)
+            x = activated(x @ kernel + bias, name, normalized=self.normalized[layer])
             if time is not None and self.dropout[layer]:
                 x = dropout(
                     x, per_member["dropout"][layer], per_member["seed"], time=time, layer=layer

@@ -92,6 +92,7 @@ def fit(
     rows: TrainingRows,
     *,
     activations: Sequence[str],
+    normalized: Sequence[bool] | None = None,
     loss: str,
     update: str,
     epochs: int,
@@ -115,6 +116,8 @@ def fit(
         What they are trained on, and validated on after each epoch.
     activations
         Keras's name of each layer's activation.
+    normalized
+        Whether each layer has layer normalization; None is for none.
     loss
         A key of epoch.LOSSES.
     update
@@ -160,7 +163,8 @@ def fit(
         raise ValueError("either all folds have rows for validation or none has")
     training = _Training(
         members, rows,
-        activations=activations, loss=loss, update=update, epochs=epochs,
+        activations=activations, normalized=normalized or [False] * len(activations),
+        loss=loss, update=update, epochs=epochs,
         batch_size=batch_size, shuffle=shuffle, xla=xla, pauses=pauses,
     )  # fmt: skip
     keras_callbacks = None
@@ -192,7 +196,7 @@ class _Training:
 
     def __init__(
         self, members: Sequence[Member], rows: TrainingRows, *,
-        activations: Sequence[str], loss: str, update: str, epochs: int,
+        activations: Sequence[str], normalized: Sequence[bool], loss: str, update: str, epochs: int,
         batch_size: int, shuffle: bool, xla: bool, pauses: Sequence[int],
     ) -> None:  # fmt: skip
         self.members = members
@@ -223,6 +227,7 @@ class _Training:
         none = np.zeros(() if self.single else len(members), np.float32)
         self.group = Group(
             activations=tuple(activations),
+            normalized=tuple(normalized),
             loss=loss,
             update=update,
             dropout=tuple(bool((rate > 0).any()) for rate in stacked["dropout"]),

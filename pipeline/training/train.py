@@ -98,6 +98,7 @@ def train(
         members,
         rows,
         activations=[layer.activation.value for layer in layers],
+        normalized=[layer.layer_normalization for layer in layers],
         loss=training.loss.value,
         update=config.optimizer.name,
         epochs=epochs,

@@ -363,6 +363,10 @@ def test_a_url_without_a_password_is_as_given(url: str) -> None:
             "model.layers[0]: kernel_value has an effect only with kernel_initializer: constant",
         ),
         (
+            "model: {layers: [{units: 1, layer_normalization: true}]}",
+            "model.layers[0]: layer_normalization over 1 unit would make every output 0",
+        ),
+        (
             "optimizer: {clipnorm: 1, clipvalue: 1}",
             "optimizer: set clipnorm or clipvalue, not both",
         ),

@@ -21,7 +21,12 @@ NUMBERS = {"a": Number(3.0, False, 3.0, 0.5), "b": Number(0.0, False, -20.0, 40.
 ROWS = np.array([[3.0, -20.0], [3.7, 25.0], [-1.0, 4.5], [0.0, 0.0]], np.float32)
 DEEP = [
     Layer(units=5, activation=Activation.relu, dropout=0.4, l1=0.01, l2=0.02),
-    Layer(units=3, activation=Activation.tanh, bias_initializer=BiasInitializer.ones),
+    Layer(
+        units=3,
+        activation=Activation.tanh,
+        bias_initializer=BiasInitializer.ones,
+        layer_normalization=True,
+    ),
     Layer(units=1),
 ]
 
@@ -186,7 +191,7 @@ def test_the_first_prediction_equals_the_one_by_hand(target: Target) -> None:
 
 def test_a_network_that_is_not_as_configured_is_refused() -> None:
     built = dense.build([ones()], 2, seed=1)
-    tampered = keras.Sequential([*built.layers, keras.layers.Activation("relu")])
+    tampered = keras.Sequential([*built.layers, keras.layers.ReLU()])
     with pytest.raises(RuntimeError, match=r"predicts 0\.0, by hand -17\.0"):
         dense.first_prediction(tampered, ROWS[0], PLAIN)
 

@@ -49,6 +49,7 @@ X = np.array([[1], [3], [2], [10], [4], [7], [8]], np.float32)
 FOUR_X = Part(X, 4 * X)
 ENCODING = Encoding({}, {}, {}, AS_LEARNED)
 MLP = [Layer(units=6, activation=Activation.tanh), Layer(units=1)]
+NORMALIZED = [replace(MLP[0], layer_normalization=True), MLP[1]]
 # 23 rows in batches of 5: the last batch has 3.
 BATCH, STEPS, EPOCHS = 5, 5, 4
 PRINTED = [
@@ -113,6 +114,7 @@ def fit_all(
 ) -> list[Fitted]:
     defaults: dict[str, Any] = {
         "activations": [layer.activation.value for layer in layers],
+        "normalized": [layer.layer_normalization for layer in layers],
         "loss": "mse",
         "update": optimizer.name,
         "epochs": EPOCHS,
@@ -206,6 +208,11 @@ def test_training_equals_keras_s_own_for_each_schedule(schedule: Schedule) -> No
 def test_training_equals_keras_s_own_for_all_activations() -> None:
     hidden = [Layer(units=6, activation=activation) for activation in Activation]
     assert_equals_keras(EACH["plain"], "mse", [*hidden, Layer(units=1)])
+
+
+def test_training_equals_keras_s_own_with_layer_normalization() -> None:
+    wider = Layer(units=9, activation=Activation.silu, layer_normalization=True)
+    assert_equals_keras(EACH["adamw"], "mse", [wider, *NORMALIZED])
 
 
 def test_training_equals_keras_s_own_with_penalties() -> None:
@@ -316,12 +323,14 @@ def varied(name: str) -> list[Member]:
     ]
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_member_is_trained_as_if_it_were_alone(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "layers"), [*((name, MLP) for name in OPTIMIZERS), ("adamw", NORMALIZED)]
+)
+def test_a_member_is_trained_as_if_it_were_alone(name: str, layers: list[Layer]) -> None:
     group = varied(name)
-    together = fit_all(group, MLP, EACH[name])
+    together = fit_all(group, layers, EACH[name])
     for one, fitted in zip(group, together, strict=True):
-        (alone,) = fit_all([one], MLP, EACH[name])
+        (alone,) = fit_all([one], layers, EACH[name])
         assert_same(fitted, alone)
 
 
