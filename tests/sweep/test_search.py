@@ -29,7 +29,7 @@ from pipeline.network.encoder import folds_of, inputs
 from pipeline.preparation.preparation import Prepared
 from pipeline.preparation.preparation import prepare as prepare_data
 from pipeline.stages import baselines, configure, evaluate, prepare, train
-from pipeline.sweep import command, search, trials
+from pipeline.sweep import command, search, summary, trials
 from pipeline.sweep.study import Study
 from pipeline.sweep.tables import Tables
 from pipeline.tracking.trial_files import Record, batches, read_batch, write_batch
@@ -478,7 +478,7 @@ def test_trials_are_not_trained_again_for_the_summary(monkeypatch: pytest.Monkey
         again.extend(configs)
         return train_all(configs, *arguments)
 
-    monkeypatch.setattr("pipeline.sweep.summary.train_all", counted)
+    monkeypatch.setattr(summary, "train_all", counted)
     sweep("kept", RATE, "training.seed=9", "sweep.parallel_trials=2")
     assert again == []
     # Another process has none of their networks.
