@@ -103,8 +103,10 @@ def _number(
         return Number(fill, indicator, 0.0, 1.0, *_quantiles(present))
     if scale is ScaleInputs.robust:
         return Number(fill, indicator, *_robust(present), smooth_clip=True)
-    edges = _edges(present, learned[known], data) if scale is ScaleInputs.piecewise else []
-    return Number(fill, indicator, *standard(present), edges=edges)
+    piecewise = scale is ScaleInputs.piecewise
+    edges = _edges(present, learned[known], data) if piecewise else []
+    # Clipped, because one value far from all others would have any prediction.
+    return Number(fill, indicator, *standard(present), smooth_clip=piecewise, edges=edges)
 
 
 def standard(values: Values) -> tuple[float, float]:
