@@ -32,6 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from benchmarks.race import show
+from pipeline.baselines.baselines import DAY, MAX_CATEGORIES
 from pipeline.compose.experiment import compose
 from pipeline.compose.schema import Config
 from pipeline.config.data import Kind, Reading
@@ -44,8 +45,6 @@ from pipeline.tables.reading import read
 
 ROOT = Path(__file__).parents[1]
 SUFFIXES = {".csv", ".tsv", ".txt", ".dat", ".data", ".parquet", ".xlsx"}
-MAX_CATEGORIES = 250  # HistGradientBoostingRegressor refuses more than 255
-DAY = np.timedelta64(1, "D")
 
 # The keys of the section `data` that differ from the defaults.
 Section = dict[str, Any]

@@ -24,7 +24,7 @@ class Number:
     missing_indicator
         Whether another input is 1 where a value is missing.
     mean, std
-        The input is z = (value - mean) / std; with smooth_clip, mean is the median and std the
+        The input is z = (value - mean) / std. Of robust scaling, mean is the median and std the
         interquartile range, or half the range where that is 0.
     smooth_clip
         The input is z / sqrt(1 + (z / 3)**2) instead, which is between -3 and 3.
