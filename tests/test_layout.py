@@ -139,7 +139,7 @@ def test_a_heavy_library_is_imported_in_one_place(library: str, owner: str) -> N
 
 @pytest.mark.parametrize(
     ("library", "package"),
-    [("optuna", "sweep"), ("mlflow", "tracking"), ("jinja2", "preparation")],
+    [("optuna", "sweep"), ("mlflow", "tracking"), ("jinja2", "pages")],
 )
 def test_a_library_belongs_to_one_package(library: str, package: str) -> None:
     users = {package_of(module) for module in PIPELINE if library in libraries(module)}

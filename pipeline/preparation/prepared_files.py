@@ -1,5 +1,6 @@
 """The files of a prepared table, and the line that reports it."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +12,12 @@ from pipeline.preparation.preparation import Prepared
 from pipeline.preparation.profile import profile
 from pipeline.preparation.profile_page import render
 from pipeline.runtime.files import write_table
-from pipeline.runtime.paths import CONTRACT, ENCODING, FOLDS, PREPARED
+from pipeline.runtime.paths import CONTRACT, ENCODING, FOLDS, PREPARED, WARNINGS
 
 
 def write(prepared: Prepared, data: Data, folder: Path) -> None:
-    """The parts, the new rows, the contract, the encoding, the folds, and the profile."""
+    """The parts, the new rows, the contract, the encoding, the folds, the warnings and the
+    profile."""
     inputs = len(prepared.encoding.names)
     columns = [*prepared.contract.schema.columns, data.target]
     group = data.group_column
@@ -38,6 +40,8 @@ def write(prepared: Prepared, data: Data, folder: Path) -> None:
         folds=[len(fold.validation) for fold in prepared.folds],
     )  # fmt: skip
     (folder / "profile.html").write_text(page, "utf-8")
+    warnings = json.dumps(prepared.warnings, ensure_ascii=False, indent=1)
+    (folder / WARNINGS).write_text(warnings + "\n", "utf-8")
 
 
 def summary(prepared: Prepared, data: Data) -> str:

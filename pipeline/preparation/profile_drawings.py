@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.data import Kind
+from pipeline.pages.page import number, shorten
 from pipeline.preparation.profile import Values, Vector, rows_with_both
 
 BINS = 24  # of a histogram
 GROUPS = 12  # of rows, whose means of the target form the line of a scatter plot
 MAX_CATEGORIES = 10  # that are drawn
-MAX_NAME = 60  # characters
 MAX_POINTS = 10_000  # of a scatter plot, chosen evenly
 WIDTH, HEIGHT, LINE = 176, 56, 16  # pixels of a drawing, and of a category's line in it
 BAR, MEANS = 38, 118  # pixels of the longest bar, and of the scale of the means
@@ -56,17 +56,6 @@ def draw(values: Values, target: str, y: Vector | None) -> tuple[Drawing | None,
     drawn = np.argsort(-counts, kind="stable")[:MAX_CATEGORIES]
     bars = _bars(values, drawn, counts)
     return bars, _means(values, drawn, target, *both) if both else None
-
-
-def shorten(text: str) -> str:
-    """The beginning of a long text."""
-    return text if len(text) <= MAX_NAME else text[: MAX_NAME - 1] + "…"
-
-
-def number(value: float) -> str:
-    """Four significant digits, or an integer of up to ten: 12,345 and not 1.234e+04."""
-    short = f"{value:.4g}"
-    return f"{value:,.0f}" if "e+0" in short else short
 
 
 def _bars(values: Values, drawn: NDArray[np.intp], counts: NDArray[np.intp]) -> Drawing:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from pipeline.config.data import Kind
+from pipeline.pages.page import fill, number
 from pipeline.preparation.profile import NUMBERS, iso, values_of
-from pipeline.preparation.profile_drawings import LINE, WIDTH, draw, number, shorten
+from pipeline.preparation.profile_drawings import LINE, WIDTH, draw
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.dates import is_clock
 
@@ -84,16 +84,8 @@ def render(
                 "used_as": used_as.get(name, ""),
             }
         )
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["shorten"] = shorten
-    return environment.get_template("profile.html").render(
+    return fill(
+        Path(__file__).parent / "templates/profile.html",
         title=title,
         rows={name: len(table) for name, table in parts.items()},
         folds=folds,

@@ -18,8 +18,11 @@ FOLD_HISTORIES = "folds.csv"
 FOLDS = "folds.json"
 VERDICT = "verdict.txt"
 INTERVALS = "intervals.json"
+WARNINGS = "warnings.json"
 METRICS = Path("data/metrics.json")
 TRACKED = Path("data/tracked.json")
+# It reports what the store has, so it is no part of a stage's output: .dvcignore leaves it out.
+REPORT = EVALUATION / "report.html"
 
 
 def intervals_path(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """The files of a prepared table, and the line that reports it."""
 
 import datetime as dt
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def test_the_files_hold_what_was_prepared(prepared: Prepared, data: Data, tmp_pa
     profile = pd.read_csv(tmp_path / "profile.csv", index_col="column")
     assert profile["used_as"].to_dict() == prepared.used_as
     assert profile.loc["b", "used_as"] == "left out: 1 in 15 rows"
+    assert json.loads((tmp_path / "warnings.json").read_text("utf-8")) == prepared.warnings != []
 
 
 @pytest.mark.parametrize(
