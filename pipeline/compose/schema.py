@@ -4,6 +4,8 @@ Hydra types the configuration by these dataclasses; the bounds of the fields are
 afterwards. The sections that stages read are in pipeline/config/, the others here.
 """
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
@@ -74,6 +76,38 @@ class Tracking:
 
 
 @dataclass
+class Registry:
+    """What the model of a result must achieve to become the champion of MLflow's registry.
+
+    Attributes
+    ----------
+    name
+        The registered model; None is the table's name.
+    max, min
+        Limits of metrics of data/metrics.json, named as in MLflow.
+    improvement_over
+        For a baseline, or the champion: what the lower end of the interval of the improvement over
+        it, a fraction, must be above; None is no limit.
+    """
+
+    name: str | None = None
+    max: dict[str, float | None] = field(default_factory=dict)
+    min: dict[str, float | None] = field(default_factory=dict)
+    improvement_over: dict[str, float | None] = field(default_factory=dict)
+
+    def problem(self) -> str | None:
+        if self.name is not None and not re.fullmatch(r"[\w. -]+", self.name):
+            return (
+                f"name is {self.name!r}, but may only have letters, digits and any of ._- or blanks"
+            )
+        for key in ("max", "min", "improvement_over"):
+            for name, limit in getattr(self, key).items():
+                if limit is not None and not math.isfinite(limit):
+                    return f"{key}.{name} is {limit}, but must be a finite number or null"
+        return None
+
+
+@dataclass
 class Choices:
     """The chosen option of each group of conf/."""
 
@@ -84,6 +118,7 @@ class Choices:
     training: str | None = None
     evaluation: str | None = None
     tracking: str | None = None
+    registry: str | None = None
     sweep: str | None = None
 
 
@@ -95,6 +130,7 @@ class Config(TrainingConfig):
     data: Data = field(default_factory=Data)
     evaluation: Evaluation = field(default_factory=Evaluation)
     tracking: Tracking = field(default_factory=Tracking)
+    registry: Registry = field(default_factory=Registry)
     sweep: Sweep = field(default_factory=Sweep)
 
 
@@ -137,9 +173,9 @@ def plain_sections(config: Config) -> dict[str, Any]:
 
 def experiment_parameters(config: Config) -> dict[str, Any]:
     """All values that define the experiment, by dotted key: neither how a sweep searches nor how
-    the result is evaluated and tracked, which may change after the training."""
+    the result is evaluated, tracked and registered, which may change after the training."""
     sections = plain_sections(config)
-    for section in ("evaluation", "tracking", "sweep"):
+    for section in ("evaluation", "tracking", "registry", "sweep"):
         del sections[section], sections["conf"][section]
     return flatten(sections)
 

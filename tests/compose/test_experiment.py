@@ -99,12 +99,17 @@ def schema_keys(schema: Any, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{item.name}"
 
 
+MAPPINGS = {"sweep.space", "data.kinds", "data.date_formats"} | {
+    f"registry.{key}" for key in ("max", "min", "improvement_over")
+}
+
+
 def keys_of(value: Any, prefix: str = "") -> Iterator[str]:
     """The dotted keys of a configuration, without the indices of items in lists."""
     items = value if isinstance(value, list) else [value]
     nested = [item for item in items if isinstance(item, dict)]
-    # The keys of these are keys of other sections, or columns.
-    if not nested or prefix in ("sweep.space", "data.kinds", "data.date_formats"):
+    # The keys of these are keys of other sections, columns, or metrics and models.
+    if not nested or prefix in MAPPINGS:
         yield prefix
         return
     for item in nested:

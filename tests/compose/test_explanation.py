@@ -54,7 +54,7 @@ from tests.compose.folder import OPTIONS, composed, mistake, write_conf, write_p
             "'': 3",
             (
                 "''; known are model, optimizer, schedule, training, conf, data, evaluation,"
-                " tracking, sweep"
+                " tracking, registry, sweep"
             ),
         ),
         ("hydra: {}", "hydra; settings of Hydra itself have no effect; remove it"),

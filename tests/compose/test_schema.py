@@ -52,7 +52,7 @@ def test_what_is_read_has_the_types_of_the_schema() -> None:
 
 def test_the_parameters_are_the_plain_values_of_what_defines_a_training() -> None:
     experiment = compose(Path(), ["optimizer=sgd", "data.kinds={zip: category}"])
-    aside = ("evaluation", "tracking", "sweep")
+    aside = ("evaluation", "tracking", "registry", "sweep")
     plain = {name: section for name, section in experiment.plain.items() if name not in aside}
     plain["conf"] = {name: option for name, option in plain["conf"].items() if name not in aside}
     parameters = experiment_parameters(experiment.config)
