@@ -87,13 +87,21 @@ def table(compared: Comparisons) -> pd.DataFrame:
 
 
 def verdict(compared: Comparisons) -> str | None:
-    """One line: the simplest baseline that the model is not better than or, if it is better than
-    each of them, the best one. None if too few rows are held out for a comparison."""
+    """One line about what `judged` names. None if too few rows are held out for a comparison."""
+    found = judged(compared)
+    if found is None:
+        return None
+    part, name = found
+    return f"{part}: {compared[part][name].in_words(IN_WORDS[name])}"
+
+
+def judged(compared: Comparisons) -> tuple[str, str] | None:
+    """The part that a verdict is on, and the simplest baseline that the model is not better than
+    or, if it is better than each of them, the best one."""
     part = next((one for one in JUDGED if one in compared), None)
     if part is None:
         return None
     each = compared[part]
     names = [name for name in IN_WORDS if name in each]
     not_beaten = [name for name in names if each[name].low <= 0]
-    name = not_beaten[0] if not_beaten else min(names, key=lambda one: each[one].estimate)
-    return f"{part}: {each[name].in_words(IN_WORDS[name])}"
+    return part, not_beaten[0] if not_beaten else min(names, key=lambda one: each[one].estimate)
