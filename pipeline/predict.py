@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import pandas as pd
@@ -14,9 +15,7 @@ from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import UserError, warn, write_errors
 from pipeline.runtime.files import whole_file
 from pipeline.runtime.paths import CONTRACT
-from pipeline.schema.columns import Schema
 from pipeline.schema.contract import Contract
-from pipeline.schema.flags import flags
 from pipeline.tables.reading import read
 
 ROWS_AT_ONCE = 65_536
@@ -49,36 +48,28 @@ def main(rows: str, model: str, output: Path) -> None:
     printed = standard_stream(output) == 1
     # Nothing but the rows is printed where they are.
     with redirect_stdout(sys.stderr if printed else sys.stdout):
-        if is_folder(model):
+        with model_folder(model) as folder:
             # A mistake in the rows is reported at once, whereas Keras takes ten seconds to import.
-            contract = read_contract(Path(model))
-            table, conformed = read_rows(rows, contract)
-            predictor = load(model)
-        else:
-            predictor = load(model)
-            contract = predictor.contract
-            table, conformed = read_rows(rows, contract)
-        predict(predictor, table, conformed, output, schema=contract.schema)
+            table, conformed = read_rows(rows, read_contract(folder))
+            predictor = load(folder)
+        predict(predictor, table, conformed, output)
     if not printed:
         without = "" if predictor.intervals else f" ({NO_INTERVALS})"
         print(f"predicted {len(table)} rows{without}: {output}")
 
 
-def predict(
-    predictor: Any, table: pd.DataFrame, conformed: pd.DataFrame, output: Path, *, schema: Schema
-) -> None:
-    """Writes the rows of a table with the predictions of its conformed rows, their intervals if
-    the model has some, and flags, as CSV."""
+def predict(predictor: Any, table: pd.DataFrame, conformed: pd.DataFrame, output: Path) -> None:
+    """Writes the rows of a table, and the answers of a Predictor for its conformed rows, as CSV."""
     starts = range(0, len(table), ROWS_AT_ONCE)
     quiet = len(starts) == 1 or not sys.stderr.isatty()
     with destination(output) as stream:
         for start in tqdm(starts, unit="chunk", disable=quiet):
             chunk = slice(start, start + ROWS_AT_ONCE)
-            rows = conformed.iloc[chunk]
+            answers = predictor.answer(conformed.iloc[chunk])
             # Any two float32 numbers differ in nine digits.
-            answers = predictor.predict_conformed(rows).map("{:.9g}".format)
-            added = {name: answers[name].to_numpy() for name in answers}
-            shown = table.iloc[chunk].assign(**added, flags=flags(rows, schema).to_numpy())
+            texts = answers.map(lambda cell: cell if isinstance(cell, str) else f"{cell:.9g}")
+            added = {name: texts[name].to_numpy() for name in texts}
+            shown = table.iloc[chunk].assign(**added)
             shown.to_csv(stream, index=False, header=not start)
 
 
@@ -145,15 +136,24 @@ def read_rows(path: str, contract: Contract) -> tuple[pd.DataFrame, pd.DataFrame
     return raw.table, conformed
 
 
-def load(model: str) -> Any:
-    """The Predictor of a model folder or an MLflow URI. Imports Keras or MLflow."""
+@contextmanager
+def model_folder(model: str) -> Iterator[Path]:
+    """The folder of a model that is given by its folder or by an MLflow URI, for the length of the
+    block. Imports MLflow for a URI."""
     if is_folder(model):
-        from pipeline.evaluation.predictor import Predictor
+        yield Path(model)
+        return
+    from pipeline.tracking.models import download
 
-        return Predictor(Path(model))
-    from pipeline.tracking.models import load_model
+    with TemporaryDirectory() as temporary:
+        yield download(model, Path(temporary))
 
-    return load_model(model)
+
+def load(folder: Path) -> Any:
+    """The Predictor of a model folder. Imports Keras."""
+    from pipeline.evaluation.predictor import Predictor
+
+    return Predictor(folder)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pipeline.config.data import Kind, Reading, Violations
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.contract import Contract
+from pipeline.schema.flags import flags
 
 Predict = Callable[..., None]
 Answer = Callable[[pd.DataFrame], pd.DataFrame]
@@ -37,6 +38,9 @@ class Model:
     predict_conformed: Answer
     intervals: Any = None
 
+    def answer(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return self.predict_conformed(rows).assign(flags=flags(rows, self.contract.schema))
+
 
 Serve = Callable[[Contract, Answer], Model]
 
@@ -48,8 +52,8 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Serve:
     def serve(contract: Contract, answer: Answer) -> Model:
         model = Model(contract, answer)
 
-        def load(name: str) -> Model:
-            assert name == "data/model"
+        def load(folder: Path) -> Model:
+            assert folder == Path("data/model")
             return model
 
         monkeypatch.setattr(predict, "load", load)
@@ -311,38 +315,44 @@ def test_numbers_and_letters_are_written_as_in_training(shown: Callable[..., pd.
     assert shown("rows.csv").to_numpy().tolist() == [[1500, "Köln"]]
 
 
-def test_the_rows_of_a_model_in_mlflow_are_read_with_its_contract(
+def test_a_model_in_mlflow_is_downloaded_and_its_contract_read_before_keras_is_imported(
     monkeypatch: pytest.MonkeyPatch, predicting: Predict
 ) -> None:
+    def download(uri: str, folder: Path) -> Path:
+        assert uri == "models:/cars@champion"
+        CONTRACT.write(folder / "contract.json")
+        return folder
+
     def answer(rows: pd.DataFrame) -> pd.DataFrame:
         assert rows["code"].tolist() == ["007", "010"]
         assert rows["x"].isna().tolist() == [False, True]
         return pd.DataFrame({"predicted": [1.0, 2.0]})
 
-    monkeypatch.setattr(predict, "load", {"runs:/7/model": Model(CONTRACT, answer)}.__getitem__)
+    models = SimpleNamespace(download=download)
+    monkeypatch.setitem(sys.modules, "pipeline.tracking.models", models)
+    monkeypatch.setattr(predict, "load", None)
+    Path("rows.csv").write_text("x,code\n1,007\na,010\n", "utf-8")
+    assert "column 'x': 'a' is not" in mistake(
+        predicting, "rows.csv", "--model", "models:/cars@champion"
+    )
+    monkeypatch.setattr(predict, "load", lambda _folder: Model(CONTRACT, answer))
     Path("rows.csv").write_text("x,code\n1,007\n-99,010\n", "utf-8")
-    predicting("rows.csv", "--model", "runs:/7/model")
+    predicting("rows.csv", "--model", "models:/cars@champion")
     assert pd.read_csv("predictions.csv")["predicted"].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("model", "loaded"),
+    ("model", "folder"),
     [
-        ("data/model", "Predictor of data/model"),
-        ("/home/a:b", "Predictor of /home/a:b"),
-        ("runs:/7/model", "MLflow's runs:/7/model"),
-        ("models:/diabetes/3", "MLflow's models:/diabetes/3"),
-        ("s3://bucket/model", "MLflow's s3://bucket/model"),
+        ("data/model", True),
+        ("/home/a:b", True),
+        ("runs:/7/model", False),
+        ("models:/diabetes/3", False),
+        ("s3://bucket/model", False),
     ],
 )
-def test_a_model_is_one_in_a_folder_or_in_mlflow(
-    monkeypatch: pytest.MonkeyPatch, model: str, loaded: str
-) -> None:
-    folders = SimpleNamespace(Predictor=lambda folder: f"Predictor of {folder}")
-    uris = SimpleNamespace(load_model=lambda uri: f"MLflow's {uri}")
-    monkeypatch.setitem(sys.modules, "pipeline.evaluation.predictor", folders)
-    monkeypatch.setitem(sys.modules, "pipeline.tracking.models", uris)
-    assert predict.load(model) == loaded
+def test_a_model_is_one_in_a_folder_or_in_mlflow(model: str, folder: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert predict.is_folder(model) is folder
 
 
 def test_true_and_false_stay_what_they_are(shown: Callable[..., pd.DataFrame]) -> None:

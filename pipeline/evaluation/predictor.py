@@ -22,7 +22,8 @@ from pipeline.network.model_folder import FOLDS_MODEL, MODEL
 from pipeline.runtime.errors import UserError, made_again, read_errors, refusal, warn
 from pipeline.runtime.paths import CONTRACT, ENCODING
 from pipeline.schema.contract import Contract
-from pipeline.schema.location import Location
+from pipeline.schema.flags import flags
+from pipeline.schema.location import Locate, Location
 
 Predictions = NDArray[np.float64]
 BATCH_ROWS = 4096
@@ -78,7 +79,9 @@ class Predictor:
                 " they are from different trainings"
             )
 
-    def predict(self, table: pd.DataFrame, source: str = "the table") -> pd.DataFrame:
+    def predict(
+        self, table: pd.DataFrame, source: str = "the table", locate: Locate | None = None
+    ) -> pd.DataFrame:
         """Predicts the rows of a table as pandas reads them.
 
         Parameters
@@ -87,12 +90,13 @@ class Predictor:
             Has the columns that the model reads, in any order, and may have others.
         source
             The table's name in messages.
+        locate
+            Where a person finds a row; by default, by the labels of the table.
 
         Returns
         -------
         pandas.DataFrame
-            A column predicted, in the target's units, with the index of the table; and if the
-            model has intervals, their ends lower and upper.
+            What `answer` returns, with the index of the table.
 
         Raises
         ------
@@ -102,7 +106,7 @@ class Predictor:
 
         """
 
-        def locate(position: int) -> Location:
+        def by_label(position: int) -> Location:
             # Without rows, only the columns can be wrong.
             label = table.index[position] if len(table) else position
             if isinstance(label, int | np.integer):
@@ -110,13 +114,19 @@ class Predictor:
             return Location(source, label)
 
         marked = self.contract.clean(table, source)
-        rows, warnings = self.contract.validate(marked, locate)
+        rows, warnings = self.contract.validate(marked, locate or by_label)
         for line in warnings:
             warn(line)
-        return self.predict_conformed(rows)
+        return self.answer(rows)
+
+    def answer(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Predicts conformed rows for a user: what `predict_conformed` returns, and a column flags
+        that says what is unusual about a row (see schema.flags)."""
+        return self.predict_conformed(rows).assign(flags=flags(rows, self.contract.schema))
 
     def predict_conformed(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Predicts conformed rows; returns what `predict` does."""
+        """Predicts conformed rows: a column predicted, in the target's units, and if the model has
+        intervals, their ends lower and upper."""
         predicted = self._answers(self._call, rows)
         answers = pd.DataFrame({"predicted": predicted}, index=rows.index)
         if self.intervals:
@@ -168,10 +178,6 @@ class Predictor:
     def _call_with_inputs(self) -> Any:
         # Built when first used, because predictions do not need it.
         return _compiled(with_inputs(self.model, self.encoding))
-
-    def get_raw_model(self) -> "Predictor":
-        """The predictor itself; MLflow unwraps a model with this method."""
-        return self
 
 
 def _load(path: Path) -> keras.Model:

@@ -1,4 +1,4 @@
-"""Models in MLflow: a model folder logged with a run, and a logged model loaded."""
+"""Models in MLflow: a model folder logged with a run, and a logged model downloaded."""
 
 import shutil
 import tempfile
@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from yaml import YAMLError
 
+from pipeline.compose.schema import read_config
 from pipeline.runtime.errors import UserError
-from pipeline.runtime.paths import CONTRACT, ENCODING, intervals_path
+from pipeline.runtime.paths import COMPOSED, CONTRACT, ENCODING, intervals_path
 from pipeline.runtime.redaction import redact
 from pipeline.schema.contract import Contract
 from pipeline.tracking import provenance
@@ -28,6 +30,8 @@ from pipeline.tracking.store import STORE_ERRORS, Store
 
 CODE = Path(__file__).parents[1]
 EXAMPLE_ROWS = 3
+# The module that MLflow loads a logged model with.
+LOADER = "pipeline.evaluation.predictor"
 # What a logged model is loaded with.
 REQUIREMENTS = (
     "keras", "tensorflow", "numpy", "pandas", "psutil", "omegaconf", "pyyaml", "pyarrow",
@@ -50,7 +54,9 @@ def log_model(
     answered = ["predicted", *(["lower", "upper"] if intervals.is_file() else [])]
     signature = ModelSignature(
         inputs=Schema([ColSpec(anything(), column) for column in example.columns]),
-        outputs=Schema([ColSpec("double", name) for name in answered]),
+        outputs=Schema(
+            [*(ColSpec("double", name) for name in answered), ColSpec("string", "flags")]
+        ),
     )
     installed = provenance.all_packages().splitlines()
     mlflow.set_tracking_uri(store.uri)
@@ -69,7 +75,7 @@ def log_model(
                 flavor=_Pyfunc,
                 flavor_name="pyfunc",
                 validate_serving_input=False,
-                loader_module="pipeline.evaluation.predictor",
+                loader_module=LOADER,
                 data_path=str(folder),
                 code_paths=[str(code)],
                 signature=signature,
@@ -111,24 +117,25 @@ class _Pyfunc:
         mlflow.pyfunc.save_model(**content)
 
 
-def load_model(uri: str) -> Any:
-    """The evaluation.predictor.Predictor of a logged model (models:/..., runs:/...). Raises
-    UserError where the URI leads to none."""
-    store = store_uri(None, project_root())
-    mlflow.set_tracking_uri(store)
+def download(uri: str, folder: Path) -> Path:
+    """Downloads a logged model (models:/..., runs:/...) to a folder; returns its model folder. The
+    code that was logged with it, which may be anyone's, is not run. Raises UserError where the URI
+    leads to no model of this pipeline."""
+    mlflow.set_tracking_uri(store_uri(configured_uri(), project_root()))
     try:
-        with _any_type_is_intended():
-            model = mlflow.pyfunc.load_model(uri)
-    except STORE_ERRORS as error:
+        downloaded = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+        flavors = Model.load(str(downloaded)).flavors
+    except (*STORE_ERRORS, YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{uri}: cannot be loaded from MLflow: {reason}") from error
-    try:
-        predictor = model.get_raw_model()
-    except NotImplementedError:  # MLflow, for a model of another kind
-        predictor = None
-    if not hasattr(predictor, "contract"):
+    if flavors.get("python_function", {}).get("loader_module") != LOADER:
         raise UserError(f"{uri}: is not a model of this pipeline")
-    return predictor
+    return downloaded / "data" / "model"
+
+
+def configured_uri() -> str | None:
+    """tracking.uri, where there is a configuration."""
+    return read_config().tracking.uri if COMPOSED.is_file() else None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A logged model takes tables as read_csv gives them; what is none is named."""
+"""A logged model takes tables as read_csv gives them; what is none is named, and not run."""
 
 import hashlib
 import sys
@@ -13,7 +13,7 @@ from pipeline.dataset.encoding import Encoding, Number, Target
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.schema.contract import Contract
-from pipeline.tracking.models import load_model, log_model
+from pipeline.tracking.models import download, log_model
 from pipeline.tracking.store import Store
 
 pytestmark = [
@@ -29,7 +29,7 @@ def test_a_model_that_does_not_exist_is_named(
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     uri = f"runs:/{store.create_run('plain', {}, {})}/model"
     with pytest.raises(UserError, match=f"^{uri}: cannot be loaded from MLflow: "):
-        load_model(uri)
+        download(uri, tmp_path)
 
 
 def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
@@ -68,8 +68,35 @@ def test_a_logged_model_takes_a_table_as_read_csv_gives_it(
     loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
     assert loaded.metadata.saved_input_example_info is not None
     answers = pd.DataFrame(loaded.predict(pd.read_csv(tmp_path / "rows.csv")))
-    assert list(answers.columns) == ["predicted", "lower", "upper"]
+    assert list(answers.columns) == ["predicted", "lower", "upper", "flags"]
     assert answers["predicted"].tolist() == pytest.approx([100.0, 128.0])
     assert answers["lower"].tolist() == pytest.approx([94.0, 122.0])
     assert answers["upper"].tolist() == pytest.approx([106.0, 134.0])
     assert loaded.metadata.signature.outputs.input_names() == list(answers.columns)
+    # Without MLflow's own loading, which runs code that is logged with a model.
+    with mock.patch("mlflow.pyfunc.load_model", side_effect=AssertionError):
+        (tmp_path / "downloaded").mkdir()
+        copy = download(f"runs:/{run_id}/model", tmp_path / "downloaded")
+    files = ("model.keras", "contract.json", "encoding.json", "intervals.json")
+    assert sorted(files) == sorted(path.name for path in copy.iterdir())
+    assert (copy / "model.keras").read_bytes() == (folder / "model.keras").read_bytes()
+
+
+def test_a_model_of_another_library_is_refused_and_its_code_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    canary = tmp_path / "canary"
+    (tmp_path / "foreign" / "code").mkdir(parents=True)
+    code = f"from pathlib import Path\nPath({str(canary)!r}).touch()\n"
+    (tmp_path / "foreign" / "code" / "stranger.py").write_text(code, "utf-8")
+    (tmp_path / "foreign" / "MLmodel").write_text(
+        "flavors: {python_function: {loader_module: stranger, code: code}}\n", "utf-8"
+    )
+    uri = (tmp_path / "foreign").as_uri()
+    (tmp_path / "downloaded").mkdir()
+    with pytest.raises(UserError, match=f"^{uri}: is not a model of this pipeline$"):
+        download(uri, tmp_path / "downloaded")
+    assert not canary.exists()
