@@ -78,7 +78,8 @@ def register(config: Config) -> None:
         compared[CHAMPION] = "test", compare(champion, registry, config.data)
     failures = list(gate.failures(metrics, compared))
     tags = {
-        "gate": "; ".join(failures) or "passed",
+        "gate": "failed" if failures else "passed",
+        "gate.failures": "\n".join(failures),
         "target": contract.target,
         **{name: result.data.tags[name] for name in ("fingerprint", "fingerprint.evaluate")},
         "git.commit": result.data.tags.get("mlflow.source.git.commit", "unknown"),
@@ -88,10 +89,8 @@ def register(config: Config) -> None:
     version = registry.add(result, tags, training_hashes(contract))
     known = f"version {version.number} of {registry.name}"
     if failures:
-        now = f"version {champion.number} is it" if champion else "there is none"
-        raise UserError(
-            "\n".join([*failures, f"{known} is registered, but not the champion: {now}"])
-        )
+        now = f"version {champion.number} stays it" if champion else "there is none"
+        raise UserError("\n".join([*failures, f"{known} does not become the champion; {now}"]))
     if champion and champion.number == version.number:
         print(f"{known} is the champion already")
         return
