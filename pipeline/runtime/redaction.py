@@ -63,6 +63,26 @@ def redact_assignments(text: str) -> str:
     return _ASSIGNED.sub(_hide, redact(text))
 
 
+def redact_code(text: str) -> str:
+    """The same for Python code, which stays code: of the values that have the name of a secret,
+    only those in quotes or in a comment.
+
+    Examples
+    --------
+    >>> redact_code("password = 's3cret'; token = read()")
+    "password = '***'; token = read()"
+    """
+
+    def hide(found: re.Match[str]) -> str:
+        value = found[0].removeprefix(found["kept"])
+        if value[0] in "\"'":
+            return found["kept"] + value[0] + HIDDEN + value[0]
+        line = found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
+        return _hide(found) if "#" in line else found[0]
+
+    return _ASSIGNED.sub(hide, redact(text))
+
+
 def _hide(found: re.Match[str]) -> str:
     return found.groupdict().get("kept", "") + HIDDEN
 

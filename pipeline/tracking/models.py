@@ -14,7 +14,7 @@ from yaml import YAMLError
 from pipeline.compose.schema import read_config
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.paths import COMPOSED, CONTRACT, ENCODING, intervals_path
-from pipeline.runtime.redaction import redact
+from pipeline.runtime.redaction import redact_code
 from pipeline.schema.contract import Contract
 from pipeline.tracking import provenance
 from pipeline.tracking.backend import (
@@ -98,8 +98,8 @@ def _copy_code(folder: Path) -> Path:
     shutil.copytree(CODE, code, ignore=ignored)
     for file in code.rglob("*.py"):
         text = file.read_text("utf-8")
-        if redact(text) != text:
-            file.write_text(redact(text), "utf-8")
+        if redact_code(text) != text:
+            file.write_text(redact_code(text), "utf-8")
     return code
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.runtime.redaction import redact, redact_assignments
+from pipeline.runtime.redaction import redact, redact_assignments, redact_code
 
 TOKENS = [
     "AKIAIOSFODNN7EXAMPLE",
@@ -86,6 +86,17 @@ def test_a_secret_is_removed_by_its_name_where_settings_are(text: str, shown: st
 )
 def test_code_that_only_names_a_secret_is_left_as_it_is(text: str) -> None:
     assert redact_assignments(text) == text
+
+
+def test_code_without_its_secrets_is_still_code() -> None:
+    code = """password = 'hunter2'  # PASSWORD=hunter2
+connect(api_key="hunter2", url="https://ann:hunter2@db")
+secret = hunter2
+"""
+    shown = redact_code(code)
+    compile(shown, "code", "exec")
+    assert shown.count("hunter2") == 1
+    assert redact_code(shown) == shown
 
 
 def test_a_private_key_is_removed_and_its_lines_are_kept_apart() -> None:
