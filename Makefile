@@ -2,17 +2,17 @@
 # make test    lint, types and tests       make lock   renew the locked versions
 # make test-fast   only the tests that need neither TensorFlow nor MLflow
 # make test-long   tests of queues, killed processes and shared databases
+# make serve   serve the champion, or data/model, over HTTP (PORT=5001)
 # make track   record the current result again, if the store misses it
 # make bench   measure its speed beside others (BENCH="epoch members" for some)
 # make docs    build the documentation site in site/
 .DEFAULT_GOAL := repro
-.PHONY: repro track ui test test-fast test-long bench docs lock check-python
+.PHONY: repro track ui serve test test-fast test-long bench docs lock check-python
 SHELL := /bin/sh
 
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   if $$p -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$p; break; fi; done)
-PORT ?= 5000
 BIN := .venv/bin
 # The stages call `python`: it has to be the one of the environment.
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
@@ -29,11 +29,14 @@ track: .venv/run.stamp
 
 ui: .venv/run.stamp
 	@test -f mlflow.db || { echo "error: no runs yet: make repro records the first" >&2; exit 1; }
-	@echo "The runs are at http://127.0.0.1:$(PORT)/#/experiments?workflowType=machine_learning until Ctrl-C"
+	@echo "The runs are at http://127.0.0.1:$(or $(PORT),5000)/#/experiments?workflowType=machine_learning until Ctrl-C"
 	@# The lifespan is that of MLflow's assistant: Ctrl-C would end it with a traceback.
 	@trap 'echo' INT; $(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	  MLFLOW_LOGGING_LEVEL=WARNING PYTHONWARNINGS=ignore mlflow server --backend-store-uri sqlite:///mlflow.db \
-	  --host 127.0.0.1 --port $(PORT) --workers 1 --uvicorn-opts "--log-level warning --lifespan off"
+	  --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 --uvicorn-opts "--log-level warning --lifespan off"
+
+serve: .venv/run.stamp
+	@trap 'echo' INT; $(RUN) python -m pipeline.serve --port $(or $(PORT),5001)
 
 test: .venv/test.stamp
 	@$(RUN) ruff format --check .

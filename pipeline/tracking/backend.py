@@ -6,6 +6,7 @@ for must not import this one at its top.
 
 import logging
 import os
+from typing import Any
 
 from pipeline.runtime.imports import heavy_import
 
@@ -32,9 +33,11 @@ with heavy_import():
         Param,
         Run,
         RunTag,
+        ViewType,
     )
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model, ModelSignature
+    from mlflow.protos.databricks_pb2 import BAD_REQUEST
     from mlflow.store.db import utils as database_utils
     from mlflow.store.tracking.dbmodels import models as tables
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -47,11 +50,18 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 # It logs what it raises, with a traceback and with the values that it could not write.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 __all__ = [
-    "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "AnyType", "ColSpec", "Dataset", "DatasetInput",
-    "Experiment", "InputTag", "Metric", "MlflowClient", "MlflowException", "Model",
-    "ModelSignature", "Param", "Run", "RunTag", "Schema", "SqlAlchemyStore", "mlflow", "store_of",
-    "tables",
+    "BAD_REQUEST", "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "AnyType", "ColSpec", "Dataset",
+    "DatasetInput", "Experiment", "InputTag", "Metric", "MlflowClient", "MlflowException", "Model",
+    "ModelSignature", "Param", "Run", "RunTag", "Schema", "SqlAlchemyStore", "ViewType", "mlflow",
+    "scoring_server", "store_of", "tables",
 ]  # fmt: skip
+
+
+def scoring_server() -> Any:
+    """MLflow's scoring server, which nothing else needs."""
+    from mlflow.pyfunc import scoring_server
+
+    return scoring_server
 
 
 def store_of(client: MlflowClient) -> object:
