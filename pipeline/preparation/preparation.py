@@ -71,7 +71,13 @@ class Prepared:
     folds: Folds = NO_FOLDS
 
 
-def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = None) -> Prepared:
+def prepare(
+    data: Data,
+    stored: Schema | None = None,
+    today: dt.date | None = None,
+    *,
+    raw: Raw | None = None,
+) -> Prepared:
     """Reads, splits and checks the tables of data, and fits the encoding to the training part
     and to each of its folds.
 
@@ -83,6 +89,8 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
         The schema that the table was given before, if any.
     today
         Later dates are in the future; by default, today's.
+    raw
+        What read_raw returns, where the table is read already.
 
     Raises
     ------
@@ -90,7 +98,7 @@ def prepare(data: Data, stored: Schema | None = None, today: dt.date | None = No
         For anything that is wrong with a table.
 
     """
-    raw = read_raw(data, data.path, stored, [data.target])
+    raw = raw or read_raw(data, data.path, stored, [data.target])
     check_target_name(raw, data)
     named = [name for name in data.leave_out if name not in raw.dropped]
     data = replace(data, leave_out=named)

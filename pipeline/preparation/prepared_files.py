@@ -14,6 +14,8 @@ from pipeline.preparation.profile_page import render
 from pipeline.runtime.files import write_table
 from pipeline.runtime.paths import CONTRACT, ENCODING, FOLDS, PREPARED, WARNINGS
 
+PROFILE = PREPARED / "profile.html"
+
 
 def write(prepared: Prepared, data: Data, folder: Path) -> None:
     """The parts, the new rows, the contract, the encoding, the folds, the warnings and the
@@ -44,9 +46,9 @@ def write(prepared: Prepared, data: Data, folder: Path) -> None:
     (folder / WARNINGS).write_text(warnings + "\n", "utf-8")
 
 
-def summary(prepared: Prepared, data: Data) -> str:
-    """One line: the rows of each part, the features, and the inputs of the network; and another
-    one if the rows are divided into folds because there are few."""
+def summary(prepared: Prepared, data: Data, *, profile: Path | None = PROFILE) -> str:
+    """One line: the rows of each part, the features, the inputs of the network, and the path of the
+    profile; and another one if the rows are divided into folds because there are few."""
     folds = prepared.folds
     in_folds = f" in {folds.count // folds.repeats} folds" if folds.count else ""
     in_folds += f", {folds.repeats} times" if folds.repeats > 1 else ""
@@ -58,10 +60,8 @@ def summary(prepared: Prepared, data: Data) -> str:
     rows = _count(sum(map(len, prepared.parts.values())), "row")
     features = _count(len(prepared.encoding.columns), "feature")
     inputs = _count(len(prepared.encoding.names), "network input")
-    line = (
-        f"prepared {data.path}: {rows} ({parts}); {features}, {inputs};"
-        f" profile: {PREPARED}/profile.html"
-    )
+    line = f"prepared {data.path}: {rows} ({parts}); {features}, {inputs}"
+    line += f"; profile: {profile}" if profile else ""
     if folds.count and data.split.folds is None:
         line += (
             f"\n{folds.count // folds.repeats} folds, because at most {MAX_ROWS} rows are not for"

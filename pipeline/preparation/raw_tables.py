@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pandas as pd
+
 from pipeline.config.data import Data, Kind, MissingTarget, Reading
 from pipeline.runtime.errors import UserError
 from pipeline.schema.columns import Column, Schema
 from pipeline.tables.reading import Raw, read
 
 
-def read_raw(data: Data, path: str, schema: Schema | None, needed: Sequence[str]) -> Raw:
-    """The table at a path, with every column that the configuration or the schema names, even if
-    it looks like an index."""
+def read_raw(
+    data: Data, path: str | pd.DataFrame, schema: Schema | None, needed: Sequence[str]
+) -> Raw:
+    """The table at a path, or a DataFrame, with every column that the configuration or the schema
+    names, even if it looks like an index."""
     columns = dict(schema.columns) if schema else {}
     for name, kind in data.kinds.items():
         if name not in columns or columns[name].kind is not kind:

@@ -18,9 +18,11 @@ _SAMPLE = 100  # labels that may be dates
 _NAME_THEM = "data.reading.header=true and data.reading.names name the columns otherwise"
 
 
-def unique_names(source: str, cells: Sequence[str]) -> tuple[list[str], dict[str, str], list[str]]:
+def unique_names(
+    source: str, cells: Sequence[str], remedy: str = _NAME_THEM
+) -> tuple[list[str], dict[str, str], list[str]]:
     """The names in the cells of a header; what is in the cell, for each that is invented because
-    the cell is empty or its name duplicated; and warnings of the latter."""
+    the cell is empty or its name duplicated; and warnings of the latter, with their remedy."""
     names: dict[str, None] = {}  # in order
     invented = {}
     warnings = []
@@ -37,7 +39,7 @@ def unique_names(source: str, cells: Sequence[str]) -> tuple[list[str], dict[str
         if name and unique != name:
             warnings.append(
                 f"{source}: the name {name!r} is duplicated, in columns {wanted.index(name) + 1}"
-                f" and {number}; the latter is called {unique!r} ({_NAME_THEM})"
+                f" and {number}; the latter is called {unique!r} ({remedy})"
             )
         names[unique] = None
     return list(names), invented, warnings

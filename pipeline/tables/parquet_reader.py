@@ -26,7 +26,7 @@ def read_parquet(file: Path, needed: Collection[str], texts: Collection[str]) ->
         # Reading one column at a time takes as long, and hardly more memory than the table.
         for column, name in zip(found, names, strict=True):
             values = source.read(columns=[column])[column]
-            plain = _plain(values, as_text=name in texts)
+            plain = plain_column(values, as_text=name in texts)
             if plain is not None:
                 columns[name] = plain
                 continue
@@ -38,7 +38,7 @@ def read_parquet(file: Path, needed: Collection[str], texts: Collection[str]) ->
     return Part(pa.table(columns), dropped=dropped, warnings=warnings)
 
 
-def _plain(column: Any, *, as_text: bool) -> Any:
+def plain_column(column: Any, *, as_text: bool) -> Any:
     """The column as one of the types in `arrow_types`; None if it is of no such type."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from pipeline.tables.csv_reader import read_csv
 from pipeline.tables.excel_reader import read_excel
 from pipeline.tables.file_kinds import FileKind, kind_of
 from pipeline.tables.files import explained, files_of
+from pipeline.tables.frame_reader import SOURCE, read_frame
 from pipeline.tables.parquet_reader import read_parquet
 
 DIABETES = "sklearn:diabetes"
@@ -31,7 +33,7 @@ PLAIN = Marks()
 
 @dataclass(frozen=True)
 class Raw:
-    """A table as its files have it.
+    """A table as its files, or a DataFrame, have it.
 
     Attributes
     ----------
@@ -44,6 +46,8 @@ class Raw:
         How the CSV files are written; for others, delimiter is None.
     rows
         The number that each row has in its file; None if they are counted from 1.
+    labels
+        The index of a DataFrame; None for files.
     dropped
         The columns of the files that the table does not have.
     invented
@@ -59,6 +63,7 @@ class Raw:
     header: bool = True
     marks: Marks = PLAIN
     rows: NDArray[np.int64] | None = None
+    labels: "pd.Index[Any] | None" = None
     dropped: frozenset[str] = frozenset()
     invented: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -70,6 +75,8 @@ class Raw:
 
     def location(self, position: int) -> Location:
         """Where a person finds the row at this position, counted from 0."""
+        if self.labels is not None:
+            return Location(SOURCE, self.labels[[position]].tolist()[0], is_label=True)
         number = None if self.rows is None else int(self.rows[position])
         for file, rows in self.files:
             if position < rows:
@@ -87,11 +94,12 @@ class Raw:
             numbers = np.concatenate([np.arange(1, len(part) + 1) for part in parts])
         files = [(file, int(part.sum())) for (file, _), part in zip(self.files, parts, strict=True)]
         table = self.table[kept].reset_index(drop=True)
-        return replace(self, table=table, files=files, rows=numbers[kept])
+        labels = None if self.labels is None else self.labels[kept]
+        return replace(self, table=table, files=files, rows=numbers[kept], labels=labels)
 
 
 def read(
-    path: str,
+    path: str | pd.DataFrame,
     reading: Reading,
     *,
     needed: Sequence[str] = (),
@@ -103,7 +111,8 @@ def read(
     Parameters
     ----------
     path
-        A CSV, Parquet or Excel file, a folder or a pattern of such files, or "sklearn:diabetes".
+        A CSV, Parquet or Excel file, a folder or a pattern of such files, or "sklearn:diabetes";
+        or a DataFrame, which is not changed.
     reading
         How the files are written, and what marks a missing value.
     needed
@@ -119,8 +128,14 @@ def read(
         For anything that is not a whole table, naming file and row.
 
     """
-    sklearn = path.startswith("sklearn:")
-    raw = _read_sklearn(path) if sklearn else _read_files(path, reading, needed, texts)
+    if isinstance(path, pd.DataFrame):
+        part = read_frame(path, needed, texts)
+        raw = replace(_joined(SOURCE, [Path(SOURCE)], [part]), labels=path.index)
+        path = SOURCE
+    elif path.startswith("sklearn:"):
+        raw = _read_sklearn(path)
+    else:
+        raw = _read_files(path, reading, needed, texts)
     raw = _without_repeated_headers(raw)
     table = mark_missing(raw.table, reading.markers)
     counts = [rows for _, rows in raw.files]
