@@ -39,6 +39,10 @@ class UserError(Exception):
     """A mistake that the user can fix. The text is all that the user sees: what is wrong,
     where, and what to do."""
 
+    def _render_traceback_(self) -> list[str]:
+        # What IPython shows in a notebook.
+        return [f"error: {line}" for line in redact(str(self)).splitlines()]
+
 
 def refusal(error: BaseException, path: Path | str | None = None) -> UserError | None:
     """What the machine refused, such as space on its disk, if that is what the error says; path
