@@ -4,10 +4,11 @@
 # make test-long   tests of queues, killed processes and shared databases
 # make serve   serve the champion, or data/model, over HTTP (PORT=5001)
 # make track   record the current result again, if the store misses it
+# make report  write the report of the current result anew, and open it
 # make bench   measure its speed beside others (BENCH="epoch members" for some)
 # make docs    build the documentation site in site/
 .DEFAULT_GOAL := repro
-.PHONY: repro track ui serve test test-fast test-long bench docs lock check-python
+.PHONY: repro track report ui serve test test-fast test-long bench docs lock check-python
 SHELL := /bin/sh
 
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -26,6 +27,9 @@ repro: .venv/run.stamp
 
 track: .venv/run.stamp
 	@$(RUN) python -m pipeline.track
+
+report: .venv/run.stamp
+	@$(RUN) python -m pipeline.report
 
 ui: .venv/run.stamp
 	@test -f mlflow.db || { echo "error: no runs yet: make repro records the first" >&2; exit 1; }
@@ -75,7 +79,8 @@ lock: .venv/uv.stamp
 	  -c requirements/run.txt -o requirements/test.txt
 
 # The commands are modules of the folder that they are run in, also where PYTHONSAFEPATH takes
-# that from the front of Python's path. An installed package would be that of one clone alone.
+# that from the front of Python's path. An installed package would be that of one clone alone; this
+# one comes last, for notebooks in other folders.
 WORKING_DIRECTORY := import os, sys; os.environ.get("PYTHONSAFEPATH") and sys.path.append("")
 SITE := import sysconfig; print(sysconfig.get_path('purelib'))
 
@@ -92,10 +97,13 @@ check-python:
 	  -r requirements/uv.txt
 	@touch $@
 
-.venv/run.stamp: .venv/uv.stamp requirements/run.txt
+.venv/path.stamp: .venv/uv.stamp Makefile
+	@printf '%s\n' '$(WORKING_DIRECTORY)' '$(CURDIR)' > "$$($(BIN)/python -c "$(SITE)")/working_directory.pth"
+	@touch $@
+
+.venv/run.stamp: .venv/uv.stamp requirements/run.txt | .venv/path.stamp
 	@echo "Installing the locked packages (about 3 GB) ..."
 	@$(UV) pip install --require-hashes --compile-bytecode -r requirements/run.txt
-	@printf '%s\n' '$(WORKING_DIRECTORY)' > "$$($(BIN)/python -c "$(SITE)")/working_directory.pth"
 	@touch $@
 
 .venv/test.stamp: .venv/run.stamp requirements/test.txt

@@ -6,7 +6,7 @@ from pipeline.compose.schema import read_config
 from pipeline.dataset import results
 from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import UserError, read_errors
-from pipeline.runtime.paths import EVALUATION, HISTORY, METRICS, MODEL, VERDICT
+from pipeline.runtime.paths import EVALUATION, HISTORY, METRICS, MODEL, REPORT, VERDICT
 
 
 def main() -> None:
@@ -32,6 +32,7 @@ def main() -> None:
     print(f"  predictions: {EVALUATION}/predictions.csv")
     if (EVALUATION / "new_predictions.csv").is_file():
         print(f"  predictions for {config.data.new_rows}: {EVALUATION}/new_predictions.csv")
+    print(f"  report: {REPORT}; `make report` opens it")
     print(f"  model: {MODEL}/model.keras; use it with `python -m pipeline.predict ROWS.csv`")
     if outcome is not None:
         how = f", re-created from {MODEL}/ and {EVALUATION}/" if outcome.recreated else ""

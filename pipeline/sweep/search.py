@@ -300,7 +300,7 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
             summary = summarise(space, study, tables, search.kept, search.folder)
             print("writing the figures and models", flush=True)
             write_summary(summary, study, prepared)
-            record_summary(summary, search.recorder, prepared.parts["train"].head(3))
+            record_summary(summary, search.recorder, prepared)
             print_summary(summary)
     except KeyboardInterrupt:
         print_best(best_trial(space, study), study.finished(), metric)

@@ -31,6 +31,7 @@ from pipeline.sweep.winner import (
     write_model,
 )
 from pipeline.tracking.client import Recorder
+from pipeline.tracking.fingerprint import TEST_ROWS, of_rows
 from pipeline.training.progress import Progress
 
 SUMMARY = "summary.json"
@@ -281,17 +282,21 @@ def write_summary(summary: Summary, study: Study, prepared: Prepared) -> None:
     write_text(summary.folder / "winner.json", json.dumps(summary.promotion(), indent=2) + "\n")
 
 
-def record_summary(summary: Summary, recorder: Recorder, example: pd.DataFrame) -> None:
-    """Sends the written summary to MLflow, with rows for the models' input example, and notes
-    that this is done."""
+def record_summary(summary: Summary, recorder: Recorder, prepared: Prepared) -> None:
+    """Sends the written summary to MLflow, with rows for the models' input example and the hash of
+    the test rows that they were evaluated on, and notes that this is done."""
+    test_rows = of_rows(prepared.parts["test"][prepared.contract.target])
     names = {"model": summary.winner, "ensemble": summary.winner and summary.winner.ensemble}
     recorder.send(
         "results",
-        tags={"sweep.best": " ".join(summary.best.overrides)} if summary.best else {},
+        tags={
+            **({"sweep.best": " ".join(summary.best.overrides)} if summary.best else {}),
+            **({TEST_ROWS: test_rows} if test_rows else {}),
+        },
         metrics=summary.metrics(),
         folder=str(summary.results.resolve()),
         models={name: str((summary.folder / name).resolve()) for name in names if names[name]},
-        example=example.to_dict("list"),
+        example=prepared.parts["train"].head(3).to_dict("list"),
     )
     write_text(summary.folder / SUMMARY, json.dumps({"trials": summary.finished}) + "\n")
 

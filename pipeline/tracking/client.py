@@ -222,6 +222,12 @@ def record_evaluation() -> Iterator[None]:
         yield
         # The recorder need not hash again what this process hashes.
         fingerprints = {stage: of_stage(stage) for stage in ("train", "evaluate")}
+        # Jinja and what reads the files are for this stage alone.
+        from pipeline.tracking.report import NOT_REACHED, OFF, write_report
+
+        # The recorder writes it again with what the store has, if it reaches that.
+        reason = NOT_REACHED if config.tracking.enabled else OFF
+        write_report(config, fingerprints["train"].hash, reason)
         recorder.send(
             "complete",
             fingerprints={stage: asdict(one) for stage, one in fingerprints.items()},

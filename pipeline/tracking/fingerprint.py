@@ -11,9 +11,16 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# The tag of a run, and of a sweep's: the hash of the test rows that it was evaluated on.
+TEST_ROWS = "test_rows"
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,15 @@ def hash_files(path: Path, root: Path = Path()) -> dict[str, str]:
                 file.absolute(), status.st_ino, status.st_size, status.st_mtime_ns
             )
     return hashes
+
+
+def of_rows(true: "pd.Series[float]") -> str | None:
+    """A hash of rows, by their true values and by their positions in the table, which are the
+    index; None without rows."""
+    if true.empty:
+        return None
+    content = true.index.to_numpy("int64").tobytes() + true.to_numpy("float64").tobytes()
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 @cache

@@ -40,11 +40,12 @@ from pipeline.runtime.paths import COMPOSED, EVALUATION, METRICS, MODEL, PREPARE
 from pipeline.runtime.redaction import redact, redact_assignments
 from pipeline.tables.files import files_of
 from pipeline.tables.reading import DIABETES
-from pipeline.tracking import fingerprint, identity, provenance
+from pipeline.tracking import fingerprint, identity, looks, provenance
 from pipeline.tracking.fingerprint import Fingerprint
 from pipeline.tracking.location import source
 from pipeline.tracking.models import EXAMPLE_ROWS, log_model
 from pipeline.tracking.provenance import Changes
+from pipeline.tracking.report import write_report
 from pipeline.tracking.stage_command import noted_seconds
 from pipeline.tracking.store import STORE_ERRORS, Store, points
 from pipeline.tracking.untracked import warn_untracked
@@ -52,6 +53,7 @@ from pipeline.tracking.untracked import warn_untracked
 DESCRIPTION = """\
 | Artifact | Content |
 |---|---|
+| evaluation/report.html | the result in words and figures, for readers who know nothing of it |
 | evaluation/predictions.csv | true and predicted value of every row, and its interval |
 | evaluation/baselines.csv, evaluation/verdict.txt | the model beside simple ones |
 | evaluation/out_of_fold.csv | of every training row, the prediction of the fold that holds it out |
@@ -96,7 +98,7 @@ def complete(
     evaluate_seconds: float | None = None,
 ) -> Outcome:
     """Completes the run of the training whose result is under data/; where the store has
-    none, the run is created from the files. Raises STORE_ERRORS.
+    none, the run is created from the files. Writes the report too. Raises STORE_ERRORS.
 
     known are the fingerprints of stages that are known already; evaluate_seconds is the
     duration of the evaluation while its stage is still running.
@@ -108,8 +110,15 @@ def complete(
     )
     who = identity.of_training(config, trained.hash)
     run = store.find(who)
+    run_name = who.run_name if run is None else str(run.info.run_name)
+    changes = provenance.git_changes()
+    test_rows = looks.test_rows(config)
+    verdict = write_report(
+        config, trained.hash, looks.current(store, test_rows, trained.hash),
+        run=run_name, changes=changes,
+    )  # fmt: skip
     if run is not None and run.data.tags.get("fingerprint.evaluate") == evaluated.hash:
-        return Outcome(str(run.info.run_name), store.name, recreated=False)
+        return Outcome(run_name, store.name, recreated=False)
     history = read_history(MODEL)
     if run is None:
         run_id = store.create_run(
@@ -127,7 +136,6 @@ def complete(
         "train": trained,
         "evaluate": evaluated,
     }
-    changes = provenance.git_changes()
     if changes.unknown:
         provenance.warn_unknown(changes.unknown)
     _log_files(store, run_id, fingerprints, changes)
@@ -149,13 +157,18 @@ def complete(
             **({"git.unknown": changes.unknown} if changes.unknown else {}),
             # The one that the diff belongs to: there may be a new one since the training.
             **({"mlflow.source.git.commit": changes.commit} if changes.commit else {}),
-            "mlflow.note.content": DESCRIPTION,
+            **({fingerprint.TEST_ROWS: test_rows} if test_rows else {}),
+            "mlflow.note.content": f"{verdict}\n\n{_link(store, run_id)}\n\n{DESCRIPTION}",
         },
     )
     store.end(run_id, "FINISHED")
-    return Outcome(
-        who.run_name if run is None else str(run.info.run_name), store.name, recreated=run is None
-    )
+    return Outcome(run_name, store.name, recreated=run is None)
+
+
+def _link(store: Store, run_id: str) -> str:
+    """A link to the report in MLflow's pages."""
+    page = f"#/experiments/{store.experiment_id}/runs/{run_id}/artifacts/evaluation/report.html"
+    return f"[Report of this result]({page})"
 
 
 def raw_files(path: str | None) -> list[str]:

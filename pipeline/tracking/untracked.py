@@ -19,14 +19,21 @@ def warn_untracked(
 ) -> None:
     """One line with the reason, an error of that store or another reason; remedy is the command
     that records what is missing."""
-    text = " ".join(str(reason).split()) or type(reason).__name__
-    text = ADDED.split(text.removeprefix(AUTOFLUSH))[0]
     when = ""
     if isinstance(reason, UserError):
         when = " then"
     elif isinstance(reason, Exception):
         when = " once the store can be reached"
+    text = explained(reason, store)
+    warn(f"not tracked: {text}; the results are in data/, and {remedy} records them{when}")
+
+
+def explained(reason: Exception | str, store: str | None = None) -> str:
+    """The reason in one line, which names the store unless it is a UserError."""
+    text = " ".join(str(reason).split()) or type(reason).__name__
+    text = ADDED.split(text.removeprefix(AUTOFLUSH))[0]
+    if isinstance(reason, Exception) and not isinstance(reason, UserError):
         known = isinstance(reason, OSError) or type(reason).__module__ != "builtins"
         text = text if known else f"{type(reason).__name__}: {text}"
         text = f"{store}: {text}" if store else text
-    warn(f"not tracked: {text[:300]}; the results are in data/, and {remedy} records them{when}")
+    return text[:300]

@@ -4,6 +4,7 @@ clone, in this order."""
 
 import importlib.util
 import json
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from sklearn.datasets import load_diabetes
@@ -150,6 +152,7 @@ def test_the_run_holds_everything_that_the_result_was_made_of(clone: Clone, run:
         "data/profile.csv",
         "data/profile.html",
         "evaluation/learning_curves.png",
+        "evaluation/report.html",
         "evaluation/predicted_against_true.png",
         "evaluation/residuals.png",
         "training/summary.txt",
@@ -158,6 +161,23 @@ def test_the_run_holds_everything_that_the_result_was_made_of(clone: Clone, run:
         "provenance/packages.txt",
         "provenance/config.yaml",
     } <= names
+
+
+def test_the_run_begins_with_the_verdict_and_links_the_report(clone: Clone, run: Run) -> None:
+    verdict, link = run.data.tags["mlflow.note.content"].splitlines()[:3:2]
+    assert verdict.startswith("The model predicts y with a typical error (RMSE) of 0.1962 for 7")
+    (path,) = re.findall(r"^\[Report of this result\]\(#/experiments/\d+/runs/(.*)\)$", link)
+    assert path == f"{run.info.run_id}/artifacts/evaluation/report.html"
+    report = artifact(clone, run, "evaluation/report.html").read_text("utf-8")
+    assert verdict in report
+    assert str(run.info.run_name) in report
+    # DVC neither hashes nor keeps what differs where the result does not.
+    assert report == clone.read("data/evaluation/report.html")
+    (output,) = (
+        one for one in yaml.safe_load(clone.read("dvc.lock"))["stages"]["evaluate"]["outs"]
+        if one["path"] == "data/evaluation"
+    )  # fmt: skip
+    assert output["nfiles"] == len(list((clone.root / "data/evaluation").iterdir())) - 1
 
 
 # MLflow's remark on columns that any type will do for (see tracking.log_model).
@@ -218,6 +238,8 @@ def test_the_run_of_a_split_table_has_validation_curves(clone: Clone, experiment
     for name in ("loss", "mae", "validation_loss", "validation_mae", "learning_rate"):
         assert len(clone.client().get_metric_history(experiment.info.run_id, name)) == 100
     assert experiment.data.tags["git.dirty"] == "true"
+    report = clone.read("data/evaluation/report.html")
+    assert "This is the first result evaluated on these 88 test rows that mlflow.db has" in report
     diff = artifact(clone, experiment, "provenance/git.diff").read_text("utf-8")
     assert "data: diabetes" in diff
 

@@ -1,7 +1,5 @@
 """The page of a profile and its drawings."""
 
-from html.parser import HTMLParser
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,10 +11,10 @@ from pipeline.preparation.profile import profile
 from pipeline.preparation.profile_drawings import MAX_CATEGORIES
 from pipeline.preparation.profile_page import MAX_DRAWN, render
 from pipeline.schema.columns import Column, Schema
+from tests.pages.parsed import Page
 from tests.preparation.profiled import KINDS, NAN, SCHEMA, TABLE, by_column, numeric
 
 SCRIPT = "<script>alert(\"x\")</script> & 'q'"
-VOID = {"meta"}
 FIRST = ["1", "red", "false", "2024-01-02", "2"]
 
 
@@ -25,43 +23,6 @@ def shown(
 ) -> str:
     figures = profile(table, schema, target)
     return render(title, {"train": table}, schema, figures, target=target, used_as={}, warnings=[])
-
-
-class Page(HTMLParser):
-    """What a page consists of; tags that do not close in order are refused."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def words(self) -> str:
-        """The text as it is shown, without line breaks."""
-        return " ".join(self.text.split())
-
-    def labels(self) -> list[str]:
-        return [str(value) for name, value in self.attributes if name == "aria-label"]
 
 
 @pytest.mark.parametrize(
