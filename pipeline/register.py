@@ -16,7 +16,7 @@ from pipeline.evaluation.metrics import MIN_UNITS, Vector
 from pipeline.evaluation.paired import Improvement
 from pipeline.predict import load, model_folder, read_contract
 from pipeline.registry.comparison import over_champion, training_hashes
-from pipeline.registry.gate import CHAMPION, Gate, flat_metrics
+from pipeline.registry.gate import CHAMPION, Gate, flat_metrics, in_words
 from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import UserError, read_errors
 from pipeline.runtime.paths import CONTRACT, EVALUATION, METRICS, MODEL
@@ -96,7 +96,7 @@ def register(config: Config) -> None:
         return
     registry.promote(version, champion)
     for name, (part, one) in compared.items():
-        print(f"{part}: {one.in_words(name.replace('_', ' '))}")
+        print(f"{part}: {one.in_words(in_words(name))}")
     print(f"{known} is the champion: models:/{registry.name}@champion")
 
 
@@ -154,19 +154,20 @@ def as_table(versions: list["Version"], name: str) -> str:
     if not versions:
         return f"{name} has no versions; `python -m pipeline.register` registers the current result"
     errors = [f"{part}_rmse" for part in JUDGED]
+    errors = [error for error in errors if any(error in one.tags for one in versions)]
     rows = [
         {
             "version": one.number,
             "champion": "champion" if one.champion else "",
             "registered": f"{datetime.fromtimestamp(one.registered).astimezone():%Y-%m-%d %H:%M}",
             "target": one.tags.get("target", ""),
-            **{error: one.tags[error] for error in errors if error in one.tags},
+            **{error: one.tags.get(error, "") for error in errors},
             "commit": one.tags.get("git.commit", "")[:7],
             "gate": one.tags.get("gate", ""),
         }
         for one in versions
     ]
-    return pd.DataFrame(rows).fillna("").to_string(index=False, justify="left")
+    return pd.DataFrame(rows).to_string(index=False, justify="left")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pipeline.evaluation.metrics import Vector
 # A model that explains this much of the target's variance has its scale, too.
 MIN_R2 = 0.5
 # Beyond these, the scale is that of other units rather than a change of the values.
-MAX_SLOPE, MAX_SHIFT = 1.5, 3.0
+MAX_SCALE, MAX_SHIFT = 1.4, 3.0
 
 Hashes = NDArray[np.uint64]
 
@@ -29,7 +29,7 @@ def trained_on(test: Hashes, seen: Hashes, train: Hashes) -> int:
 def other_units(true: Vector, predicted: Vector) -> str | None:
     """How a target seems to differ in its units from what a model predicts, in words, or None.
 
-    Predictions that explain the target on another scale, by a line through them, are of other
+    Predictions that explain the target by a line through them, but on another scale, are of other
     units; so are those that miss it by several times its spread.
     """
     shift = float(true.mean() - predicted.mean())
@@ -38,7 +38,9 @@ def other_units(true: Vector, predicted: Vector) -> str | None:
         covariance = np.cov(predicted, true)
         slope = float(covariance[0, 1] / covariance[0, 0])
         r2 = float(slope * covariance[0, 1] / covariance[1, 1])
-    if r2 > MIN_R2 and not 1 / MAX_SLOPE <= slope <= MAX_SLOPE:
+    # Errors of the predictions lower the slope: the scale is between it and slope / r2, which is
+    # that of a regression of the predictions on the target.
+    if r2 > MIN_R2 and (slope > MAX_SCALE or slope / r2 < 1 / MAX_SCALE):
         return f"they vary {slope:.3g} times as much as its predictions"
     if abs(shift) > MAX_SHIFT * float(true.std()):
         return (

@@ -69,10 +69,15 @@ class Gate:
             threshold = self.improvement_over[name]
             if not one.low > threshold:
                 yield (
-                    f"{part}: {one.in_words(IN_WORDS.get(name, f'the {name}'))}; the lower end has"
+                    f"{part}: {one.in_words(in_words(name))}; the lower end has"
                     f" to be {100 * (threshold - one.low):.3g} percentage points higher, above"
                     f" registry.improvement_over.{name}={threshold:g}"
                 )
+
+
+def in_words(name: str) -> str:
+    """What a model is compared with, in a sentence."""
+    return IN_WORDS.get(name, f"the {name}")
 
 
 def flat_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from pipeline.tracking import fingerprint, identity
 from pipeline.tracking.backend import MlflowClient, MlflowException, Run, mlflow
 from pipeline.tracking.location import default_database, project_root, source, store_uri
 from pipeline.tracking.store import STORE_ERRORS, Store
+from pipeline.tracking.untracked import ADDED
 
 CHAMPION = "champion"
 FORMER = "champion.before"
@@ -119,18 +120,32 @@ class Registry:
         ]
         with self._errors():
             if same:
+                number = same[0].number
                 for key, value in tags.items():
-                    client.set_model_version_tag(self.name, str(same[0].number), key, value)
-                return same[0]
-            with tempfile.TemporaryDirectory() as folder:
-                np.save(Path(folder) / ROWS, rows)
-                client.log_artifact(run_id, str(Path(folder) / ROWS), "registry")
-            with self._named(client):
-                created = client.create_model_version(
-                    self.name, f"models:/{_model_id(client, run_id)}", run_id, dict(tags),
-                    model_id=_model_id(client, run_id),
-                )  # fmt: skip
-        return next(one for one in self.versions() if one.number == int(created.version))
+                    client.set_model_version_tag(self.name, str(number), key, value)
+            else:
+                number = self._create(client, run_id, tags, rows)
+        return next(one for one in self.versions() if one.number == number)
+
+    def _create(
+        self, client: MlflowClient, run_id: str, tags: Mapping[str, str], rows: NDArray[np.uint64]
+    ) -> int:
+        model_id = _model_id(client, run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(Path(folder) / ROWS, rows)
+            client.log_artifact(run_id, str(Path(folder) / ROWS), "registry")
+        new = not client.search_registered_models(f"name = '{self.name}'")
+        if new:
+            client.create_registered_model(self.name)
+        try:
+            created = client.create_model_version(
+                self.name, f"models:/{model_id}", run_id, dict(tags), model_id=model_id
+            )
+        except BaseException:
+            if new:
+                client.delete_registered_model(self.name)
+            raise
+        return int(created.version)
 
     def training_rows(self, version: Version) -> NDArray[np.uint64] | None:
         """The hashes that add was given; None for a version that was registered otherwise."""
@@ -179,25 +194,14 @@ class Registry:
         return champion, versions[int(before)]
 
     @contextmanager
-    def _named(self, client: MlflowClient) -> Iterator[None]:
-        """The registered model, which is deleted again if it is new and the block raises."""
-        new = not client.search_registered_models(f"name = '{self.name}'")
-        if new:
-            client.create_registered_model(self.name)
-        try:
-            yield
-        except BaseException:
-            if new:
-                client.delete_registered_model(self.name)
-            raise
-
-    @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
         except STORE_ERRORS as error:
-            reason = " ".join(str(error).split())[:300]
-            raise UserError(f"{self._source}: the registry cannot be used: {reason}") from error
+            reason = ADDED.split(" ".join(str(error).split()))[0][:300]
+            raise UserError(
+                f"{self._source}: the registry cannot be used: {reason}; run it again once it can"
+            ) from error
 
 
 def _model_id(client: MlflowClient, run_id: str) -> str:
