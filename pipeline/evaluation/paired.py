@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from pipeline.evaluation.metrics import ROUNDING, Vector
 from pipeline.evaluation.resampling import drawn_means, student_t
 
+# From here on, how much higher an error is is no longer said in percent.
+MANY_TIMES = 10
+
 
 @dataclass(frozen=True)
 class Improvement:
@@ -28,6 +31,9 @@ class Improvement:
             return f"better{than} by {_percent(self.estimate, self.low, self.high)}"
         if self.estimate == -math.inf:
             return f"much worse{than}"
+        if self.high < 1 - MANY_TIMES:
+            ratio, low, high = (f"{1 - one:.3g}" for one in (self.estimate, self.high, self.low))
+            return f"worse{than}: its error is {ratio} times as high ({low} to {high})"
         if self.high < 0:
             return f"worse{than} by {_percent(-self.estimate, -self.high, -self.low)}"
         return f"no better{than} ({_range(self.low, self.high)})"

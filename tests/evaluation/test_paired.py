@@ -118,6 +118,10 @@ def test_a_single_row_says_nothing() -> None:
         (Improvement(-0.04, -0.07, -0.01), "worse than the line by 4.0 % (1.0 to 7.0 %)"),
         (Improvement(0.01, -0.02, 0.03), "no better than the line (-2.0 to 3.0 %)"),
         (Improvement(0.0, 0.0, 0.0), "no better than the line (0.0 to 0.0 %)"),
+        (
+            Improvement(-375.8, -746.7, -188.9),
+            "worse than the line: its error is 377 times as high (190 to 748)",
+        ),
         (Improvement(-np.inf, -np.inf, -np.inf), "much worse than the line"),
     ],
 )
