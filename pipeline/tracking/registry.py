@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import requests
 from numpy.typing import NDArray
 
 from pipeline.compose.schema import Config
@@ -21,6 +22,7 @@ from pipeline.tracking.untracked import ADDED
 CHAMPION = "champion"
 FORMER = "champion.before"
 ROWS = "training_rows.npy"
+ANSWER_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Registry:
         self._exists = database is None or database.is_file()
         self._uri = store_uri(uri, root)
         mlflow.set_tracking_uri(self._uri)
+        if self._uri.startswith("http"):
+            self._check_answer()
         with self._errors():
             self._client = MlflowClient(self._uri) if self._exists else None
 
@@ -192,6 +196,16 @@ class Registry:
             assert self._client is not None
             self._client.set_registered_model_alias(self.name, CHAMPION, before)
         return champion, versions[int(before)]
+
+    def _check_answer(self) -> None:
+        """Raises UserError for a server that does not answer; MLflow asks it again for 40 s."""
+        try:
+            requests.get(f"{self._uri.rstrip('/')}/health", timeout=ANSWER_SECONDS)
+        except (OSError, ValueError) as error:  # what requests raises is one of them
+            raise UserError(
+                f"{self._source}: the registry's server does not answer; start it, or set"
+                " tracking.uri or MLFLOW_TRACKING_URI to the right one"
+            ) from error
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -1,8 +1,10 @@
 """Versions of a model in a real registry: registered once, promoted, and rolled back."""
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -175,10 +177,15 @@ def test_a_store_that_does_not_exist_is_not_created(
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_registry_that_is_out_of_reach_is_named(config: Config) -> None:
-    uri = "http://127.0.0.1:9"
-    registry = Registry(replace(config, tracking=Tracking(uri=uri)))
-    assert message(registry.champion) == (
-        f"tracking.uri={uri}: the registry cannot be used: API request to"
-        f" {uri}/api/2.0/mlflow/registered-models/search failed; run it again once it can"
-    )
+def test_a_registry_that_is_out_of_reach_or_silent_is_named(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.tracking.registry.ANSWER_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for port in (9, silent.getsockname()[1]):
+            uri = f"http://127.0.0.1:{port}"
+            out_of_reach = replace(config, tracking=Tracking(uri=uri))
+            assert message(partial(Registry, out_of_reach)) == (
+                f"tracking.uri={uri}: the registry's server does not answer; start it, or set"
+                " tracking.uri or MLFLOW_TRACKING_URI to the right one"
+            )
