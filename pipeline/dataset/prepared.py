@@ -111,14 +111,20 @@ def stream_table(table: pd.DataFrame, encode: Encode, inputs: int) -> Stream:
     )
 
 
-def batches(path: Path) -> Iterator[pd.DataFrame]:
-    """All rows as tables of BATCH_ROWS; one without rows if there are none."""
-    with read_errors(path):
-        file = pq.ParquetFile(path)
-        if not file.metadata.num_rows:
-            yield file.read().to_pandas()
-        for batch in file.iter_batches(BATCH_ROWS):
-            yield batch.to_pandas()
+@dataclass(frozen=True)
+class Batches:
+    """All rows of a file as tables of BATCH_ROWS, one without rows if there are none, which can be
+    read again."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        with read_errors(self.path):
+            file = pq.ParquetFile(self.path)
+            if not file.metadata.num_rows:
+                yield file.read().to_pandas()
+            for batch in file.iter_batches(BATCH_ROWS):
+                yield batch.to_pandas()
 
 
 def check_encoding(encoding: Encoding, path: Path) -> None:

@@ -1,2 +1,2 @@
 """A saved model that answers for tables, its metrics, and the figures of a run. May import
-runtime, dataset, schema, network."""
+config, runtime, dataset, schema, network."""

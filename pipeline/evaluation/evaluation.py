@@ -11,6 +11,7 @@ from pipeline.dataset.encoding import Encoding, Values
 from pipeline.dataset.folds import NO_FOLDS, Folds
 from pipeline.dataset.prepared import GROUP
 from pipeline.evaluation import comparison
+from pipeline.evaluation.diagnosis import Diagnosis, diagnose
 from pipeline.evaluation.linear import LeastSquares, Line, coefficient_table, of_columns
 from pipeline.evaluation.metrics import error_intervals, metrics, zero_if_rounding
 from pipeline.evaluation.out_of_fold import out_of_fold
@@ -53,6 +54,8 @@ class Evaluation:
     intervals
         The prediction intervals, calibrated with the rows of the validation part, or with folds
         with the out-of-fold predictions; None if these are too few.
+    diagnosis
+        Where the model fails, and what its predictions depend on.
     """
 
     metrics: Metrics
@@ -61,6 +64,7 @@ class Evaluation:
     out_of_fold: pd.DataFrame | None
     coefficients: pd.DataFrame | None
     intervals: Intervals | None
+    diagnosis: Diagnosis
 
     @property
     def verdict(self) -> str | None:
@@ -71,10 +75,11 @@ class Evaluation:
     def lines(self) -> list[str]:
         """The results as they are printed."""
         without = [] if self.intervals else [NO_INTERVALS]
-        return [*results.lines(self.metrics, self.verdict), *without]
+        return [*results.lines(self.metrics, self.verdict), *self.diagnosis.lines, *without]
 
     def write(self, folder: Path) -> None:
-        """Writes the tables that there are, as CSV files of their names."""
+        """Writes the tables that there are, as CSV files of their names, and the figures of the
+        diagnosis."""
         for name in ("predictions", "out_of_fold", "coefficients"):
             table: pd.DataFrame | None = getattr(self, name)
             if table is not None:
@@ -84,6 +89,7 @@ class Evaluation:
         if self.compared:
             write_table(comparison.table(self.compared), folder / "baselines.csv")
             (folder / VERDICT).write_text(f"{self.verdict}\n", "utf-8")
+        self.diagnosis.write(folder)
 
 
 def evaluate(
@@ -103,8 +109,8 @@ def evaluate(
         The saved model. It gets the prediction intervals.
     parts
         By name, train first: the conformed rows of each part with their target, in blocks, so
-        that a table of any size can be evaluated. Each block is read and encoded once. With
-        folds, the training part is read as a whole.
+        that a table of any size can be evaluated. They are read twice. With folds, the training
+        part is read as a whole.
     folds
         Those of the training part, which the model was trained with.
     baselines
@@ -164,6 +170,7 @@ def evaluate(
         held_out,
         coefficients,
         intervals,
+        diagnose(predictor, listed, parts),
     )
 
 

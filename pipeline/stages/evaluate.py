@@ -25,7 +25,7 @@ def main() -> None:
         from pipeline.evaluation.predictor import Predictor
 
         predictor, folds = Predictor(MODEL), Folds.read(PREPARED / FOLDS)
-        tables = {part: prepared.batches(PREPARED / f"{part}.parquet") for part in PARTS}
+        tables = {part: prepared.Batches(PREPARED / f"{part}.parquet") for part in PARTS}
         evaluation = evaluate(
             predictor, tables, folds, baselines=comparison.read(),
             coverage=read_section("evaluation", Evaluation).coverage, recorded=recorded.mae(MODEL),

@@ -69,7 +69,7 @@ def test_batches_have_all_rows_with_their_index(
     monkeypatch.setattr(prepared, "BATCH_ROWS", 4)
     for rows in (table().head(count), table().head(count).reset_index(drop=True)):
         prepared.write(rows, tmp_path / "part.parquet", inputs=3)
-        read = list(prepared.batches(tmp_path / "part.parquet"))
+        read = list(prepared.Batches(tmp_path / "part.parquet"))
         assert len(read) == max(1, -(-count // 4))
         assert all(len(one) <= 4 for one in read)
         pd.testing.assert_frame_equal(pd.concat(read), rows, check_index_type=False)
@@ -113,7 +113,7 @@ READERS: list[Callable[[Path], object]] = [
     prepared.count_rows,
     lambda path: prepared.read(path, encode),
     lambda path: prepared.stream(path, encode),
-    lambda path: list(prepared.batches(path)),
+    lambda path: list(prepared.Batches(path)),
     lambda path: prepared.first_rows(path, 1),
     lambda path: prepared.fits_in_memory([path], 3),
 ]

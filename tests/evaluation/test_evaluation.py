@@ -1,6 +1,6 @@
 """An evaluation has the errors of each part, beside those of baselines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.config.data import Kind, Reading, Violations
 from pipeline.config.training import Activation, Layer
 from pipeline.dataset.encoding import Encoding, Number, Target
 from pipeline.dataset.prepared import GROUP
@@ -23,6 +24,8 @@ from pipeline.evaluation.prediction_intervals import Intervals
 from pipeline.evaluation.predictor import Predictor
 from pipeline.network import dense, encoder
 from pipeline.runtime.errors import UserError
+from pipeline.schema.columns import Column, Schema
+from pipeline.schema.contract import Contract
 
 RANDOM = np.random.default_rng(1)
 NUMBERS = {"a": Number(0.0, False, 3.0, 0.5), "b": Number(0.0, False, -20.0, 40.0)}
@@ -50,6 +53,8 @@ class Untrained(Predictor):
         self, layers: list[Layer], target: Target = TARGET, numbers: dict[str, Number] = NUMBERS
     ) -> None:
         self.encoding = Encoding(numbers, {}, {}, target)
+        schema = Schema(dict.fromkeys(numbers, Column(Kind.numeric)))
+        self.contract = Contract(target.name, schema, Reading(), Violations())
         network = dense.build(layers, len(self.encoding.names), seed=1)
         self.model = encoder.whole(encoder.layers(self.encoding), network, target)
 
@@ -60,11 +65,10 @@ def evaluated(
     block_rows: int = 100,
     recorded: Sequence[float] = (),
 ) -> Evaluation:
-    def blocks(table: pd.DataFrame) -> Iterable[pd.DataFrame]:
-        for start in range(0, max(len(table), 1), block_rows):
-            yield table.iloc[start : start + block_rows]
-
-    tables = {name: blocks(table) for name, table in parts.items()}
+    tables = {
+        name: [table[at : at + block_rows] for at in range(0, max(len(table), 1), block_rows)]
+        for name, table in parts.items()
+    }
     return evaluate(predictor, tables, baselines=baselines(parts), recorded=recorded)
 
 
