@@ -14,7 +14,7 @@ from pipeline.reporting import words
 from pipeline.reporting.looks import Looks
 from pipeline.reporting.result import Result
 
-MAX_COLUMNS, MAX_ERRORS, MAX_IMPORTANCE = 200, 40, 15  # rows of tables
+MAX_COLUMNS, MAX_ERRORS = 200, 40  # rows of tables
 MEASURES = {
     "RMSE": "rmse",
     "mean absolute": "mae",
@@ -84,7 +84,8 @@ def render(result: Result, looks: Looks | str, origin: Origin) -> str:
         coverage=words.coverage(result),
         slices=_slices(result),
         errors_by_column=_errors_by_column(result),
-        importance=_importance(result),
+        judged_rows=words.judged_rows(result),
+        intervals=result.calibrated_with is not None,
         figures={
             name: f"data:image/png;base64,{b64encode(content).decode()}"
             for name, content in result.figures.items()
@@ -139,7 +140,7 @@ def _baselines(result: Result) -> Table:
 
 def _slices(result: Result) -> Table:
     return Table(
-        ["Rows with", "rows", "RMSE", "RMSE of the others", "p-value"],
+        ["Rows where", "rows", "RMSE", "RMSE of the others", "p-value"],
         [
             [
                 str(row["slice"]),
@@ -168,19 +169,6 @@ def _errors_by_column(result: Result) -> Table:
                 *(number(row[name]) for name in ("rmse", "mae", "bias")),
             ]
             for row in records[:MAX_ERRORS]
-        ],
-    )
-
-
-def _importance(result: Result) -> Table:
-    return Table(
-        ["Column", "RMSE rises by"],
-        [
-            [
-                str(row["column"]),
-                f"{number(row['rmse_increase'])} {_ends(row)}",
-            ]
-            for row in _records(result, "importance")[:MAX_IMPORTANCE]
         ],
     )
 

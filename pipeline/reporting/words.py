@@ -57,8 +57,8 @@ SEEDED = (SplitBy.random, SplitBy.group, SplitBy.hash)
 def verdict(result: Result) -> str:
     """One sentence: how good the model is, how sure that is, and against which baseline."""
     found = judged(result.compared)
-    held_out = [part for part in JUDGED if part in result.metrics]
-    part = found[0] if found else held_out[0] if held_out else next(iter(result.metrics))
+    held_out = next((part for part in JUDGED if part in result.metrics), None)
+    part = found[0] if found else held_out or next(iter(result.metrics))
     sentence = (
         f"The model predicts {shorten(result.config.data.target)} with a typical error (RMSE) of"
         f" {with_interval(result.metrics[part], 'rmse')} for {rows_of(result, part)}"
@@ -98,6 +98,11 @@ def rows_of(result: Result, part: str) -> str:
     """The rows of a part, and what the model knows of them."""
     count, words = result.rows[part], PARTS[part]
     return f"{count:,} {words if count != 1 else words.replace('rows', 'row', 1)}"
+
+
+def judged_rows(result: Result) -> str:
+    """The rows among which those with larger errors are looked for."""
+    return rows_of(result, next(part for part in (*JUDGED, *result.metrics) if part in result.rows))
 
 
 def coverage(result: Result) -> str | None:
