@@ -26,8 +26,7 @@ def command_parser() -> CommandParser:
 
 
 def main(model: str | None, port: int) -> None:
-    with suppress(KeyboardInterrupt):
-        listening = listen(port)
+    with suppress(KeyboardInterrupt), listen(port) as listening:
         # MLflow takes seconds to import, and Keras too.
         from pipeline.tracking import scoring
 

@@ -6,6 +6,7 @@ for must not import this one at its top.
 
 import logging
 import os
+import warnings
 from typing import Any
 
 from pipeline.runtime.imports import heavy_import
@@ -59,7 +60,9 @@ __all__ = [
 
 def scoring_server() -> Any:
     """MLflow's scoring server, which nothing else needs."""
-    from mlflow.pyfunc import scoring_server
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow's own type hints
+        from mlflow.pyfunc import scoring_server
 
     return scoring_server
 
