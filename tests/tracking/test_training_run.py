@@ -144,7 +144,7 @@ def test_a_run_that_is_complete_stays_as_it_is_and_known_fingerprints_are_not_ta
     tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # without any of the files that fingerprints are taken of
-    monkeypatch.setattr(training_run.looks, "test_rows", lambda _config: None)
+    monkeypatch.setattr("pipeline.tracking.looks.test_rows", lambda _config: None)
     reported: list[tuple[Any, ...]] = []
     monkeypatch.setattr(training_run, "write_report", lambda *given, **_: reported.append(given))
     known = {
