@@ -194,7 +194,7 @@ def epochs(result: Result) -> str:
     """How long a network was trained, and which weights it has."""
     training = result.config.training
     text = f"{result.epochs:,} of at most {training.epochs:,}"
-    if training.early_stopping.enabled:
+    if training.early_stopping.enabled and result.epochs < training.epochs and not training.minutes:
         text += f"; stopped {training.early_stopping.patience} epochs after the best one"
     return (
         text if result.kept is None else f"{text}; the weights are those of epoch {result.kept:,}"

@@ -144,6 +144,7 @@ def test_the_training_is_described_by_its_configuration() -> None:
     assert words.epochs(result(config=made)) == (
         "6 of at most 400; stopped 20 epochs after the best one; the weights are those of epoch 4"
     )
+    assert words.epochs(result(config=made, epochs=400, kept=None)) == "400 of at most 400"
     assert words.folds(result()) == "none"
     in_folds = words.folds(result(config=made, **CV))
     assert in_folds == "2, with a network each; the model is the mean of their networks"
