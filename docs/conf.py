@@ -32,12 +32,14 @@ sys.modules["pipeline.network.backend"] = SimpleNamespace(
 
 project = "Dense regression pipeline"
 html_title = "Dense regression"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"header_links_before_dropdown": 6}
 html_sidebars = {"**": []}
 html_show_sourcelink = False
 myst_heading_anchors = 3
+# A test executes the notebook, whose outputs are in its file.
+nb_execution_mode = "off"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 80

@@ -73,7 +73,7 @@ def test_a_package_imports_what_its_docstring_allows_and_all_of_it(package: str)
 def test_imports_go_one_way() -> None:
     # Raises CycleError, with the packages or modules of the cycle, if there is one.
     order = list(TopologicalSorter(arrows()).static_order())
-    assert {*PACKAGES, "predict", "register", "report", "serve", "track"} == set(order)
+    assert {*PACKAGES, "api", "predict", "register", "report", "serve", "track"} == set(order)
     modules = TopologicalSorter({module: imports(module) for module in PIPELINE}).static_order()
     assert sorted(modules) == PIPELINE
 
@@ -84,9 +84,10 @@ def test_the_drawing_of_the_packages_is_that_of_their_imports() -> None:
 
 
 def test_a_package_itself_holds_nothing_but_a_docstring() -> None:
-    # To import one of its modules costs no other.
+    # To import one of its modules costs no other. That of the pipeline has two functions, which it
+    # imports when they are used; see test_api.
     for module in PIPELINE:
-        if module.endswith("__init__.py"):
+        if module.endswith("__init__.py") and module != "pipeline/__init__.py":
             assert [type(node) for node in tree(module).body] == [ast.Expr], module
             assert ast.get_docstring(tree(module))
 

@@ -4,6 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from pipeline.network.backend import keras
 
@@ -11,7 +12,9 @@ from pipeline.network.backend import keras
 def summary(network: keras.Model) -> str:
     """Keras's table of layers, output shapes and numbers of parameters."""
     lines: list[str] = []
-    network.summary(print_fn=lines.append, line_length=80)
+    # In a notebook, the library that lays out the table would show an empty output besides.
+    with patch("rich.jupyter.display"):
+        network.summary(print_fn=lines.append, line_length=80)
     return "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import pipeline
 from pipeline import predict
 from pipeline.dataset.encoding import Encoding
 from pipeline.network.backend import keras, tf
@@ -91,6 +92,40 @@ def test_two_settings_are_enough_for_a_network(clone: Clone) -> None:
     metrics = json.loads(clone.read("data/metrics.json"))
     assert set(metrics) == {"train", "cv", "test"}
     assert metrics["test"]["r2"] > 0.9
+
+
+def test_in_python_the_same_table_gives_the_same_numbers(
+    clone: Clone,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    frame = houses().set_axis([f"house {number}" for number in range(ROWS)])
+    before = frame.copy(deep=True)
+    result = pipeline.train(frame, "price")
+    pd.testing.assert_frame_equal(frame, before)
+    assert list(tmp_path.iterdir()) == []
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == [f"warning: {line}" for line in result.warnings]
+    assert printed.out == ""
+    assert result.metrics == json.loads(clone.read("data/metrics.json"))
+    assert [result.verdict] == clone.read("data/evaluation/verdict.txt").splitlines()
+    assert repr(result).splitlines()[-1] in result.evaluation.lines
+    for name in ("model.keras", "history.csv"):
+        assert result.files[name] == (clone.root / "data/model" / name).read_bytes()
+    figures = (clone.root / "data/evaluation").glob("*.png")
+    assert result.figures == {path.stem: path.read_bytes() for path in figures}
+    test = result.predictions.query("part == 'test'")
+    np.testing.assert_array_equal(test["true"], frame.loc[test.index, "price"])
+
+    result.save(tmp_path / "kept")
+    answers = pipeline.load(tmp_path / "kept").predict(frame)
+    assert list(answers) == ["predicted", "lower", "upper", "flags"]
+    np.testing.assert_allclose(answers.loc[test.index, "lower"], test["lower"], rtol=1e-6)
+    assert answers.loc["house 50", "flags"] == "rooms is imputed"
+    for model in (result.predictor, pipeline.load(clone.root / "data/model")):
+        pd.testing.assert_frame_equal(model.predict(frame), answers)
 
 
 def test_each_column_is_accounted_for(clone: Clone) -> None:

@@ -126,3 +126,8 @@ def test_an_error_of_the_user_passes_as_it_is() -> None:
 def test_a_warning_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     warn("not tracked")
     assert capsys.readouterr() == ("", "warning: not tracked\n")
+
+
+def test_a_notebook_shows_the_text_alone() -> None:
+    shown = UserError("rows.csv: a\nrows.csv: b, from https://ann:s3cret@host")._render_traceback_()
+    assert shown == ["error: rows.csv: a", "error: rows.csv: b, from https://***@host"]
