@@ -1,7 +1,7 @@
 """Runs the benchmarks that are named, or all of them, and prints their tables.
 
 python -m benchmarks [notebook|epoch|members|rows|folds|folds_cost|prepare|tracking|pipeline|
-    sweep|sweep_table|sweep_quality|sweep_growth|sweep_pruning|quality ...]
+    serving|sweep|sweep_table|sweep_quality|sweep_growth|sweep_pruning|quality ...]
 
 The environment variables TABLES, TARGETS, SEEDS and OVERRIDES are arguments of `quality`, and
 TABLES, TARGETS and TRIALS of `sweep_pruning`; see benchmarks/README.md.
@@ -25,7 +25,7 @@ def path(variable: str) -> Path | None:
 
 
 def main() -> None:
-    from benchmarks import folds, pruning, quality, stages, sweeps, tables, training
+    from benchmarks import folds, pruning, quality, serving, stages, sweeps, tables, training
 
     known = {
         "notebook": training.notebook,
@@ -37,6 +37,7 @@ def main() -> None:
         "prepare": tables.prepare,
         "tracking": stages.tracking,
         "pipeline": stages.pipeline,
+        "serving": serving.serving,
         "sweep": sweeps.notebook,
         "sweep_table": sweeps.medium,
         "sweep_quality": sweeps.quality,
@@ -45,7 +46,7 @@ def main() -> None:
             path("TABLES"), path("TARGETS"), int(set_to("TRIALS") or 32)
         ),
         "quality": lambda: quality.quality(
-            path("TABLES"), path("TARGETS"), int(set_to("SEEDS") or 1), set_to("OVERRIDES")
+            path("TABLES"), path("TARGETS"), int(set_to("SEEDS") or 1), set_to("OVERRIDES"), PEERS
         ),
     }
     named = sys.argv[1:] or list(known)
