@@ -254,7 +254,10 @@ def test_dvc_compares_the_experiment_with_its_origin(clone: Clone, experiment: R
     assert "in_sample.rmse" in said["dvc metrics diff"]
     assert "test.rmse" in said["dvc metrics diff"]
     page = clone.read("dvc_plots/index.html")
-    for title in ("Loss by epoch", "Mean absolute error by epoch", "Predicted against true"):
+    for title in (
+        "Loss by epoch", "Mean absolute error by epoch", "Predicted against true",
+        "Importance of columns", "Partial dependence",
+    ):  # fmt: skip
         assert title in page
     (show,) = commands("dvc exp show", PAGE)
     shown = pd.read_csv(StringIO(clone.run(*show, "--csv").stdout))
