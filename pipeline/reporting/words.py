@@ -66,7 +66,8 @@ def verdict(result: Result) -> str:
     if found:
         return f"{sentence}: {_compared(result, *found)}."
     if held_out:
-        return f"{sentence}, too few to say how sure that is or to compare it with baselines."
+        few = "of too few groups" if result.config.data.group_column else "too few"
+        return f"{sentence}, {few} to say how sure that is or to compare it with baselines."
     return f"{sentence}; how well it predicts other rows is not known, as none were held out."
 
 

@@ -57,6 +57,8 @@ def test_without_a_comparison_the_verdict_says_what_is_not_known() -> None:
         "(RMSE) of 2 for 5 validation rows that it was not trained on, too few to say how sure"
         " that is or to compare it with baselines."
     )
+    grouped = replace(few, config=config(by=SplitBy.group, column="day"))
+    assert "not trained on, of too few groups to say how sure" in words.verdict(grouped)
     none = result(tables={}, metrics={"in_sample": ERRORS, "optimum": {"mse": 1.0}},
                   rows={"in_sample": 7})  # fmt: skip
     assert words.verdict(none) == (
