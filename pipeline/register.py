@@ -2,6 +2,7 @@
 thresholds of the section registry."""
 
 import json
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -9,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pipeline.compose.schema import Config, read_config
-from pipeline.config.data import Data
+from pipeline.compose.schema import Config, plain_sections, read_config
 from pipeline.evaluation.comparison import JUDGED
 from pipeline.evaluation.metrics import MIN_UNITS, Vector
 from pipeline.evaluation.paired import Improvement
@@ -24,6 +24,8 @@ from pipeline.schema.contract import Contract
 
 if TYPE_CHECKING:
     from pipeline.tracking.registry import Registry, Version
+
+SPLIT = "data.split"
 
 
 def command_parser() -> CommandParser:
@@ -75,12 +77,13 @@ def register(config: Config) -> None:
     compared = dict(over_baselines)
     same = champion and champion.tags.get("fingerprint") == result.data.tags["fingerprint"]
     if champion and not same and CHAMPION in gate.improvement_over:
-        compared[CHAMPION] = "test", compare(champion, registry, config.data)
+        compared[CHAMPION] = "test", compare(champion, registry, config)
     failures = list(gate.failures(metrics, compared))
     tags = {
         "gate": "failed" if failures else "passed",
         "gate.failures": "\n".join(failures),
         "target": contract.target,
+        SPLIT: json.dumps(plain_sections(config)["data"]["split"]),
         **{name: result.data.tags[name] for name in ("fingerprint", "fingerprint.evaluate")},
         "git.commit": result.data.tags.get("mlflow.source.git.commit", "unknown"),
         "git.dirty": result.data.tags.get("git.dirty", "unknown"),
@@ -127,8 +130,8 @@ def check_up_to_date() -> None:
     status = [sys.executable, "-m", "dvc", "status", "--json"]
     done = subprocess.run(status, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = (done.stderr.strip() or "failed").splitlines()[-1].removeprefix("ERROR: ")
-        raise UserError(f"dvc status: {said}")
+        said = re.search("^ERROR: (.*)", done.stderr, re.MULTILINE)
+        raise UserError(f"dvc status: {said[1] if said else 'failed'}")
     if stages := json.loads(done.stdout):
         raise UserError(
             f"the result under data/ is not up to date: {', '.join(stages)} would run again; run"
@@ -136,9 +139,12 @@ def check_up_to_date() -> None:
         )
 
 
-def compare(champion: "Version", registry: "Registry", data: Data) -> Improvement:
+def compare(champion: "Version", registry: "Registry", config: Config) -> Improvement:
     """What comparison.over_champion returns. Imports Keras once mistakes are ruled out."""
     who = f"the champion, version {champion.number} of {registry.name},"
+    now = plain_sections(config)["data"]["split"]
+    before = json.loads(champion.tags.get(SPLIT, "{}"))
+    split = [f"data.split.{key}={one}" for key, one in before.items() if one != now.get(key)]
     with model_folder(champion.uri) as folder:
 
         def predict(rows: pd.DataFrame) -> Vector:
@@ -146,7 +152,7 @@ def compare(champion: "Version", registry: "Registry", data: Data) -> Improvemen
             return predicted
 
         seen = registry.training_rows(champion)
-        return over_champion(who, read_contract(folder), seen, predict, data)
+        return over_champion(who, read_contract(folder), seen, predict, config.data, split=split)
 
 
 def as_table(versions: list["Version"], name: str) -> str:

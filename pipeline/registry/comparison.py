@@ -1,6 +1,6 @@
 """The current result beside the champion, on the rows of its test part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from pipeline.schema.conversion import conform
 from pipeline.schema.missing import mark_missing
 
 REPLACE = "set registry.improvement_over.champion=null to replace it without a comparison"
+UNCHANGED = "data.split.by=hash keeps rows in their part when others are added"
 
 
 def training_hashes(contract: Contract) -> Hashes:
@@ -35,6 +36,8 @@ def over_champion(
     seen: Hashes | None,
     predict: Callable[[pd.DataFrame], Vector],
     data: Data,
+    *,
+    split: Sequence[str] = (),
 ) -> Improvement:
     """How much lower the RMSE of the current result on the test rows is than the champion's.
 
@@ -52,6 +55,8 @@ def over_champion(
         Its predictions, (rows,), for rows that its contract has conformed.
     data
         The section `data` of the result.
+    split
+        The settings of data.split that were others when the champion was trained.
 
     Raises
     ------
@@ -88,8 +93,8 @@ def over_champion(
     if count := trained_on(row_hashes(rows), seen, row_hashes(own)):
         raise UserError(
             f"{who} was trained on {count} of the {len(test)} test rows, where its error is too low"
-            " for a comparison; split the rows as for it (data.split, where by: hash keeps rows in"
-            f" their part as others are added), or {REPLACE}"
+            f" for a comparison; split the rows as for it ({', '.join(split) or UNCHANGED}), or"
+            f" {REPLACE}"
         )
     predicted = predict(rows[list(contract.schema.columns)])
     if difference := other_units(true, predicted):
