@@ -3,7 +3,9 @@ tables."""
 
 import importlib.util
 import math
+import pickle
 import shlex
+import subprocess
 import sys
 import tempfile
 import time
@@ -44,6 +46,7 @@ from pipeline.sweep.tables import Tables
 from pipeline.tables.reading import read
 
 ROOT = Path(__file__).parents[1]
+REALMLP = Path(__file__).with_name("realmlp.py")
 SUFFIXES = {".csv", ".tsv", ".txt", ".dat", ".data", ".parquet", ".xlsx"}
 
 # The keys of the section `data` that differ from the defaults.
@@ -54,7 +57,9 @@ Model = Callable[[pd.DataFrame, np.ndarray, pd.DataFrame], np.ndarray]
 Measured = dict[str, tuple[float, float]]
 
 
-def quality(tables: Path | None, targets: Path | None, seeds: int, overrides: str) -> None:
+def quality(
+    tables: Path | None, targets: Path | None, seeds: int, overrides: str, python: Path
+) -> None:
     """Prints the RMSE of each model on each table, its rank, and the seconds that it took.
 
     Parameters
@@ -71,10 +76,12 @@ def quality(tables: Path | None, targets: Path | None, seeds: int, overrides: st
         What the pipeline is given on its command line. Semicolons separate variants of the
         pipeline, each of which is measured. One that sets sweep=OPTION is a sweep, and has two
         columns: its winner and its ensemble.
+    python
+        That of the peers' environment.
     """
     given = [shlex.split(variant) for variant in overrides.split(";")]
     variants = {" ".join(variant) or "this pipeline": variant for variant in given}
-    others = peers()
+    others = peers(python)
     reference = "CatBoost" if "CatBoost" in others else "HistGradientBoosting"
     names = [name for one, keys in variants.items() for name in columns(one, keys)] + [*others]
     results: dict[str, Measured] = {}
@@ -286,8 +293,9 @@ def rows_of_peers(data: Prepared) -> tuple[pd.DataFrame, np.ndarray, pd.DataFram
     return pd.DataFrame(x), train[data.contract.target].to_numpy(float), pd.DataFrame(x_test)
 
 
-def peers() -> dict[str, Model]:
-    """Models with their defaults, on the columns as each of them takes them."""
+def peers(python: Path) -> dict[str, Model]:
+    """Models with their defaults, on the columns as each of them takes them. RealMLP is run by the
+    Python of an environment that has pytabkit, if there is one."""
     numbers, categories = (
         make_column_selector(dtype_include=kind) for kind in ("number", "category")
     )
@@ -316,10 +324,24 @@ def peers() -> dict[str, Model]:
         if importlib.util.find_spec(module)
     }
 
+    if (
+        python.exists()
+        and subprocess.run([python, REALMLP, "--installed"], check=False).returncode == 0
+    ):
+        installed["RealMLP-TD"] = partial(realmlp, python)
+
     def fitted(model: Any, x: pd.DataFrame, y: np.ndarray, test: pd.DataFrame) -> np.ndarray:
         return model.fit(x, y).predict(test)
 
     return {name: partial(fitted, model) for name, model in models.items()} | installed
+
+
+def realmlp(python: Path, x: pd.DataFrame, y: np.ndarray, test: pd.DataFrame) -> np.ndarray:
+    """In a process of its own: one that has imported TensorFlow cannot import PyTorch."""
+    done = subprocess.run(
+        [python, REALMLP], input=pickle.dumps((x, y, test)), stdout=subprocess.PIPE, check=True
+    )
+    return np.asarray(pickle.loads(done.stdout))  # noqa: S301 of our own process
 
 
 def lightgbm(x: pd.DataFrame, y: np.ndarray, test: pd.DataFrame) -> np.ndarray:
