@@ -1,12 +1,15 @@
 """Outputs that are written completely or not at all."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psutil
 
 from pipeline.runtime.errors import write_errors
 
@@ -19,8 +22,7 @@ def whole_directory(target: Path) -> Iterator[Path]:
     """A new directory to write to. It replaces target when the block ends, and is deleted if
     the block raises. Raises UserError for a full disk and the like."""
     with write_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        folder = Path(tempfile.mkdtemp(prefix=f"{_draft(target).name}-", dir=target.parent))
         draft, old = folder / "new", folder / "old"
         try:
             draft.mkdir()
@@ -40,9 +42,8 @@ def whole_directory(target: Path) -> Iterator[Path]:
 def whole_file(target: Path) -> Iterator[Path]:
     """A path to write to. The file replaces target when the block ends, and is deleted if the
     block raises. Raises UserError for a full disk and the like."""
-    draft = target.with_name(f".{os.getpid()}-{target.name}")
     with write_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = _draft(target)
         try:
             yield draft
             _sync(draft)
@@ -62,6 +63,18 @@ def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Writes a table as CSV, without its index."""
     # Nine digits distinguish any two float32 numbers.
     table.to_csv(path, index=False, float_format="%.9g")
+
+
+def _draft(target: Path) -> Path:
+    """A path beside target for what this process writes. Such drafts of processes that were killed
+    are removed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for path in target.parent.glob(".*-*"):
+        found = re.fullmatch(rf"\.{re.escape(target.name)}-(\d+)(-.*)?", path.name)
+        if found and not psutil.pid_exists(int(found[1])):
+            with suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return target.with_name(f".{target.name}-{os.getpid()}")
 
 
 def _sync(path: Path) -> None:

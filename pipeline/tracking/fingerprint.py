@@ -55,6 +55,16 @@ def inputs_of_stage(stage: str, root: Path = Path()) -> dict[str, str]:
     return inputs
 
 
+def outputs_of_stage(stage: str, root: Path = Path()) -> list[Path]:
+    """The files and folders that DVC removes before it runs a stage of root/dvc.yaml."""
+    entry = _entry(stage, root)
+    named = [*entry.get("outs", []), *entry.get("metrics", [])]
+    plain = [one for one in named if isinstance(one, str)]
+    settings = [one.items() for one in named if isinstance(one, dict)]
+    kept = [path for one in settings for path, how in one if not how.get("persist")]
+    return [Path(path) for path in [*plain, *kept]]
+
+
 def _entry(stage: str, root: Path) -> dict[str, Any]:
     stages = yaml.safe_load((root / "dvc.yaml").read_text("utf-8"))["stages"]
     return cast("dict[str, Any]", stages[stage])

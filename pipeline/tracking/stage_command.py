@@ -1,29 +1,74 @@
-"""A stage as a command, and how long its process took."""
+"""A stage as a command: its outputs, which a failure must not cost, and how long it took."""
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from pipeline.runtime.entry import CommandParser, leave, run
+from pipeline.runtime.errors import say
 from pipeline.runtime.files import write_text
-from pipeline.tracking.fingerprint import of_stage
+from pipeline.tracking.fingerprint import of_stage, outputs_of_stage
 
 TIMINGS = Path("data/timings")
+# Links to the outputs of each stage as it ended last.
+LAST = Path("data/.last")
 
 
 def run_stage(main: Callable[..., None], parser: CommandParser) -> None:
     """Runs a stage as a command, notes how long its process took, and ends it."""
+    name = parser.module.rpartition(".")[2]
+    restored: list[Path] = []
 
     def stage(**arguments: Any) -> None:
+        restored.extend(restore_outputs(name))
         main(**arguments)
-        note_seconds(parser.module.rpartition(".")[2])
+        note_seconds(name)
+        keep_outputs(name)
 
-    run(stage, parser)
+    try:
+        run(stage, parser)
+    except SystemExit:
+        for path in restored:
+            say(f"{path} stays as it was")
+        raise
     leave()
+
+
+def restore_outputs(stage: str) -> list[Path]:
+    """Puts back the last outputs of a stage, which DVC has removed, until the stage replaces them:
+    if it fails, or is killed, they are still there. `persist: true` of DVC would do the same, but
+    then DVC would not find results of earlier settings in its cache."""
+    removed = [one for one in outputs_of_stage(stage) if not one.exists() and (LAST / one).exists()]
+    return [one for one in removed if _link(LAST / one, one)]
+
+
+def keep_outputs(stage: str) -> None:
+    for path in outputs_of_stage(stage):
+        _link(path, LAST / path)
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Makes target, which is replaced, a copy of source that takes no space; False where the file
+    system refuses."""
+    draft = target.with_name(f".{target.name}-{os.getpid()}")
+    with suppress(OSError):
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, draft, copy_function=os.link)
+            shutil.rmtree(target, ignore_errors=True)
+        else:
+            os.link(source, draft)
+        draft.replace(target)
+        return True
+    shutil.rmtree(draft, ignore_errors=True)
+    return False
 
 
 def note_seconds(stage: str) -> None:

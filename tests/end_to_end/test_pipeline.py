@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
@@ -389,13 +390,17 @@ def test_a_misspelt_key_is_one_line_and_changes_nothing(clone: Clone) -> None:
     assert clone.read("data/config.yaml") == before
 
 
-def test_a_cell_that_is_no_number_is_named(clone: Clone) -> None:
+def test_a_cell_that_is_no_number_is_named_and_what_there_was_is_kept(clone: Clone) -> None:
+    profile = clone.read("data/prepared/profile.html")
     with clone.edited("data/raw/proportional.csv", "3,12", "3,twelve"):
-        done = clone.python("-m", "pipeline.stages.prepare", check=False)
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
+        done = clone.run(sys.executable, "-m", "dvc", "repro", check=False)
+    assert done.returncode != 0
+    error, kept, of_dvc = done.stderr.splitlines()
     for word in ("data/raw/proportional.csv", "row 2", "'y'", "'twelve'"):
-        assert word in done.stderr
+        assert word in error
+    assert kept == "data/prepared stays as it was"
+    assert of_dvc.startswith("ERROR: failed to reproduce 'prepare'")
+    assert clone.read("data/prepared/profile.html") == profile
     assert clone.git("status", "--porcelain") == ""
 
 

@@ -1,5 +1,7 @@
 """Outputs are written completely or not at all."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,18 @@ def test_text_that_cannot_be_encoded_leaves_the_old_text(old: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_text(old / "a.txt", "new \ud800")
     assert content(old) == {"a.txt": "old", "b.txt": "old"}
+
+
+def test_what_killed_processes_have_left_is_removed(tmp_path: Path) -> None:
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    left = [tmp_path / f".model-{dead.pid}-x7_a", tmp_path / f".model-{os.getppid()}-x"]
+    for folder in left:
+        (folder / "new").mkdir(parents=True)
+    (tmp_path / f".metrics.json-{dead.pid}").write_text("{")
+    (tmp_path / f".model-other-{dead.pid}").write_text("of the user")
+    with whole_directory(tmp_path / "model"):
+        pass
+    write_text(tmp_path / "metrics.json", "{}")
+    names = {".model-other-" + str(dead.pid), left[1].name, "model", "metrics.json"}
+    assert {path.name for path in tmp_path.iterdir()} == names
