@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,10 @@ from tests.readme import blocks, commands
 
 pytestmark = pytest.mark.long
 PAGE = "docs/registry.md"
-EPOCHS = "data: {path: data/raw/t.csv, target: y}\ntraining: {epochs: %d, final: refit}\n"
+PARAMS = """\
+data: {path: data/raw/t.csv, target: y, split: {validation: 0.2, test: 0.2}}
+training: {epochs: %d}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_a_better_model_becomes_the_champion_and_a_worse_one_does_not(clone: Clo
     table.to_csv(clone.root / "data/raw/t.csv", index=False)
     printed, statuses = [], []
     for epochs in (8, 2, 40):
-        (clone.root / "params.yaml").write_text(EPOCHS % epochs, "utf-8")
+        (clone.root / "params.yaml").write_text(PARAMS % epochs, "utf-8")
         clone.repro()
         done = clone.python("-m", "pipeline.register", check=False)
         statuses.append(done.returncode)
@@ -112,14 +114,5 @@ def test_a_better_model_becomes_the_champion_and_a_worse_one_does_not(clone: Clo
     np.testing.assert_allclose(served["predicted"], predicted["predicted"], rtol=1e-5)
     np.testing.assert_allclose(served["lower"], predicted["lower"], rtol=1e-5)
 
-    clone.python("-m", "pipeline.register", "--rollback")
-    listed = clone.python("-m", "pipeline.register", "--list").stdout.splitlines()
-    assert "champion" in listed[3]
-    began = time.monotonic()
-    environment = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
-    done = clone.run(
-        sys.executable, "-m", "pipeline.register", check=False, environment=environment
-    )
-    assert done.returncode == 1
-    assert "the registry's server does not answer" in done.stderr
-    assert time.monotonic() - began < 60
+    done = clone.python("-m", "pipeline.register", "--rollback")
+    assert done.stdout == "version 1 of t is the champion again, not 3\n"
