@@ -69,7 +69,7 @@ def worst_slices(
     at random, whose mean and variance are known, and whose distribution is nearly a gamma
     distribution. It depends on ranks only, so that it holds for errors of any distribution.
     P-values are corrected for the number of slices that are tested (Holm), so that with a
-    probability of 95 % none is found where errors do not depend on the columns.
+    probability of at least 95 % none is found where errors do not depend on the columns.
 
     Parameters
     ----------
@@ -86,12 +86,12 @@ def worst_slices(
     pandas.DataFrame
         The columns SLICES, the highest lower end first, and at most MAX_SLICES rows. A slice that
         is not worse without the rows of those before it is left out. lower and upper are the ends
-        of 95 % intervals as wide as the choice of the slices asks for.
+        of the 95 % interval of rmse.
 
     References
     ----------
-    Holm (1979), "A simple sequentially rejective multiple test procedure". Benjamini and Yekutieli
-    (2005), "False discovery rate-adjusted multiple confidence intervals for selected parameters".
+    Holm (1979), "A simple sequentially rejective multiple test procedure". Berger (1982),
+    "Multiparameter hypothesis testing and acceptance sampling", for having to pass three tests.
     """
     tests = _Tests.of(residuals, groups)
     slices = [(one, code) for one in _slices(columns, tests) for code in one.tested]
@@ -111,12 +111,8 @@ def worst_slices(
     listed: list[list[Any]] = []
     left = np.ones(len(residuals), bool)
     for *values, rows in found:
-        if (
-            len(listed) < MAX_SLICES
-            and tests.of_rows(left).p_values(rows[left].astype(np.intp), np.zeros(2, np.intp))[1]
-            * len(slices)
-            <= SIGNIFICANCE
-        ):
+        p = tests.of_rows(left).p_values(rows[left].astype(np.intp), np.zeros(2, np.intp))[1]
+        if p * len(slices) <= SIGNIFICANCE and len(listed) < MAX_SLICES:
             listed.append(values)
             left &= ~rows
     return pd.DataFrame(listed, columns=SLICES)
@@ -233,8 +229,8 @@ def _slices(columns: Sequence[Bins], tests: _Tests) -> Iterator[_Slices]:
 
 
 def intraclass_correlation(values: Vector, groups: Codes) -> float:
-    """The correlation of two values of one group, by analysis of variance; at least 0."""
-    groups = np.unique(groups, return_inverse=True)[1]
+    """The correlation of two values of one group, by analysis of variance; at least 0. Groups are
+    numbered from 0, each with a row."""
     sizes = np.bincount(groups)
     count, rows = len(sizes), len(values)
     if not 1 < count < rows:

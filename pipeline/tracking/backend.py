@@ -44,6 +44,7 @@ with heavy_import():
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from mlflow.types import ColSpec, Schema
     from mlflow.types.schema import AnyType
+    from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_ARTIFACTS
     from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 # There is no variable for it.
 database_utils.MAX_RETRY_COUNT = 0
@@ -51,10 +52,10 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 # It logs what it raises, with a traceback and with the values that it could not write.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 __all__ = [
-    "BAD_REQUEST", "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "AnyType", "ColSpec", "Dataset",
-    "DatasetInput", "Experiment", "InputTag", "Metric", "MlflowClient", "MlflowException", "Model",
-    "ModelSignature", "Param", "Run", "RunTag", "Schema", "SqlAlchemyStore", "ViewType", "mlflow",
-    "scoring_server", "store_of", "tables",
+    "BAD_REQUEST", "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "MLFLOW_LOGGED_ARTIFACTS",
+    "AnyType", "ColSpec", "Dataset", "DatasetInput", "Experiment", "InputTag", "Metric",
+    "MlflowClient", "MlflowException", "Model", "ModelSignature", "Param", "Run", "RunTag",
+    "Schema", "SqlAlchemyStore", "ViewType", "mlflow", "scoring_server", "store_of", "tables",
 ]  # fmt: skip
 
 

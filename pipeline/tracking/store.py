@@ -6,6 +6,7 @@ import math
 import posixpath
 import re
 import shlex
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+import pandas as pd
 from filelock import FileLock
 from requests.exceptions import RequestException
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +25,7 @@ from pipeline.tracking import processes
 from pipeline.tracking.backend import (
     MAX_PARAM_VAL_LENGTH,
     MAX_TAG_VAL_LENGTH,
+    MLFLOW_LOGGED_ARTIFACTS,
     Dataset,
     DatasetInput,
     Experiment,
@@ -187,6 +190,16 @@ class Store:
         self.client.log_batch(
             run_id, tags=[RunTag(key, recorded(value)) for key, value in tags.items()]
         )
+
+    def log_tables(self, run_id: str, tables: Mapping[str, pd.DataFrame], folder: str) -> None:
+        """Tables by name, as MLflow's pages show and compare them. MLflow's own log_table would add
+        the rows to those that the run has, if the same run is recorded again."""
+        with tempfile.TemporaryDirectory() as temporary:
+            for name, table in tables.items():
+                table.to_json(Path(temporary) / f"{name}.json", orient="split", index=False)
+            self.client.log_artifacts(run_id, temporary, folder)
+        listed = [{"path": f"{folder}/{name}.json", "type": "table"} for name in tables]
+        self.log_tags(run_id, {MLFLOW_LOGGED_ARTIFACTS: json.dumps(listed)})
 
     def log_data(
         self, run_id: str, part: str, source: str, md5: str, rows: int | None = None

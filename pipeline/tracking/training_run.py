@@ -50,6 +50,15 @@ from pipeline.tracking.stage_command import noted_seconds
 from pipeline.tracking.store import STORE_ERRORS, Store, points
 from pipeline.tracking.untracked import warn_untracked
 
+# Of data/evaluation/, as tables that MLflow shows and compares: what names a row, and the number
+# that is compared first.
+TABLES = {
+    "importance": (["column"], "rmse_increase"),
+    "slices": (["slice"], "rmse"),
+    "errors_by_column": (["column", "values"], "rmse"),
+    "partial_dependence": (["column", "value"], "predicted"),
+    "baselines": (["part", "baseline"], "improvement"),
+}
 DESCRIPTION = """\
 | Artifact | Content |
 |---|---|
@@ -60,6 +69,9 @@ DESCRIPTION = """\
 | evaluation/new_predictions.csv | the rows of data.new_rows with their predictions |
 | evaluation/*.png | learning curves, predicted against true, residuals |
 | evaluation/coefficients.csv | a linear neuron beside the least-squares line |
+| evaluation/slices.csv, evaluation/errors_by_column.csv | where the model fails |
+| evaluation/importance.csv, evaluation/partial_dependence.csv | what it depends on |
+| tables/*.json | the same tables, for MLflow's comparison of runs |
 | training/weights.csv | every weight before and after training (arrays: weights_*.npz) |
 | training/first_prediction.csv | the untrained network's prediction beside x · kernel + bias |
 | training/history.csv | the values of every epoch, and whose weights were kept |
@@ -210,12 +222,40 @@ def part_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in flat.items() if name not in CURVES}
 
 
+def comparable(file: Path, keys: list[str], measure: str) -> pd.DataFrame:
+    """A table of data/evaluation/ as MLflow compares those of several runs without being asked:
+    rows by the first column, here called name, and of these the second one.
+
+    Parameters
+    ----------
+    file
+        Without it, there are no rows.
+    keys
+        Its columns that name a row together.
+    measure
+        The column to compare.
+    """
+    if not file.is_file():
+        return pd.DataFrame(columns=["name", measure])
+    # Texts are texts in every run, even those that look like numbers or missing values.
+    table = pd.read_csv(
+        file, dtype=dict.fromkeys(keys, "str"), keep_default_na=False, na_values=[""]
+    )
+    names = table[keys].agg(": ".join, axis="columns") if len(table) else None
+    others = [name for name in table.columns if name not in (*keys, measure)]
+    return table.assign(name=names)[["name", measure, *others]]
+
+
 def _log_files(
     store: Store, run_id: str, fingerprints: Mapping[str, Fingerprint], changes: Changes
 ) -> None:
     """What the stages wrote, and the provenance."""
     store.client.log_artifacts(run_id, str(MODEL), "training")
     store.client.log_artifacts(run_id, str(EVALUATION), "evaluation")
+    tables = {
+        name: comparable(EVALUATION / f"{name}.csv", *columns) for name, columns in TABLES.items()
+    }
+    store.log_tables(run_id, tables, "tables")
     for page in ("profile.html", "profile.csv"):
         store.client.log_artifact(run_id, str(PREPARED / page), "data")
     with tempfile.TemporaryDirectory() as temporary:

@@ -10,6 +10,7 @@ from unittest import mock
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow.entities import Run
 
@@ -277,6 +278,21 @@ def test_a_file_is_an_artifact_below_a_name(tmp_path: Path, store: Store) -> Non
     (tmp_path / "back").mkdir()
     kept = store.client.download_artifacts(run_id, "data/profile.html", str(tmp_path / "back"))
     assert Path(kept).read_text("utf-8") == "<p>grün</p>\n"
+
+
+def test_tables_are_those_of_mlflow_and_replaced_if_a_run_is_recorded_again(
+    tmp_path: Path, store: Store
+) -> None:
+    run_id = created(store)
+    first = {"slices": pd.DataFrame({"name": ["a"], "rmse": [1.5]}), "other": pd.DataFrame()}
+    again = {"slices": pd.DataFrame({"name": ["b", "NA"], "rmse": [2.5, 0.1]})}
+    for tables in (first, again):
+        store.log_tables(run_id, tables, "tables")
+    file = store.client.download_artifacts(run_id, "tables/slices.json", str(tmp_path))
+    read = json.loads(Path(file).read_text("utf-8"))
+    assert read == {"columns": ["name", "rmse"], "data": [["b", 2.5], ["NA", 0.1]]}
+    listed = json.loads(run_of(store, run_id).data.tags["mlflow.loggedArtifacts"])
+    assert listed == [{"path": "tables/slices.json", "type": "table"}]
 
 
 def test_runs_of_a_process_that_is_gone_are_marked_as_killed(store: Store) -> None:

@@ -13,6 +13,7 @@ from pipeline.tracking.identity import of_training
 from pipeline.tracking.store import Store
 from pipeline.tracking.training_run import (
     Outcome,
+    comparable,
     complete,
     curve_metrics,
     part_metrics,
@@ -161,6 +162,28 @@ def test_a_run_that_is_complete_stays_as_it_is_and_known_fingerprints_are_not_ta
     assert store.client.get_run(run_id).to_dictionary() == before
     # The store may have other results since.
     assert reported == [(config, who.fingerprint, "there are none")]
+
+
+@pytest.mark.parametrize(
+    ("content", "keys", "measure", "rows"),
+    [
+        (
+            "column,values,rows,rmse\ntown,NA,3,1.5\nage,007,4,2\n", ["column", "values"], "rmse",
+            [("town: NA", 1.5, 3), ("age: 007", 2.0, 4)],
+        ),
+        ("slice,rows,rmse\n", ["slice"], "rmse", []),
+    ],
+)  # fmt: skip
+def test_tables_to_compare_have_the_name_of_a_row_and_the_measure_first(
+    tmp_path: Path, content: str, keys: list[str], measure: str, rows: list[tuple[Any, ...]]
+) -> None:
+    (tmp_path / "table.csv").write_text(content, "utf-8")
+    found = comparable(tmp_path / "table.csv", keys, measure)
+    assert list(found.columns) == ["name", measure, "rows"]
+    assert list(found.itertuples(index=False, name=None)) == rows
+    missing = comparable(tmp_path / "none.csv", keys, measure)
+    assert list(missing.columns) == ["name", measure]
+    assert missing.empty
 
 
 @pytest.fixture
