@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.config.data import Data, Kind, ScaleTarget
 from pipeline.dataset.encoding import Encoding
@@ -46,6 +47,7 @@ class Prepared:
     ----------
     parts
         The rows of train, validation and test, conformed; columns that are left out are there too.
+        The index has their positions in the raw table, counted from 0.
     new_rows
         The rows without a target, conformed.
     schema
@@ -103,6 +105,7 @@ def prepare(
     named = [name for name in data.leave_out if name not in raw.dropped]
     data = replace(data, leave_out=named)
     features = choose_features(raw.table, data)
+    complete = raw.table[data.target].notna().to_numpy()
     raw = without_missing_targets(raw, data)
     stored_columns = stored.columns if stored else {}
     others = [name for name in (data.target, data.group, data.split.column) if name is not None]
@@ -154,7 +157,7 @@ def prepare(
     of_folds = fit_fold_encodings(parts["train"], folds, schema, features, data)
     new_rows, new_row_warnings = _new_rows(contract, data, schema_with_values)
     return Prepared(
-        parts,
+        parts if len(rows) == len(complete) else _by_position(parts, complete),
         new_rows,
         schema_with_values,
         contract,
@@ -175,6 +178,14 @@ def prepare(
         ],
         folds=replace(folds, encodings=of_folds),
     )
+
+
+def _by_position(
+    parts: dict[str, pd.DataFrame], kept: NDArray[np.bool_]
+) -> dict[str, pd.DataFrame]:
+    """The parts of those rows that are kept, by their positions among all rows."""
+    positions = np.flatnonzero(kept)
+    return {name: part.set_axis(positions[part.index]) for name, part in parts.items()}
 
 
 def _notation(column: Column) -> str:
