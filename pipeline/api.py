@@ -23,7 +23,7 @@ from pipeline.dataset.prepared import TrainingFiles
 from pipeline.dataset.rows import PARTS
 from pipeline.preparation.preparation import Prepared, prepare
 from pipeline.preparation.prepared_files import summary, write
-from pipeline.preparation.raw_tables import read_raw, without_missing_targets
+from pipeline.preparation.raw_tables import read_raw
 from pipeline.runtime.errors import UserError, warn
 from pipeline.runtime.files import whole_directory
 from pipeline.runtime.paths import CONTRACT, EVALUATION, INTERVALS, METRICS, MODEL, PREPARED
@@ -207,9 +207,8 @@ def train(
         _check_decimal_commas(prepared, raw.table)
         for line in prepared.warnings:
             warn(line)
-        labels = without_missing_targets(raw, data).labels
-        assert labels is not None
-        return _trained(prepared, replace(config, data=data), root, labels)
+        assert raw.labels is not None
+        return _trained(prepared, replace(config, data=data), root, raw.labels)
 
 
 def load(model: Path | str) -> Model:
