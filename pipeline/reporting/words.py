@@ -183,7 +183,8 @@ def optimizer(config: TrainingConfig) -> str:
     """An optimizer and its learning rate."""
     rate, schedule = f"learning rate {config.optimizer.learning_rate:g}", config.schedule
     if isinstance(schedule, Cosine):
-        rate += f", falling along a cosine to {schedule.final_fraction:g} times that"
+        end = f"{schedule.final_fraction:g} times that" if schedule.final_fraction else "0"
+        rate += f", falling along a cosine to {end}"
     if isinstance(schedule, Exponential):
         rate += f", times {schedule.decay_rate:g} every {schedule.decay_epochs} epochs"
     decay = config.optimizer.weight_decay if isinstance(config.optimizer, AdamW) else 0
