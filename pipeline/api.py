@@ -154,8 +154,10 @@ class Result:
         Raises UserError for a folder that has other files, and for a full disk and the like.
         """
         target = Path(folder).expanduser()
-        if target.exists() and not (target / CONTRACT).exists() and [*target.iterdir()]:
-            raise UserError(f"{target}: has files that are no model; name a new folder")
+        there = [one for one in (target, *target.rglob("*")) if one.is_file()]
+        others = [one for one in there if one.relative_to(target).as_posix() not in self.files]
+        if others:
+            raise UserError(f"{min(others)}: is not part of a model; name a new folder")
         with whole_directory(target) as draft:
             for name, content in self.files.items():
                 (draft / name).parent.mkdir(exist_ok=True)

@@ -150,6 +150,7 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "kept/evaluation/figure.png").is_file()
     (tmp_path / "work").mkdir()
     (tmp_path / "work/notes.txt").touch()
-    with pytest.raises(UserError, match="work: has files that are no model; name a new folder"):
-        result.save(tmp_path / "work")
+    for folder in (tmp_path / "work", tmp_path / "work/notes.txt"):
+        with pytest.raises(UserError, match=r"notes.txt: is not part of a model; name a new fold"):
+            result.save(folder)
     assert (tmp_path / "work/notes.txt").is_file()
