@@ -153,6 +153,8 @@ class Registry:
 
     def training_rows(self, version: Version) -> NDArray[np.uint64] | None:
         """The hashes that add was given; None for a version that was registered otherwise."""
+        if not version.run_id:
+            return None
         with self._errors(), tempfile.TemporaryDirectory() as folder:
             assert self._client is not None
             files = [one.path for one in self._client.list_artifacts(version.run_id, "registry")]

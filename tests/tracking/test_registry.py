@@ -152,6 +152,8 @@ def test_a_version_that_was_registered_otherwise_has_no_rows(
     source = f"models:/{one.outputs.model_outputs[0].model_id}"
     store.client.create_model_version("table", source, one.info.run_id)
     assert registry.training_rows(registry.versions()[0]) is None
+    store.client.create_model_version("table", "/somewhere")
+    assert registry.training_rows(registry.versions()[0]) is None
 
 
 def test_a_result_that_was_not_recorded_is_named(
