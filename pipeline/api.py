@@ -85,7 +85,8 @@ class Model:
         pandas.DataFrame
             The columns that `python -m pipeline.predict` adds, with the index of the frame:
             predicted, in the target's units; lower and upper, the ends of a prediction interval, if
-            the model has intervals; flags, what is unusual about the row.
+            the model has intervals; flags, what is unusual about the row (the attribute `flags`
+            of a DataFrame is pandas' own).
 
         Raises
         ------
