@@ -12,7 +12,7 @@ import pandas as pd
 from yaml import YAMLError
 
 from pipeline.compose.schema import read_config
-from pipeline.runtime.errors import UserError
+from pipeline.runtime.errors import DAMAGE_ERRORS, UserError
 from pipeline.runtime.paths import COMPOSED, CONTRACT, ENCODING, intervals_path
 from pipeline.runtime.redaction import redact_code
 from pipeline.schema.contract import Contract
@@ -124,11 +124,11 @@ def download(uri: str, folder: Path) -> Path:
     mlflow.set_tracking_uri(store_uri(configured_uri(), project_root()))
     try:
         downloaded = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
-        flavors = Model.load(str(downloaded)).flavors
-    except (*STORE_ERRORS, YAMLError) as error:
+        loader = Model.load(str(downloaded)).flavors.get("python_function", {}).get("loader_module")
+    except (*STORE_ERRORS, *DAMAGE_ERRORS, YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{uri}: cannot be loaded from MLflow: {reason}") from error
-    if flavors.get("python_function", {}).get("loader_module") != LOADER:
+    if loader != LOADER:
         raise UserError(f"{uri}: is not a model of this pipeline")
     return downloaded / "data" / "model"
 

@@ -100,3 +100,17 @@ def test_a_model_of_another_library_is_refused_and_its_code_not_run(
     with pytest.raises(UserError, match=f"^{uri}: is not a model of this pipeline$"):
         download(uri, tmp_path / "downloaded")
     assert not canary.exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "a: b", "flavors: []", "{", "\0"])
+def test_a_damaged_model_is_named(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "MLmodel").write_text(content, "utf-8")
+    (tmp_path / "downloaded").mkdir()
+    monkeypatch.chdir(tmp_path)
+    uri = (tmp_path / "damaged").as_uri()
+    with pytest.raises(UserError, match=f"^{uri}: (cannot be loaded from MLflow|is not a model)"):
+        download(uri, tmp_path / "downloaded")
