@@ -21,5 +21,7 @@ def test_the_example_prints_what_the_readme_shows(clone: Clone) -> None:
     assert [line for line in shape(shown) if line not in shape(printed)] == []
     (predict,) = commands("python -m pipeline.predict")
     assert "predicted 178 rows" in clone.run(*predict).stdout
+    (register,) = commands("python -m pipeline.register")
+    assert "is the champion" in clone.run(*register).stdout
     (clone.root / "params.yaml").write_text(blocks("yaml")[1], "utf-8")
     assert "trained " in clone.run("dvc", "repro").stdout
