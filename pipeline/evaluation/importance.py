@@ -54,13 +54,12 @@ def permutation_importance(
     squares = [(true - predict(table)) ** 2]
     orders = [random.permutation(len(table)) for _ in range(REPEATS)]
     for name in table.columns:
-        each = [
-            (true - predict(table.assign(**{name: table[name].to_numpy()[order]}))) ** 2
-            for order in orders
-        ]
-        if not np.isfinite([*squares, *each]).all():
+        values = table[name].to_numpy()
+        permuted = pd.concat([table.assign(**{name: values[order]}) for order in orders])
+        each = (true - predict(permuted).reshape(REPEATS, -1)) ** 2
+        if not (np.isfinite(squares[0]).all() and np.isfinite(each).all()):
             return none
-        more = np.stack(each) - squares[0]
+        more = each - squares[0]
         # Another sample would have other rows to predict, and other values to give them.
         given = [one[np.argsort(order)] for one, order in zip(more, orders, strict=True)]
         squares.append(squares[0] + more.mean(axis=0) + np.mean(given, axis=0) - more.mean())
@@ -105,11 +104,12 @@ def partial_dependence(
     for one in columns:
         dtype = table[one.column].dtype
         constant = (pd.Series(middle, table.index, dtype) for middle in one.middles)
-        each = [predict(table.assign(**{one.column: values})) for values in constant]
+        tables = pd.concat([table.assign(**{one.column: values}) for values in constant])
+        each = predict(tables).reshape(len(one.middles), -1)
         curve = {
             "column": one.column,
             "value": one.names,
-            "predicted": np.mean(each, axis=1),
+            "predicted": each.mean(axis=1),
             "share": np.bincount(one.codes) / len(one.codes),
         }
         parts.append(pd.DataFrame(curve))
