@@ -7,6 +7,8 @@ python -m pipeline.sweep [KEY=VALUES ...]
       model=linear,mlp training.epochs=50 sweep.trials=32
 python -m pipeline.sweep promote [--name NAME] [--trial NUMBER]
     writes the best trial, or another one, to params.yaml
+python -m pipeline.sweep forget NAME
+    deletes a sweep: its files, its study, its runs and models
 """
 
 import hashlib
@@ -28,6 +30,7 @@ from pipeline.preparation.preparation import prepare
 from pipeline.runtime.entry import CommandParser, run
 from pipeline.runtime.errors import UserError
 from pipeline.schema import schema_file
+from pipeline.sweep.deletion import forget
 from pipeline.sweep.encodings import fit
 from pipeline.sweep.promotion import TABLE, promote
 from pipeline.sweep.space import Space, read_space
@@ -35,7 +38,7 @@ from pipeline.sweep.study import Study
 from pipeline.tracking import fingerprint
 from pipeline.tracking.client import Recorder
 from pipeline.tracking.identity import table_name
-from pipeline.tracking.trial_files import SWEEPS, batches, read_batch
+from pipeline.tracking.trial_files import SWEEPS, batches, folder_in_use, read_batch
 
 ROOT = Path()
 
@@ -44,6 +47,8 @@ def main() -> None:
     """Runs the command with the arguments of the command line."""
     if sys.argv[1:2] == ["promote"]:
         run(promote_command, promote_parser(), sys.argv[2:])
+    elif sys.argv[1:2] == ["forget"]:
+        run(forget_command, forget_parser(), sys.argv[2:])
     else:
         run(sweep_command, sweep_parser())
 
@@ -61,6 +66,20 @@ def promote_parser() -> CommandParser:
     parser.add_argument("--name", help="the sweep (default: the last one)")
     parser.add_argument("--trial", type=int, help="the number of the trial (default: the best one)")
     return parser
+
+
+def forget_parser() -> CommandParser:
+    parser = CommandParser(
+        "pipeline.sweep forget", "Deletes a sweep: its files, its study, its runs and models."
+    )
+    parser.add_argument("name", help="the sweep")
+    return parser
+
+
+def forget_command(name: str) -> None:
+    """Deletes a sweep."""
+    for line in forget(name, compose(ROOT).config, ROOT.resolve()):
+        print(f"deleted: {line}")
 
 
 def promote_command(name: str | None, trial: int | None) -> None:
@@ -104,15 +123,18 @@ def sweep_command(overrides: Sequence[str]) -> None:
     input_hashes = hash_inputs() | {"contract": _hash(asdict(prepared.contract))}
     inputs_hash = hash_study(space, input_hashes)
     name = sweep.name or f"{table_name(config.data.path)}-{inputs_hash[:8]}"
-    if not re.fullmatch(r"[\w.-]+", name):
+    if not re.fullmatch(r"(?!\.+$)[\w.-]+", name):
         raise UserError(
             f"sweep.name: {name!r} is also the name of a folder, which may contain letters,"
-            " digits, . _ and - only"
+            " digits, . _ and - only, and not only dots"
         )
     space.validate()
     for section in space.sections():
         fit(prepared, section)  # a table may not allow it
-    with Recorder(config, remedy="the same command") as recorder:
+    with (
+        folder_in_use(SWEEPS / name),
+        Recorder(config, remedy="the same command") as recorder,
+    ):
         # Keras takes ten seconds to import, and opening the database does not need it.
         importing = threading.Thread(target=import_module, args=["pipeline.sweep.search"])
         importing.start()

@@ -86,6 +86,10 @@ class Storage:
         for name in optuna.get_all_study_names(self._storage):
             yield optuna.load_study(storage=self._storage, study_name=name)
 
+    def delete(self, study: str) -> None:
+        """Deletes a study with its trials."""
+        optuna.delete_study(study_name=study, storage=self._storage)
+
     def set_worker(self, study: str, number: int, worker: str) -> None:
         """Assigns a trial to another process."""
         study_id = self._storage.get_study_id_from_name(study)

@@ -4,7 +4,8 @@ sweep continues where it stopped and several machines share one."""
 import datetime as dt
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,18 +85,13 @@ class Study:
             For a database that cannot be used, and for a name that belongs to another space.
         """
         self.name, self.inputs_hash = name, inputs_hash
-        named = url or os.environ.get(STORAGE_VARIABLE)
-        self._url = named or f"sqlite:///{root / DATABASE}"
         self._distributions = distributions(space)
         # Before the study is created: a space without a grid must not leave an empty one.
         grid = Grid(space, start) if sampler is Sampler.grid else None
-        try:
-            self._storage = Storage(self._url, root / f".{DATABASE}.lock")
+        self._url = storage_url(url, root)
+        with storage_errors(url, root):
+            self._storage = open_storage(url, root)
             self.optuna_study = self._storage.study(name, {"inputs_hash": inputs_hash})
-        except (*STORAGE_ERRORS, ImportError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            key = STORAGE_VARIABLE if named and not url else "sweep.storage"
-            raise UserError(f"{key}: {self._url}: cannot be used: {reason}") from error
         if self.optuna_study.user_attrs.get("inputs_hash") != inputs_hash:
             raise UserError(
                 f"sweep.name: the study {name!r} in {self._url} belongs to another space,"
@@ -114,10 +110,7 @@ class Study:
 
     def running(self) -> int:
         """The number of trials that a process is training now."""
-        return sum(
-            trial.state == TrialState.RUNNING and not _is_abandoned(trial)
-            for trial in self.trials()
-        )
+        return running(self.trials())
 
     def ask(self, count: int, limit: int) -> list[Trial]:
         """Up to count trials to train: first those that were abandoned, then new ones, of
@@ -193,6 +186,33 @@ class Study:
 
     def _values(self, trial: FrozenTrial) -> dict[str, Any]:
         return {key: trial.params[key] for key in self._distributions if key in trial.params}
+
+
+def storage_url(url: str | None, root: Path) -> str:
+    """The database: url, else the environment's SWEEP_STORAGE, else sweeps.db in root."""
+    return url or os.environ.get(STORAGE_VARIABLE) or f"sqlite:///{root / DATABASE}"
+
+
+def open_storage(url: str | None, root: Path) -> Storage:
+    """Opens the database, or creates it. root is the folder of the file that is locked."""
+    return Storage(storage_url(url, root), root / f".{DATABASE}.lock")
+
+
+@contextmanager
+def storage_errors(url: str | None, root: Path) -> Iterator[None]:
+    """Raises UserError if the database cannot be used in this block."""
+    try:
+        yield
+    except (*STORAGE_ERRORS, ImportError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        by_variable = not url and os.environ.get(STORAGE_VARIABLE)
+        key = STORAGE_VARIABLE if by_variable else "sweep.storage"
+        raise UserError(f"{key}: {storage_url(url, root)}: cannot be used: {reason}") from error
+
+
+def running(trials: Sequence[FrozenTrial]) -> int:
+    """How many of the trials a process is training now."""
+    return sum(one.state == TrialState.RUNNING and not _is_abandoned(one) for one in trials)
 
 
 def _is_abandoned(trial: FrozenTrial) -> bool:

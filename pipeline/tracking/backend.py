@@ -39,6 +39,7 @@ with heavy_import():
     from mlflow.exceptions import MlflowException
     from mlflow.models import Model, ModelSignature
     from mlflow.protos.databricks_pb2 import BAD_REQUEST
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
     from mlflow.store.db import utils as database_utils
     from mlflow.store.tracking.dbmodels import models as tables
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -55,7 +56,8 @@ __all__ = [
     "BAD_REQUEST", "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "MLFLOW_LOGGED_ARTIFACTS",
     "AnyType", "ColSpec", "Dataset", "DatasetInput", "Experiment", "InputTag", "Metric",
     "MlflowClient", "MlflowException", "Model", "ModelSignature", "Param", "Run", "RunTag",
-    "Schema", "SqlAlchemyStore", "ViewType", "mlflow", "scoring_server", "store_of", "tables",
+    "Schema", "SqlAlchemyStore", "ViewType", "get_artifact_repository", "mlflow",
+    "scoring_server", "store_of", "tables",
 ]  # fmt: skip
 
 

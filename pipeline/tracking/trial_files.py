@@ -4,9 +4,12 @@ A batch of trials is one file, written as a whole before the trials are reported
 or to MLflow; whatever stops the sweep, both can be completed from the files.
 """
 
+import fcntl
 import json
+import os
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dataset.curves import CURVES
+from pipeline.runtime.errors import UserError
 from pipeline.runtime.files import whole_file
 
 SWEEPS = Path("data/sweeps")
@@ -90,3 +94,31 @@ class Curves:
 def batches(folder: Path) -> Iterator[Path]:
     """The files of a sweep's batches, the oldest first."""
     yield from sorted((folder / "batches").glob("*.npz"), key=lambda path: path.stat().st_mtime_ns)
+
+
+@contextmanager
+def folder_in_use(folder: Path, *, alone: bool = False) -> Iterator[None]:
+    """Locks a sweep's folder for the length of the block: with other processes of this machine
+    that run the same sweep, or alone. Raises UserError if that is not possible. A folder that is
+    empty in the end is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks.
+        with suppress(OSError):
+            _lock(number, folder, alone=alone)
+        yield
+    finally:
+        os.close(number)
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _lock(number: int, folder: Path, *, alone: bool) -> None:
+    try:
+        fcntl.flock(number, fcntl.LOCK_NB | (fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+    except BlockingIOError as error:
+        raise UserError(
+            f"the sweep {folder.name} is being {'run' if alone else 'deleted'} by another process;"
+            f" wait for its end{', or interrupt it' if alone else ''}"
+        ) from error

@@ -14,7 +14,7 @@ import pytest
 from mlflow.entities import Run
 
 from pipeline.runtime.entry import run as run_command
-from pipeline.sweep.command import sweep_command, sweep_parser
+from pipeline.sweep.command import forget_command, forget_parser, sweep_command, sweep_parser
 from tests.clone import Clone
 from tests.readme import commands
 
@@ -183,3 +183,17 @@ def test_a_killed_sweep_continues_with_exactly_the_missing_trials(clone: Clone) 
     assert all(trial.state.is_finished() for trial in trials)
     assert [run for run in clone.runs() if run.info.status == "RUNNING"] == []
     assert len(children(clone, "killed")) == TRIALS
+
+
+def test_a_sweep_is_forgotten(clone: Clone) -> None:
+    """The last test: the others are about this sweep."""
+    files = {path for path in clone.root.rglob("mlruns/**/*") if path.is_file()}
+    assert files
+    printed = StringIO()
+    with clone.inside(), redirect_stdout(printed):
+        run_command(forget_command, forget_parser(), ["first"])
+    assert f"deleted: its runs ({TRIALS + 1}) and models (" in printed.getvalue()
+    assert f"deleted: its study ({TRIALS} trials)\n" in printed.getvalue()
+    assert [run for run in clone.runs() if run.data.tags.get("sweep.study") == "first"] == []
+    assert not (clone.root / "data/sweeps/first").exists()
+    assert "first" not in optuna.get_all_study_names(f"sqlite:///{clone.root / 'sweeps.db'}")
