@@ -113,7 +113,8 @@ def _texts_of(column: Column) -> Callable[[Any], str]:
 
 
 def _moment(value: pd.Timestamp, *, clock: bool) -> str:
-    return str(value.time()) if clock else str(value).removesuffix(" 00:00:00")
+    text = str(value.time()) if clock else str(value).removesuffix(" 00:00:00")
+    return text.removesuffix(":00")
 
 
 def _number(value: float) -> str:

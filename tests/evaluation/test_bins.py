@@ -78,8 +78,6 @@ def test_dates_are_written_as_dates_and_clocks_as_times() -> None:
     ]  # fmt: skip
     hours = pd.Series(pd.date_range("1970-01-01", periods=8, freq="h").astype("M8[us]"))
     assert binned(hours, Kind.date, count=2, format="%H:%M").texts == [
-        "00:00:00 to 03:00:00", "04:00:00 to 07:00:00",
+        "00:00 to 03:00", "04:00 to 07:00",
     ]  # fmt: skip
-    assert (
-        binned(hours, Kind.date, count=2).texts[1] == "1970-01-01 04:00:00 to 1970-01-01 07:00:00"
-    )
+    assert binned(hours, Kind.date, count=2).texts[1] == "1970-01-01 04:00 to 1970-01-01 07:00"
