@@ -12,7 +12,7 @@ from pipeline.config.data import Kind
 from pipeline.schema.columns import Column
 from pipeline.schema.dates import is_clock
 
-# As the inputs of a network are called; no text of a cell has parentheses for this reason.
+# As the inputs of a network are called.
 OTHER, MISSING = "(other)", "(missing)"
 # Integers from here on are not exact in float64.
 MAX_EXACT_INTEGER = 2**53

@@ -96,25 +96,25 @@ def worst_slices(
     tests = _Tests.of(residuals, groups)
     slices = [(one, code) for one in _slices(columns, tests) for code in one.tested]
     corrected = holm(np.array([one.p_values[code] for one, code in slices]))
-    chosen = [
-        (one.condition(code), one.codes == code, max(p, MIN_P_VALUE))
-        for (one, code), p in zip(slices, corrected, strict=True)
-        if p <= SIGNIFICANCE
-    ]
-    squares = residuals**2
-    found = [
-        (text, int(rows.sum()), *interval(squares[rows], tests.groups[rows]),
-         float(np.sqrt(squares[~rows].mean())), p, rows)
-        for text, rows, p in chosen
-    ]  # fmt: skip
-    found = sorted((one for one in found if one[2] > one[5]), key=lambda one: -one[3])
+    squares, found = residuals**2, []
+    for (one, code), p in zip(slices, corrected, strict=True):
+        if p <= SIGNIFICANCE:
+            rows = one.rows(code)
+            rmse, lower, upper = interval(squares[rows], tests.groups[rows])
+            elsewhere = float(np.sqrt(squares[~rows].mean()))
+            figures = [one.condition(code), int(rows.sum()), rmse, lower, upper, elsewhere]
+            if rmse > elsewhere:
+                found.append((lower, [*figures, max(p, MIN_P_VALUE)], one, code))
     listed: list[list[Any]] = []
     left = np.ones(len(residuals), bool)
-    for *values, rows in found:
+    for _, values, one, code in sorted(found, key=lambda each: -each[0]):
+        rows = one.rows(code)
         p = tests.of_rows(left).p_values(rows[left].astype(np.intp), np.zeros(2, np.intp))[1]
-        if p * len(slices) <= SIGNIFICANCE and len(listed) < MAX_SLICES:
+        if p * len(slices) <= SIGNIFICANCE:
             listed.append(values)
             left &= ~rows
+        if len(listed) == MAX_SLICES:
+            break
     return pd.DataFrame(listed, columns=SLICES)
 
 
@@ -147,11 +147,9 @@ def interval(squares: Vector, groups: Codes) -> tuple[float, float, float]:
 
 @dataclass(frozen=True)
 class _Slices:
-    """The slices of one or two columns: the slice of each row, (rows,), and the p-value of each
-    slice, NaN where it is not tested."""
+    """The slices of one or two columns, and the p-value of each, NaN where it is not tested."""
 
     columns: tuple[Bins, ...]
-    codes: Codes
     p_values: Vector
 
     @property
@@ -159,9 +157,15 @@ class _Slices:
         return np.flatnonzero(~np.isnan(self.p_values))
 
     def condition(self, code: int) -> str:
+        return " and ".join(one.conditions[at] for one, at in self._bins(code))
+
+    def rows(self, code: int) -> Rows:
+        rows: Rows = np.logical_and.reduce([one.codes == at for one, at in self._bins(code)])
+        return rows
+
+    def _bins(self, code: int) -> Iterator[tuple[Bins, int]]:
         sizes = [len(one.texts) for one in self.columns]
-        each = zip(self.columns, np.unravel_index(code, sizes), strict=True)
-        return " and ".join(one.conditions[at] for one, at in each)
+        return zip(self.columns, map(int, np.unravel_index(code, sizes)), strict=True)
 
 
 @dataclass(frozen=True)
@@ -219,13 +223,13 @@ class _Tests:
 def _slices(columns: Sequence[Bins], tests: _Tests) -> Iterator[_Slices]:
     for one in columns:
         parents = np.zeros(len(one.texts), np.intp)
-        yield _Slices((one,), one.codes, tests.p_values(one.codes, parents))
+        yield _Slices((one,), tests.p_values(one.codes, parents))
     for first, second in combinations(columns[:PAIR_COLUMNS], 2):
         size = len(second.texts)
         codes = first.codes * size + second.codes
         slices = np.arange(len(first.texts) * size)
         each = [tests.p_values(codes, of) for of in (slices * 0, slices // size, slices % size)]
-        yield _Slices((first, second), codes, np.maximum.reduce(each))
+        yield _Slices((first, second), np.maximum.reduce(each))
 
 
 def intraclass_correlation(values: Vector, groups: Codes) -> float:
