@@ -2,13 +2,15 @@
 # make test    lint, types and tests       make lock   renew the locked versions
 # make test-fast   only the tests that need neither TensorFlow nor MLflow
 # make test-long   tests of queues, killed processes and shared databases
+# make test-faults   those of interruptions, twenty times each
 # make serve   serve the champion, or data/model, over HTTP (PORT=5001)
 # make track   record the current result again, if the store misses it
 # make report  write the report of the current result anew, and open it
+# make doctor  check the environment, and say how to fix it
 # make bench   measure its speed beside others (BENCH="epoch members" for some)
 # make docs    build the documentation site in site/
 .DEFAULT_GOAL := repro
-.PHONY: repro track report ui serve test test-fast test-long bench docs lock check-python
+.PHONY: repro track report ui serve doctor test test-fast test-long test-faults bench docs lock check-python
 SHELL := /bin/sh
 
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -42,6 +44,10 @@ ui: .venv/run.stamp
 serve: .venv/run.stamp
 	@trap 'echo' INT; $(RUN) python -m pipeline.serve --port $(or $(PORT),5001)
 
+# Whatever is broken: without its prerequisites.
+doctor: check-python
+	@PYTHONSAFEPATH= $$(test -x $(BIN)/python && echo $(BIN)/python || echo $(PYTHON)) -m pipeline.doctor
+
 test: .venv/test.stamp
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
@@ -53,6 +59,9 @@ test-fast: .venv/test.stamp
 
 test-long: .venv/test.stamp
 	@$(RUN) pytest -m long
+
+test-faults: .venv/test.stamp
+	@$(RUN) REPEATS=20 pytest -m long tests/end_to_end/test_faults.py
 
 bench: .venv/run.stamp .venv-benchmarks/stamp
 	@$(RUN) python -m benchmarks $(BENCH)

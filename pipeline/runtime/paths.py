@@ -9,6 +9,7 @@ SCHEMAS = Path("data/schema")
 PREPARED = Path("data/prepared")
 BASELINES = Path("data/baselines/predictions.parquet")
 MODEL = Path("data/model")
+CHECKPOINTS = Path("data/.checkpoints")
 EVALUATION = Path("data/evaluation")
 # Names of files in data/prepared/, data/evaluation/ and in a model folder.
 CONTRACT = "contract.json"

@@ -5,7 +5,7 @@ are still trained, and reports the curves.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipeline.dataset.curves import CURVES
 from pipeline.dataset.rows import Array, Part, Stream, TrainingRows, block_rows
 from pipeline.network.backend import keras, tf
 from pipeline.training.callbacks import Callbacks
+from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cost import Cost
 from pipeline.training.epoch import FLAGS, METRICS, Group, Rows, State, compiled
 from pipeline.training.feed import blocks_of_chunks, chunks, in_memory, padded, pieces
@@ -103,6 +104,7 @@ def fit(
     on_epochs: OnEpochs | None = None,
     network: keras.Sequential | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> list[Fitted]:
     """Trains a group of members, each as if it were trained alone.
 
@@ -136,6 +138,9 @@ def fit(
         For callbacks: a network whose Dense layers have the weights of the only member.
     callbacks
         Keras callbacks, called at each epoch of a single member.
+    checkpoints
+        From which the same training goes on, as if it had not been interrupted, and to which it is
+        saved from time to time. on_epochs receives all of its curves again.
 
     Returns
     -------
@@ -151,16 +156,7 @@ def fit(
         different seeds, and so different orders; if there are callbacks but several members or
         no network.
     """
-    shapes = {tuple(weight.shape for weight in member.weights) for member in members}
-    if len(shapes) != 1:
-        raise ValueError(f"members of {len(shapes)} structures cannot be one group")
-    seeds = {member.seed for member in members}
-    if isinstance(rows.rows, Stream) and shuffle and len(seeds) > 1:
-        raise ValueError("a stream is read in one order; train members of other seeds separately")
-    if len({member.stopping.shared for member in members if member.stopping}) > 1:
-        raise ValueError("either all configurations stop their members together or none does")
-    if rows.validated and not all(len(fold.validation) for fold in rows.folds):
-        raise ValueError("either all folds have rows for validation or none has")
+    _check_group(members, rows, shuffle=shuffle)
     training = _Training(
         members, rows,
         activations=activations, normalized=normalized or [False] * len(activations),
@@ -175,6 +171,11 @@ def fit(
     reported: list[Values] = []
     # Of a logarithm, the absolute errors are in the target's units already.
     stds = np.array([1.0 if one.target.log else one.target.std for one in members])
+    if checkpoints and (saved := checkpoints.load()):
+        reported.append(saved.pop("curves"))
+        training.restore(saved)
+        if on_epochs is not None:
+            on_epochs(1, {name: reported[0][:, i] for i, name in enumerate(CURVES)})
     while training.has_work():
         first = training.epoch + 1
         values = training.advance(keras_callbacks)
@@ -184,10 +185,27 @@ def fit(
             stopped = on_epochs(first, {name: values[:, i] for i, name in enumerate(CURVES)})
             training.stop(stopped or ())
         training.drop_finished()
+        if checkpoints and checkpoints.due():
+            curves = {"curves": np.concatenate(reported)}
+            checkpoints.save(training.epoch, training.snapshot() | curves)
     weights = training.finish(keras_callbacks)
-    curves = np.moveaxis(np.concatenate(reported), 2, 0)
-    results = zip(weights, curves, training.kept, training.diverged, strict=True)
+    by_member = np.moveaxis(np.concatenate(reported), 2, 0)
+    results = zip(weights, by_member, training.kept, training.diverged, strict=True)
     return [_fitted(*result) for result in results]
+
+
+def _check_group(members: Sequence[Member], rows: TrainingRows, *, shuffle: bool) -> None:
+    """Raises ValueError if they cannot be trained together; see `fit`."""
+    shapes = {tuple(weight.shape for weight in member.weights) for member in members}
+    if len(shapes) != 1:
+        raise ValueError(f"members of {len(shapes)} structures cannot be one group")
+    seeds = {member.seed for member in members}
+    if isinstance(rows.rows, Stream) and shuffle and len(seeds) > 1:
+        raise ValueError("a stream is read in one order; train members of other seeds separately")
+    if len({member.stopping.shared for member in members if member.stopping}) > 1:
+        raise ValueError("either all configurations stop their members together or none does")
+    if rows.validated and not all(len(fold.validation) for fold in rows.folds):
+        raise ValueError("either all folds have rows for validation or none has")
 
 
 class _Training:
@@ -436,13 +454,47 @@ class _Training:
         ):
             return
         self._collect(np.flatnonzero(~training))
-        staying = np.flatnonzero(training)
+        self._reduce(np.flatnonzero(training))
+
+    def _reduce(self, staying: NDArray[np.intp]) -> None:
+        """Removes all but the members at these positions from the tensors."""
         self.active = [self.active[position] for position in staying]
         self.state, self.per_member = tf.nest.map_structure(
             lambda array: tf.gather(array, staying), (self.state, self.per_member)
         )
         if self.group.validation_per_member:
             self.validation = tf.gather(self.validation, staying, axis=1)
+
+    def snapshot(self) -> dict[str, NDArray[Any]]:
+        """All that changes from epoch to epoch, for `restore`."""
+        state = {f"state_{i}": np.asarray(one) for i, one in enumerate(tf.nest.flatten(self.state))}
+        collected = {
+            f"weights_{index}_{i}": weight
+            for index, weights in enumerate(self.weights)
+            for i, weight in enumerate(weights)
+        }
+        diverged = [(one.epoch, one.loss) if one else (0, 0.0) for one in self.diverged]
+        return state | collected | {
+            "epoch": np.array(self.epoch), "active": np.array(self.active),
+            "kept": np.array(self.kept), "diverged": np.array(diverged),
+        }  # fmt: skip
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Goes on from a snapshot of the same training."""
+        if len(arrays["active"]) < len(self.active):
+            self._reduce(arrays["active"])
+        number = len(tf.nest.flatten(self.state))
+        self.state = tf.nest.pack_sequence_as(
+            self.state, [tf.constant(arrays[f"state_{i}"]) for i in range(number)]
+        )
+        self.epoch, self.kept = int(arrays["epoch"]), arrays["kept"].tolist()
+        self.diverged = [
+            DivergedError(int(epoch), float(loss)) if epoch else None
+            for epoch, loss in arrays["diverged"]
+        ]
+        for index in set(range(len(self.members))) - set(self.active):
+            layers = range(len(self.members[0].weights))
+            self.weights[index] = [arrays[f"weights_{index}_{i}"] for i in layers]
 
     def _collect(self, positions: Iterable[int]) -> None:
         """Keeps the final weights of the members at these positions of the tensors."""

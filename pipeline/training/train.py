@@ -12,6 +12,7 @@ from pipeline.dataset.rows import Array, Stream, TrainingRows
 from pipeline.network import dense, weights
 from pipeline.network.backend import keras
 from pipeline.runtime.errors import UserError
+from pipeline.training.checkpoints import Checkpoints
 from pipeline.training.cost import Cost, check_memory
 from pipeline.training.fitting import Fitted, OnEpochs, Values, fit
 from pipeline.training.from_config import member
@@ -27,6 +28,7 @@ def train(
     pauses: Sequence[int] = (),
     on_epochs: OnEpochs | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoints: Checkpoints | None = None,
     announce: Callable[[str], None] = lambda _line: None,
 ) -> list[list[Fitted]]:
     """Trains a network for each configuration and fold, all in one group, each as if it were
@@ -43,7 +45,7 @@ def train(
         How many of the configured epochs; None is all.
     minutes
         After which training ends, at the end of an epoch; None is without limit.
-    pauses, on_epochs, callbacks
+    pauses, on_epochs, callbacks, checkpoints
         As in `fit`, whose members are the folds of the first configuration, then those of the
         next.
     announce
@@ -109,6 +111,8 @@ def train(
         on_epochs=until_end,
         network=network,
         callbacks=callbacks,
+        # What Keras callbacks keep is not saved.
+        checkpoints=None if callbacks else checkpoints,
     )
     done = max((len(one.history) for one in fitted), default=0)
     if time.monotonic() >= ends and done < epochs:
