@@ -37,6 +37,7 @@ from pipeline.sweep.space import Space, read_space
 from pipeline.sweep.study import Study
 from pipeline.tracking import fingerprint
 from pipeline.tracking.client import Recorder
+from pipeline.tracking.environment import warn_of_changing
 from pipeline.tracking.identity import table_name
 from pipeline.tracking.trial_files import SWEEPS, batches, folder_in_use, read_batch
 
@@ -117,6 +118,7 @@ def promote_command(name: str | None, trial: int | None) -> None:
 def sweep_command(overrides: Sequence[str]) -> None:
     """Runs a sweep, or continues it."""
     began = time.monotonic()
+    warn_of_changing()
     space = read_space(ROOT, overrides)
     config, sweep = space.experiment, space.experiment.sweep
     prepared = prepare(config.data, schema_file.read(config.data.path))

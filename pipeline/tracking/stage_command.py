@@ -14,11 +14,14 @@ import psutil
 from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import say
 from pipeline.runtime.files import write_text
+from pipeline.tracking.environment import warn_of_changing
 from pipeline.tracking.fingerprint import of_stage, outputs_of_stage
 
 TIMINGS = Path("data/timings")
 # Links to the outputs of each stage as it ended last.
 LAST = Path("data/.last")
+# Those whose results also depend on how the processor computes.
+COMPUTING = ("baselines", "train")
 
 
 def run_stage(main: Callable[..., None], parser: CommandParser) -> None:
@@ -28,6 +31,8 @@ def run_stage(main: Callable[..., None], parser: CommandParser) -> None:
 
     def stage(**arguments: Any) -> None:
         restored.extend(restore_outputs(name))
+        if name in COMPUTING:
+            warn_of_changing()
         main(**arguments)
         note_seconds(name)
         keep_outputs(name)
