@@ -210,8 +210,7 @@ def train(
         _check_decimal_commas(prepared, raw.table)
         for line in prepared.warnings:
             warn(line)
-        assert raw.labels is not None
-        return _trained(prepared, replace(config, data=data), root, raw.labels)
+        return _trained(prepared, replace(config, data=data), root, frame.index)
 
 
 def load(model: Path | str) -> Model:

@@ -105,7 +105,6 @@ def prepare(
     named = [name for name in data.leave_out if name not in raw.dropped]
     data = replace(data, leave_out=named)
     features = choose_features(raw.table, data)
-    complete = raw.table[data.target].notna().to_numpy()
     raw = without_missing_targets(raw, data)
     stored_columns = stored.columns if stored else {}
     others = [name for name in (data.target, data.group, data.split.column) if name is not None]
@@ -157,7 +156,7 @@ def prepare(
     of_folds = fit_fold_encodings(parts["train"], folds, schema, features, data)
     new_rows, new_row_warnings = _new_rows(contract, data, schema_with_values)
     return Prepared(
-        parts if len(rows) == len(complete) else _by_position(parts, complete),
+        parts if raw.positions is None else _by_position(parts, raw.positions),
         new_rows,
         schema_with_values,
         contract,
@@ -181,10 +180,9 @@ def prepare(
 
 
 def _by_position(
-    parts: dict[str, pd.DataFrame], kept: NDArray[np.bool_]
+    parts: dict[str, pd.DataFrame], positions: NDArray[np.int64]
 ) -> dict[str, pd.DataFrame]:
-    """The parts of those rows that are kept, by their positions among all rows."""
-    positions = np.flatnonzero(kept)
+    """The parts of the rows that are not left out, by their positions among all rows."""
     return {name: part.set_axis(positions[part.index]) for name, part in parts.items()}
 
 

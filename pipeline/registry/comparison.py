@@ -117,11 +117,13 @@ def _rows(data: Data, contract: Contract) -> pd.DataFrame:
     raw = without_missing_targets(raw, data)
     marked = mark_missing(raw.table, contract.reading.markers, contract.schema.columns)
     rows, _ = contract.validate(marked, raw.location, raw.decimal)
+    positions = rows.index if raw.positions is None else raw.positions
+    rows = rows.set_axis(positions)
     target = pd.concat([_read(part)[data.target] for part in ("train", "validation", "test")])
     schema = schema_file.read(data.path)
     if schema is not None:
         now = conform(raw.table, schema.select([data.target]), raw.location)[data.target]
-        if not target.equals(now.reindex(target.index)):
+        if not target.equals(now.set_axis(positions).reindex(target.index)):
             raise UserError(f"{data.path}: has changed since; run `dvc repro --force`")
     return rows.assign(**{data.target: target})
 

@@ -22,6 +22,7 @@ from pipeline.schema.location import Locate
 from pipeline.schema.numbers import MAX_EXACT_INTEGER, Notation, parse
 from pipeline.schema.remedy import leave_out, row_remedy, set_formats, set_kind, set_missing
 
+DAY_SECONDS = 86_400
 BOOLEANS = {"true": 1.0, "false": 0.0}
 PLAIN = Notation()
 MAX_MARKERS = 8  # that an error offers
@@ -112,8 +113,8 @@ def _numeric(values: "pd.Series[Any]", notation: Notation) -> Converted:
     if pd.api.types.is_datetime64_any_dtype(values):
         return pd.Series(math.nan, values.index), False
     if pd.api.types.is_timedelta64_dtype(values):
-        # As a Parquet file has it: the number of its units.
-        values = values.astype("int64").astype("float64").where(values.notna())
+        # In days, as those of Excel: another file may have another unit.
+        values = values.dt.total_seconds() / DAY_SECONDS
     numbers = values
     if values.dtype != "float64":
         if not pd.api.types.is_numeric_dtype(values):

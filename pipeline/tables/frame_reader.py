@@ -8,13 +8,13 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.runtime.errors import UserError
+from pipeline.schema.conversion import DAY_SECONDS
 from pipeline.tables.arrow_types import TEXT, Part
 from pipeline.tables.column_names import unique_names
 from pipeline.tables.parquet_reader import plain_column
 
 # What messages call it.
 SOURCE = "the DataFrame"
-DAY_SECONDS = 86_400
 # Columns of objects of one of these types; any other is read as its text, as in a CSV file: Arrow
 # would take True for 1 beside numbers, and the time from a date beside other dates.
 _OF_ONE_TYPE = {

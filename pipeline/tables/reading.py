@@ -46,6 +46,8 @@ class Raw:
         How the CSV files are written; for others, delimiter is None.
     rows
         The number that each row has in its file; None if they are counted from 1.
+    positions
+        The position that each row has among all rows, counted from 0; None if none is left out.
     labels
         The index of a DataFrame; None for files.
     dropped
@@ -63,6 +65,7 @@ class Raw:
     header: bool = True
     marks: Marks = PLAIN
     rows: NDArray[np.int64] | None = None
+    positions: NDArray[np.int64] | None = None
     labels: "pd.Index[Any] | None" = None
     dropped: frozenset[str] = frozenset()
     invented: dict[str, str] = field(default_factory=dict)
@@ -93,9 +96,15 @@ class Raw:
         if numbers is None:
             numbers = np.concatenate([np.arange(1, len(part) + 1) for part in parts])
         files = [(file, int(part.sum())) for (file, _), part in zip(self.files, parts, strict=True)]
-        table = self.table[kept].reset_index(drop=True)
-        labels = None if self.labels is None else self.labels[kept]
-        return replace(self, table=table, files=files, rows=numbers[kept], labels=labels)
+        positions = np.arange(len(kept)) if self.positions is None else self.positions
+        return replace(
+            self,
+            table=self.table[kept].reset_index(drop=True),
+            files=files,
+            rows=numbers[kept],
+            positions=positions[kept],
+            labels=None if self.labels is None else self.labels[kept],
+        )
 
 
 def read(

@@ -71,6 +71,17 @@ def test_rows_keep_their_numbers_when_others_are_dropped() -> None:
     assert message.startswith("many/2.csv, row 5 below the header, column 'a': 'x' is not a ")
 
 
+def test_rows_that_are_left_out_do_not_move_the_numbers_of_the_others() -> None:
+    lines = table(y=[None, *range(19)]).to_csv(index=False).splitlines()
+    Path("t.csv").write_text("\n".join([*lines[:9], lines[0], *lines[9:]]) + "\n", "utf-8")
+
+    parts = prepared(missing_target=MissingTarget.drop).parts
+    # The second header is row 9.
+    y = pd.concat([part["y"] for part in parts.values()])
+    rows = dict(zip(y.index + 1, y, strict=True))
+    assert rows == {row: row - 2 - (row > 9) for row in range(2, 22) if row != 9}
+
+
 def test_a_target_that_is_missing_in_all_rows_is_an_error_in_any_case() -> None:
     table(y=None).to_csv("t.csv", index=False)
 
