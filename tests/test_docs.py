@@ -140,6 +140,7 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
     assert [path for path in missing if path != "data/raw/cars.csv"] == []
 
 
+@pytest.mark.long
 def test_the_site_is_built_without_a_dead_link_and_loads_nothing(tmp_path: Path) -> None:
     site = tmp_path / "site"
     (options,) = re.findall(r"sphinx-build (.*) docs site$", read("Makefile"), re.MULTILINE)

@@ -122,7 +122,8 @@ def sweep_command(overrides: Sequence[str]) -> None:
     space = read_space(ROOT, overrides)
     config, sweep = space.experiment, space.experiment.sweep
     prepared = prepare(config.data, schema_file.read(config.data.path))
-    input_hashes = hash_inputs() | {"contract": _hash(asdict(prepared.contract))}
+    files = hash_inputs()
+    input_hashes = files | {"contract": _hash(asdict(prepared.contract))}
     inputs_hash = hash_study(space, input_hashes)
     name = sweep.name or f"{table_name(config.data.path)}-{inputs_hash[:8]}"
     if not re.fullmatch(r"(?!\.+$)[\w.-]+", name):
@@ -147,7 +148,8 @@ def sweep_command(overrides: Sequence[str]) -> None:
             )  # fmt: skip
         finally:
             importing.join()
-        with recorder.sweep(name, name, sweep_parameters(space), inputs_hash):
+        common = {"inputs": files, "overrides": space.fixed, "score": sweep.score.value}
+        with recorder.sweep(name, name, sweep_parameters(space), inputs_hash, common):
             from pipeline.sweep.search import Search, run_sweep
             from pipeline.sweep.tables import Tables
 

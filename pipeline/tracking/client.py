@@ -103,14 +103,22 @@ class Recorder:
 
     @contextmanager
     def sweep(
-        self, study: str, name: str, params: Mapping[str, Any], inputs_hash: str
+        self,
+        study: str,
+        name: str,
+        params: Mapping[str, Any],
+        inputs_hash: str,
+        common: Mapping[str, Any] | None = None,
     ) -> Iterator[None]:
-        """The run of a sweep for the length of the block, which ends as one of a training."""
+        """The run of a sweep for the length of the block, which ends as one of a training. common
+        is what all trials have in common, beside inputs, the hashes of data and code."""
         tags = run_tags() | {"fingerprint": inputs_hash}
         if self._process is not None and "git.unknown" in tags:
             warn_unknown(tags["git.unknown"])
         with self._ending():
-            self.send("sweep", study=study, name=name, params=dict(params), tags=tags)
+            self.send(
+                "sweep", study=study, name=name, params=dict(params), tags=tags, common=common
+            )
             yield
 
     def epochs(self, first: int, curves: Mapping[str, Any]) -> None:

@@ -1,7 +1,10 @@
-"""Environment variables that change what the stages compute. Others that Keras and TensorFlow read
-are set by pipeline/network/backend.py."""
+"""The machine, and environment variables that change what the stages compute. Others that Keras and
+TensorFlow read are set by pipeline/network/backend.py."""
 
 import os
+import platform
+import re
+from pathlib import Path
 
 from pipeline.runtime.errors import warn
 
@@ -27,3 +30,29 @@ def warn_of_changing() -> None:
     """A line for each of them."""
     for name, what in changing().items():
         warn(f"{name} is set and changes {what}, and with it results; `unset {name}`")
+
+
+def machine() -> dict[str, str]:
+    """What the last digits of a result depend on, beside the packages: another processor may sum
+    in another order."""
+    described = _read(Path("/proc/cpuinfo"))
+    model = re.search(r"^model name\s*: (.*)$", described, re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*: (.*)$", described, re.MULTILINE)
+    vectors = re.findall(r"\b(?:avx|fma|amx|sve|asimd)\w*", flags[1]) if flags else []
+    devices = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    gpus = [found[1] for one in devices if (found := re.search(r"Model:\s*(.*)", _read(one)))]
+    return {
+        "system": platform.system(),
+        "processor": model[1] if model else platform.processor() or platform.machine(),
+        "instructions": " ".join(sorted(vectors)),
+        "cores": str(os.cpu_count()),
+        "GPUs": ", ".join(gpus),
+        "variables": " ".join(f"{name}={os.environ[name]}" for name in changing()),
+    }
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", errors="replace")
+    except OSError:
+        return ""

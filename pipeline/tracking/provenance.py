@@ -29,6 +29,8 @@ SECRET_FILES = (
 )  # fmt: skip
 # A longer diff is of data, which DVC keeps, rather than of code.
 MAX_DIFF_CHARACTERS = 1_000_000
+# How a diff begins that does not bring the commit to what was there.
+INCOMPLETE = "# Not complete: "
 MAX_FILES, MAX_BYTES = 1000, 2**30
 MAIN_PACKAGES = (
     "keras", "tensorflow", "numpy", "pandas", "mlflow", "hydra-core", "dvc",
@@ -129,7 +131,7 @@ def recordable(diff: str) -> str:
         notes.append(f"what looks like a secret is replaced by {HIDDEN}")
     if cut != diff:
         notes.append(f"cut after {len(cut)} of {len(diff)} characters")
-    return f"# Not complete: {'; '.join(notes)}\n{shown}" if notes else shown
+    return f"{INCOMPLETE}{'; '.join(notes)}\n{shown}" if notes else shown
 
 
 def is_secret_file(name: str) -> bool:

@@ -40,9 +40,16 @@ class Recording:
         if time.monotonic() - self._sent > FLUSH_SECONDS:
             self._flush()
 
-    def sweep(self, study: str, name: str, params: Message, tags: dict[str, str]) -> None:
+    def sweep(
+        self,
+        study: str,
+        name: str,
+        params: Message,
+        tags: dict[str, str],
+        common: Message | None = None,
+    ) -> None:
         """Opens the run of a sweep."""
-        self._sweep = SweepRun(self._store, study, name, params, tags)
+        self._sweep = SweepRun(self._store, study, name, params, tags, common=common)
 
     def trials(self, path: str) -> None:
         """Adds a run for each trial of a batch file."""

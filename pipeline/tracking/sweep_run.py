@@ -11,6 +11,8 @@ import pandas as pd
 from pipeline.dataset.curves import CURVES
 from pipeline.tracking import processes
 from pipeline.tracking.models import log_model
+from pipeline.tracking.provenance import git_changes
+from pipeline.tracking.provenance_files import log_provenance
 from pipeline.tracking.store import Store
 from pipeline.tracking.trial_files import Record, read_batch
 from pipeline.tracking.trial_runs import TrialRun, log_trial_runs
@@ -28,6 +30,7 @@ DESCRIPTION = """\
 | sweep/winner.csv | the best trial, beside other seeds, the ensemble, the start and baselines |
 | model | the best trial's network |
 | ensemble | an ensemble of the best trials, where it is better than the best of them |
+| provenance/ | what the trials were trained from |
 
 The runs below this one are its trials; they are compared by their metric score.
 """
@@ -43,9 +46,12 @@ class SweepRun:
         name: str,
         params: Mapping[str, Any],
         tags: Mapping[str, str],
+        *,
+        common: Mapping[str, Any] | None = None,
     ) -> None:
-        """Opens the run of that study: the existing one, or a new one called name. Several
-        processes, of several machines too, may open it at once."""
+        """Opens the run of that study: the existing one, or a new one called name, whose provenance
+        has what its trials have in common. Several processes, of several machines too, may open it
+        at once."""
         self._store = store
         self._study = study
         with store.lock:
@@ -65,6 +71,9 @@ class SweepRun:
                 store.end_abandoned()
                 store.log_tags(self._run_id, {**tags, "process": processes.this_process()})
                 store.client.update_run(self._run_id, status="RUNNING")
+        if self._run_id == own and common is not None:
+            inputs = {"train": common["inputs"]}
+            log_provenance(store, own, inputs, git_changes(), common)
         self._below = f"tags.`mlflow.parentRunId` = '{self._run_id}'"
         self._logged = self._trial_numbers()
 

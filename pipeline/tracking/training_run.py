@@ -23,7 +23,6 @@ trained on all rows, and missing where the model is the mean of the folds.
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,8 +35,7 @@ from pipeline.compose.schema import Config, experiment_parameters, flatten
 from pipeline.dataset import prepared
 from pipeline.dataset.curves import CURVES, read_folds, read_history
 from pipeline.runtime.errors import UserError
-from pipeline.runtime.paths import COMPOSED, EVALUATION, METRICS, MODEL, PREPARED, STAGES
-from pipeline.runtime.redaction import redact, redact_assignments
+from pipeline.runtime.paths import EVALUATION, METRICS, MODEL, PREPARED, STAGES
 from pipeline.tables.files import files_of
 from pipeline.tables.reading import DIABETES
 from pipeline.tracking import fingerprint, identity, looks, provenance
@@ -45,6 +43,7 @@ from pipeline.tracking.fingerprint import Fingerprint
 from pipeline.tracking.location import source
 from pipeline.tracking.models import EXAMPLE_ROWS, log_model
 from pipeline.tracking.provenance import Changes
+from pipeline.tracking.provenance_files import log_provenance
 from pipeline.tracking.report import write_report
 from pipeline.tracking.stage_command import noted_seconds
 from pipeline.tracking.store import STORE_ERRORS, Store, points
@@ -77,7 +76,7 @@ DESCRIPTION = """\
 | training/history.csv | the values of every epoch, and whose weights were kept |
 | training/folds.csv | the same of every fold, whose mean history.csv is |
 | data/profile.html, data/profile.csv | every column: its values, and how it is encoded |
-| provenance/ | configuration, dvc.lock, hashes of all inputs, packages, uncommitted changes |
+| provenance/ | configuration, dvc.lock, inputs, packages, machine, uncommitted changes |
 """
 
 
@@ -258,25 +257,8 @@ def _log_files(
     store.log_tables(run_id, tables, "tables")
     for page in ("profile.html", "profile.csv"):
         store.client.log_artifact(run_id, str(PREPARED / page), "data")
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        for path in (COMPOSED, Path("dvc.lock")):
-            if path.is_file():
-                (folder / path.name).write_text(redact(path.read_text("utf-8")), "utf-8")
-        for path in (Path("params.yaml"), Path("dvc.yaml")):
-            if path.is_file():  # with comments, which may say anything
-                text = redact_assignments(path.read_text("utf-8"))
-                (folder / path.name).write_text(text, "utf-8")
-        (folder / "packages.txt").write_text(provenance.all_packages(), "utf-8")
-        inputs = {stage: one.inputs for stage, one in fingerprints.items()}
-        (folder / "inputs.json").write_text(json.dumps(inputs, indent=2) + "\n", "utf-8")
-        if changes.diff:
-            (folder / "git.diff").write_text(f"{changes.diff}\n", "utf-8")
-        if changes.other_files:
-            lines = [f"{md5}  {name}\n" for name, md5 in changes.other_files.items()]
-            listed = "".join(lines).encode(errors="surrogateescape")
-            (folder / "files_not_in_git.diff.txt").write_bytes(listed)
-        store.client.log_artifacts(run_id, str(folder), "provenance")
+    inputs = {stage: one.inputs for stage, one in fingerprints.items()}
+    log_provenance(store, run_id, inputs, changes)
 
 
 def _log_inputs(
