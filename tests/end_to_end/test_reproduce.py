@@ -1,0 +1,69 @@
+"""Runs are repeated by command, in clones of a clone."""
+
+import re
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+
+from tests.clone import Clone
+
+# Each repetition is a whole pipeline.
+pytestmark = pytest.mark.long
+COMMAND = ("-m", "pipeline.reproduce")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone with the run of a changed experiment on a table that Git does not have, and a sweep.
+    Then the changes are gone."""
+    made = Clone(tmp_path_factory.mktemp("reproduce") / "my project")
+    rows = "".join(f"{row},{row % 7},{3 * row + row % 5}\n" for row in range(60))
+    (made.root / "data/raw/cars.csv").write_text(f"a,b,y\n{rows}", "utf-8")
+    made.dvc("add", "data/raw/cars.csv")
+    made.commit("a table")
+    (made.root / "params.yaml").write_text(
+        "data: {path: data/raw/cars.csv, target: y}\ntraining: {epochs: 3}\n", "utf-8"
+    )
+    made.repro()
+    made.python(
+        "-m", "pipeline.sweep", "optimizer.learning_rate=0.001,0.002", "training.epochs=4",
+        "sweep.name=spring", "sweep.trials=2", "sweep.seeds=0", "sweep.ensemble=0",
+    )  # fmt: skip
+    made.git("checkout", "--", ".")
+    (made.root / "data/raw/cars.csv").unlink()
+    return made
+
+
+def training(clone: Clone) -> Run:
+    (run,) = [run for run in clone.runs() if "sweep.role" not in run.data.tags]
+    return run
+
+
+def test_a_training_is_repeated_bit_for_bit(clone: Clone) -> None:
+    runs = len(clone.runs())
+    name = str(training(clone).info.run_name)
+    done = clone.python(*COMMAND, name)
+    assert done.stdout.splitlines()[-1] == (
+        f"{name}: the same bit for bit: metrics, weights, tables"
+    )
+    assert len(clone.runs()) == runs
+
+
+def test_a_trial_of_a_sweep_is_repeated(clone: Clone) -> None:
+    (trial,) = [run for run in clone.runs() if run.info.run_name == "trial-1"]
+    done = clone.python(*COMMAND, trial.info.run_id)
+    assert re.search(
+        r"^trial-1: the same (bit for bit|up to \de-\d+ of)", done.stdout, re.MULTILINE
+    )
+
+
+def test_another_result_is_named_and_kept(clone: Clone) -> None:
+    run_id = training(clone).info.run_id
+    clone.client().log_metric(run_id, "cv_rmse", 7.0)
+    done = clone.python(*COMMAND, run_id, check=False)
+    assert done.returncode == 1
+    assert re.search(r"^differs: cv_rmse: is [\d.]+, was 7\.0 \(", done.stdout, re.MULTILINE)
+    assert "\norigin: nothing that is recorded of what it was computed" in done.stdout
+    (kept,) = re.findall(r"^the repetition is in (.*)$", done.stdout, re.MULTILINE)
+    assert (Path(kept) / "data/model/model.keras").is_file()
