@@ -118,10 +118,14 @@ def _versions(lines: list[str]) -> dict[str, str]:
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [
-        f"{name} is {now.get(name, 'missing')}, was {before.get(name, 'missing')}"
+        f"{name} is {_shown(now, name)}, was {_shown(before, name)}"
         for name in sorted(before.keys() | now.keys())
         if before.get(name) != now.get(name)
     ]
+
+
+def _shown(values: Mapping[str, Any], name: str) -> str:
+    return str(values[name]) or "none" if name in values else "missing"
 
 
 def _listed(names: list[str]) -> str:
