@@ -57,10 +57,11 @@ def test_a_trial_of_a_sweep_is_repeated(clone: Clone) -> None:
     assert re.match(r"trial-1: the same (bit for bit|up to [\d.]+e-\d+ of)", last)
 
 
-def test_another_result_is_named_and_kept(clone: Clone) -> None:
+def test_another_result_is_named_and_kept(clone: Clone, tmp_path: Path) -> None:
     run_id = training(clone).info.run_id
     clone.client().log_metric(run_id, "cv_rmse", 7.0)
-    done = clone.python(*COMMAND, run_id, check=False)
+    temporary = {"TMPDIR": str(tmp_path)}
+    done = clone.run(clone.executable, *COMMAND, run_id, check=False, environment=temporary)
     assert done.returncode == 1
     assert re.search(r"^differs: cv_rmse: is [\d.]+, was 7\.0 \(", done.stdout, re.MULTILINE)
     assert "\norigin: nothing that is recorded of what it was computed" in done.stdout
