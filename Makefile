@@ -2,7 +2,7 @@
 # make test    lint, types and tests       make lock   renew the locked versions
 # make test-fast   only the tests that need neither TensorFlow nor MLflow
 # make test-long   tests of queues, killed processes and shared databases
-# make test-faults   those of interruptions, twenty times each
+# make test-faults   interruptions, twenty times each, and repetitions of runs
 # make serve   serve the champion, or data/model, over HTTP (PORT=5001)
 # make track   record the current result again, if the store misses it
 # make report  write the report of the current result anew, and open it
@@ -52,16 +52,16 @@ test: .venv/test.stamp
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
-	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
+	@$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not faults"
 
 test-fast: .venv/test.stamp
-	@$(RUN) pytest --fast -n 2 --dist loadfile -m "not long" --hypothesis-profile quick
+	@$(RUN) pytest --fast -n 2 --dist loadfile -m "not long and not faults" --hypothesis-profile quick
 
 test-long: .venv/test.stamp
-	@$(RUN) pytest -m long
+	@$(RUN) pytest -n 2 --dist loadfile -m long
 
 test-faults: .venv/test.stamp
-	@$(RUN) REPEATS=20 pytest -m long tests/end_to_end/test_faults.py
+	@$(RUN) REPEATS=20 pytest -m "long or faults" tests/end_to_end/test_faults.py tests/end_to_end/test_reproduce.py
 
 bench: .venv/run.stamp .venv-benchmarks/stamp
 	@$(RUN) python -m benchmarks $(BENCH)

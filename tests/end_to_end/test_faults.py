@@ -9,7 +9,7 @@ import pytest
 
 from tests.clone import Clone
 
-REPEATS = int(os.environ.get("REPEATS", "2"))
+REPEATS = int(os.environ.get("REPEATS", "1"))
 TRAIN = ("-m", "pipeline.stages.train")
 
 
