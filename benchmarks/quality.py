@@ -341,7 +341,7 @@ def realmlp(python: Path, x: pd.DataFrame, y: np.ndarray, test: pd.DataFrame) ->
     done = subprocess.run(
         [python, REALMLP], input=pickle.dumps((x, y, test)), stdout=subprocess.PIPE, check=True
     )
-    return np.asarray(pickle.loads(done.stdout))  # noqa: S301 of our own process
+    return np.asarray(pickle.loads(done.stdout))  # noqa: S301 - of a process that this one has started
 
 
 def lightgbm(x: pd.DataFrame, y: np.ndarray, test: pd.DataFrame) -> np.ndarray:

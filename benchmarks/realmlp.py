@@ -19,7 +19,7 @@ logging.disable(logging.CRITICAL)
 def main() -> None:
     from pytabkit import RealMLP_TD_Regressor
 
-    x, y, test = pickle.load(sys.stdin.buffer)  # noqa: S301 of our own process
+    x, y, test = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the process that has started this one
     means = x.mean(numeric_only=True)  # it takes no number that is missing
     with redirect_stdout(sys.stderr):
         model = RealMLP_TD_Regressor(device="cpu", random_state=0)

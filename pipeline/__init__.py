@@ -10,7 +10,7 @@ __all__ = ["load", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    # Whoever imports one of its modules does not need the others.
+    # Importing one module of the package must not import the others.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from pipeline import api

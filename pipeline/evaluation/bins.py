@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from pipeline.config.data import Kind
 from pipeline.schema.columns import Column
 from pipeline.schema.dates import is_clock
+from pipeline.schema.numbers import MAX_EXACT_INTEGER
 
 # As the inputs of a network are called.
 OTHER, MISSING = "(other)", "(missing)"
-# Integers from here on are not exact in float64.
-MAX_EXACT_INTEGER = 2**53
 
 
 @dataclass(frozen=True)
