@@ -1,5 +1,6 @@
 """What the HTML pages share: how a template is filled, and numbers and long names as text."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,14 @@ SHARED = Path(__file__).parent / "templates"
 def fill(template: Path, **content: Any) -> str:
     """The page of a template, which may extend base.html; the same for the same content. All of
     that is escaped."""
+    return _environment(template.parent).get_template(template.name).render(content)
+
+
+@functools.cache
+def _environment(folder: Path) -> jinja2.Environment:
+    """Kept, because a template is compiled when it is first asked for."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([template.parent, SHARED]),
+        loader=jinja2.FileSystemLoader([folder, SHARED]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -21,7 +28,7 @@ def fill(template: Path, **content: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"shorten": shorten, "number": number}
-    return environment.get_template(template.name).render(content)
+    return environment
 
 
 def shorten(text: str) -> str:

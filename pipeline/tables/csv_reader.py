@@ -1,9 +1,11 @@
 """CSV files to an Arrow table, each column as numbers or as text."""
 
+import io
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pyarrow as pa
@@ -45,7 +47,7 @@ class _Watched:
     closed = False
 
     def __init__(self, stream: Any, encoding: str, delimiter: str, *, skip: bool) -> None:
-        self._stream, self._last = stream, b"\n"
+        self._stream, self._last, self._lock = stream, b"\n", Lock()
         self._pattern = _PADDED_CELL.replace("DELIMITER", rf"\x{ord(delimiter):02x}")
         # The pattern is of ASCII.
         self.padded = skip or "0".encode(encoding) != b"0"
@@ -53,8 +55,15 @@ class _Watched:
     def close(self) -> None:
         """Does nothing: the function that opened the stream closes it."""
 
+    def end(self) -> None:
+        """Waits for the thread that reads ahead, which gets no more: the next file to be opened
+        may have the number of this one, and would lose what that thread still reads."""
+        with self._lock:
+            self._stream = io.BytesIO()
+
     def read(self, size: int = -1) -> Any:
-        read = self._stream.read(size)
+        with self._lock:
+            read = self._stream.read(size)
         if not self.padded:
             seen = pa.array([self._last + (read or b"\n")], pa.large_binary())
             self.padded = pc.match_substring_regex(seen, self._pattern)[0].as_py()
@@ -168,26 +177,29 @@ def _open(
     """A parser of all columns or of some, and its stream."""
     with _errors_named(file, dialect), dialect.lines.bytes(file) as (stream, encoding):
         watched = _Watched(stream, encoding, dialect.delimiter, skip=INT not in types.values())
-        parser = arrow_csv.open_csv(
-            pa.PythonFile(watched, mode="r"),
-            arrow_csv.ReadOptions(
-                column_names=dialect.names,
-                skip_rows=dialect.start,
-                encoding=encoding,
-                # A wide table needs several rows in a block, or the cost per block dominates.
-                block_size=max(_BLOCK, 64 * dialect.width),
-            ),
-            arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
-            arrow_csv.ConvertOptions(
-                column_types=types,
-                # Else a column of numbers with a marker would be text.
-                null_values=reading.markers,
-                strings_can_be_null=True,
-                decimal_point=dialect.marks.decimal,
-                include_columns=names or [],
-            ),
-        )
-        yield parser, watched
+        try:
+            parser = arrow_csv.open_csv(
+                pa.PythonFile(watched, mode="r"),
+                arrow_csv.ReadOptions(
+                    column_names=dialect.names,
+                    skip_rows=dialect.start,
+                    encoding=encoding,
+                    # A wide table needs several rows in a block, or the cost per block dominates.
+                    block_size=max(_BLOCK, 64 * dialect.width),
+                ),
+                arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+                arrow_csv.ConvertOptions(
+                    column_types=types,
+                    # Else a column of numbers with a marker would be text.
+                    null_values=reading.markers,
+                    strings_can_be_null=True,
+                    decimal_point=dialect.marks.decimal,
+                    include_columns=names or [],
+                ),
+            )
+            yield parser, watched
+        finally:
+            watched.end()
 
 
 def _parse(
