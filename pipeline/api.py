@@ -239,6 +239,12 @@ def _configured(root: Path, overrides: Sequence[str], params: Mapping[str, Any])
     (root / CONF).symlink_to(ROOT / CONF)
     # JSON is YAML, in which a number is its text.
     (root / PARAMS).write_text(json.dumps(params, ensure_ascii=False, default=str), "utf-8")
+    for override in overrides:
+        if not isinstance(override, str):
+            raise UserError(
+                f"an override is a text such as 'training.epochs=50', not {override!r}; a"
+                " dictionary is given as params"
+            )
     try:
         config = compose(root, ["data.path=DataFrame", "data.target=target", *overrides]).config
     except UserError as error:

@@ -62,6 +62,8 @@ def registry_of(config: Config) -> "Registry":
 
 def register(config: Config) -> None:
     """Registers the current result. Raises UserError if it does not become the champion."""
+    if not EVALUATION.is_dir():
+        raise UserError(f"{EVALUATION}: no such folder; `dvc repro` makes it")
     with read_errors(METRICS):
         metrics = flat_metrics(json.loads(METRICS.read_text("utf-8")))
     limits = config.registry
@@ -92,7 +94,7 @@ def register(config: Config) -> None:
     version = registry.add(result, tags, training_hashes(contract))
     known = f"version {version.number} of {registry.name}"
     if failures:
-        now = f"version {champion.number} stays it" if champion else "there is none"
+        now = f"version {champion.number} remains the champion" if champion else "there is none"
         raise UserError("\n".join([*failures, f"{known} does not become the champion; {now}"]))
     if champion and champion.number == version.number:
         print(f"{known} is the champion already")

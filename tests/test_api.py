@@ -88,6 +88,11 @@ def test_mistakes_in_settings_are_those_of_the_command_line() -> None:
     assert mistake(TABLE, "training.epoch=3") == message
     assert mistake(TABLE, params={"training": {"epoch": 3}}) == f"params: {message}"
     assert mistake(TABLE, params={"conf": {"data": "diabetes"}}).startswith("data: has no effect")
+    wrong: Any = {"training.epochs": 3}
+    assert mistake(TABLE, wrong) == (
+        "an override is a text such as 'training.epochs=50', not {'training.epochs': 3}; a"
+        " dictionary is given as params"
+    )
 
 
 def test_mistakes_in_the_frame_are_those_of_a_file_with_its_labels() -> None:

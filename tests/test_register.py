@@ -1,6 +1,7 @@
 """The command that registers a result; here without MLflow and Keras."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -146,6 +147,11 @@ def test_a_better_model_replaces_the_champion(
     assert "test: better than the champion by 10.0 %" in capsys.readouterr().out
 
 
+def test_there_is_nothing_to_register_before_a_result(registering: Callable[..., None]) -> None:
+    shutil.rmtree("data/evaluation")  # as in a new clone
+    assert refused(registering) == ["data/evaluation: no such folder; `dvc repro` makes it"]
+
+
 @pytest.mark.parametrize("estimate", [0.04, 0.0, -0.2])
 def test_a_model_that_is_no_better_is_registered_and_does_not_replace_the_champion(
     estimate: float,
@@ -158,7 +164,9 @@ def test_a_model_that_is_no_better_is_registered_and_does_not_replace_the_champi
     failed, outcome = refused(registering)
     assert failed.startswith("test: ")
     assert "above registry.improvement_over.champion=0" in failed
-    assert outcome == "version 2 of cars does not become the champion; version 1 stays it"
+    assert (
+        outcome == "version 2 of cars does not become the champion; version 1 remains the champion"
+    )
     assert registry.champion() == champion
     tags = registry.made[0].tags
     assert (tags["gate"], tags["gate.failures"]) == ("failed", failed)

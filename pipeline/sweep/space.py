@@ -303,7 +303,10 @@ def _key(override: Override) -> str:
 def _not_varied(key: str) -> str | None:
     """Why trials cannot differ in a key; None if they can."""
     section = key.partition(".")[0]
-    if section in ("tracking", "sweep") or key in ("training.minutes", "training.streaming"):
+    if section in ("evaluation", "registry", "sweep", "tracking") or key in (
+        "training.minutes",
+        "training.streaming",
+    ):
         return "it has no effect on a trial; give it one value"
     if section == "data" and key not in (may := [f"data.{name}" for name in ENCODING_KEYS]):
         return (

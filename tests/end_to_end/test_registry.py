@@ -94,7 +94,9 @@ def test_a_better_model_becomes_the_champion_and_a_worse_one_does_not(clone: Clo
     first, worse, better = printed
     assert first.endswith("version 1 of t is the champion: models:/t@champion\n")
     assert worse.splitlines()[0].startswith("error: test: worse than the champion by ")
-    assert worse.endswith("version 2 of t does not become the champion; version 1 stays it\n")
+    assert worse.endswith(
+        "version 2 of t does not become the champion; version 1 remains the champion\n"
+    )
     assert "test: better than the champion by " in better
     listed = clone.python("-m", "pipeline.register", "--list").stdout.splitlines()
     assert [line.split()[0] for line in listed] == ["version", "3", "2", "1"]

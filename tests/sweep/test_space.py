@@ -363,7 +363,14 @@ def test_options_may_need_each_other() -> None:
                     " one value"
                 ),
             )
-            for key in ("tracking", "tracking.uri", "sweep.trials", "training.minutes")
+            for key in (
+                "tracking",
+                "tracking.uri",
+                "sweep.trials",
+                "training.minutes",
+                "registry.max.test_rmse",
+                "evaluation.coverage",
+            )
         ),
         (
             ["data.bins=1,8"],
