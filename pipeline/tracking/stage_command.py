@@ -1,18 +1,19 @@
 """A stage as a command: its outputs, which a failure must not cost, and how long it took."""
 
+import fcntl
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from pipeline.runtime.entry import CommandParser, leave, run
-from pipeline.runtime.errors import say
+from pipeline.runtime.errors import UserError, say
 from pipeline.runtime.files import write_text
 from pipeline.tracking.environment import warn_of_changing
 from pipeline.tracking.fingerprint import of_stage, outputs_of_stage
@@ -31,11 +32,12 @@ def run_stage(main: Callable[..., None], parser: CommandParser) -> None:
 
     def stage(**arguments: Any) -> None:
         restored.extend(restore_outputs(name))
-        if name in COMPUTING:
-            warn_of_changing()
-        main(**arguments)
-        note_seconds(name)
-        keep_outputs(name)
+        with alone(name):
+            if name in COMPUTING:
+                warn_of_changing()
+            main(**arguments)
+            note_seconds(name)
+            keep_outputs(name)
 
     try:
         run(stage, parser)
@@ -44,6 +46,29 @@ def run_stage(main: Callable[..., None], parser: CommandParser) -> None:
             say(f"{path} stays as it was")
         raise
     leave()
+
+
+@contextmanager
+def alone(stage: str) -> Iterator[None]:
+    """Raises UserError if another process runs the stage, as after its `dvc repro` was killed."""
+    LAST.mkdir(parents=True, exist_ok=True)
+    # Locked for as long as it is open, however the process ends.
+    with (LAST / f"{stage}.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            process = lock.read().strip()
+            raise UserError(
+                f"process {process} runs the stage {stage} here; wait until it has ended, or end it"
+                f" with `kill {process}`"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def restore_outputs(stage: str) -> list[Path]:

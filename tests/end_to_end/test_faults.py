@@ -1,6 +1,7 @@
 """Faults that really happen to a process. REPEATS is how often, for `make test-faults`."""
 
 import os
+import signal
 import subprocess
 import time
 
@@ -34,6 +35,30 @@ def test_a_training_that_is_killed_again_and_again_ends_as_one_that_is_not(
     assert clone.read("data/model/history.csv") == history
     assert [*(clone.root / "data/.checkpoints").iterdir()] == []
     assert [*(clone.root / "data").glob(".model-*")] == []
+
+
+@pytest.mark.long
+def test_a_stage_whose_dvc_was_killed_is_not_run_a_second_time_beside_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    clone = Clone(tmp_path_factory.mktemp("faults") / "project")
+    text = clone.read("params.yaml").replace("epochs: 100", "epochs: 40_000_000")
+    (clone.root / "params.yaml").write_text(text)
+    with subprocess.Popen(
+        [clone.executable, "-m", "dvc", "repro"], cwd=clone.root, stdout=subprocess.PIPE, text=True,
+        env=clone.environment() | {"PYTHONUNBUFFERED": "1"},
+    ) as dvc:  # fmt: skip
+        assert dvc.stdout
+        assert any(line.startswith("training ") for line in dvc.stdout)
+        dvc.kill()
+        dvc.wait()
+        stage = int(clone.read("data/.last/train.lock"))
+        try:
+            again = clone.dvc("repro", check=False)
+        finally:
+            os.kill(stage, signal.SIGTERM)
+    assert again.returncode
+    assert f"error: process {stage} runs the stage train here; " in again.stderr
 
 
 def weights(clone: Clone) -> dict[str, bytes]:

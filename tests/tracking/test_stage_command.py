@@ -1,15 +1,18 @@
 """The seconds of a stage are known for the inputs that it had, and its last outputs are kept."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pipeline.runtime.errors import UserError
 from pipeline.runtime.files import write_text
 from pipeline.tracking.fingerprint import of_stage
 from pipeline.tracking.stage_command import (
+    alone,
     keep_outputs,
     note_seconds,
     noted_seconds,
@@ -70,3 +73,13 @@ def test_nothing_is_put_back_of_a_stage_that_has_not_ended_yet() -> None:
     keep_outputs("fit")
     assert restore_outputs("fit") == []
     assert [path.name for path in Path().iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_stage_that_another_process_runs_is_refused_until_that_ends() -> None:
+    with alone("fit"):
+        with alone("other"):
+            pass
+        with pytest.raises(UserError, match=f"process {os.getpid()} runs the stage fit here; .*"):
+            alone("fit").__enter__()
+    with alone("fit"):
+        pass
