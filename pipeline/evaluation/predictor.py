@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.dataset.encoding import Encoding
 from pipeline.dataset.rows import Array
 from pipeline.evaluation.prediction_intervals import find, model_hash
+from pipeline.network import archive
 from pipeline.network.backend import keras, tf
 from pipeline.network.encoder import folds_of, inputs, with_inputs
 from pipeline.network.model_folder import FOLDS_MODEL, MODEL
@@ -27,6 +28,7 @@ from pipeline.schema.location import Locate, Location
 
 Predictions = NDArray[np.float64]
 BATCH_ROWS = 4096
+MAX_REASON = 300  # characters
 # Keras and zipfile raise these for a damaged file.
 DAMAGE_ERRORS = (
     AttributeError,
@@ -186,12 +188,14 @@ def _load(path: Path) -> keras.Model:
     if not zipfile.is_zipfile(path):
         raise UserError(f"{path}: is not a Keras model{made_again(path)}")
     try:
-        # Safe mode: a model file may come from anywhere and must not run code.
+        # A model file may come from anywhere and must not run code.
+        archive.check(path)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except DAMAGE_ERRORS as error:
-        reason = " ".join(str(error).split()) + made_again(path)
+        # Keras puts the whole configuration before the reason.
+        reason = " ".join(str(error).split()).rpartition("Exception encountered: ")[2]
         raise refusal(error, path) or UserError(
-            f"{path}: cannot be loaded by Keras: {reason}"
+            f"{path}: cannot be loaded by Keras: {reason[:MAX_REASON]}{made_again(path)}"
         ) from error
 
 

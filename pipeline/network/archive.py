@@ -1,12 +1,25 @@
 """Saving a model as a .keras archive whose bytes follow from its content alone."""
 
 import json
+import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from pipeline.network.backend import keras
+from pipeline.runtime.errors import UserError
+
+# What a model consists of; without the module, an array or the like.
+MODULES = re.compile(
+    r"(keras(\.(layers|initializers|regularizers|constraints|src\.models\.functional|src\.ops\.\w+))?)?"
+)
+# Layers that run code of the file, or of another one that it names.
+RUN_CODE = ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")
+OUTSIDE = re.compile(r"[/\\]|(.*[/\\])?\.\.([/\\]|$)")
+# How many times as large as the archive an entry may be.
+MAX_EXPANSION = 100
 
 
 def summary(network: keras.Model) -> str:
@@ -40,6 +53,34 @@ def save(network: keras.Model, path: Path) -> None:
                 content = json.dumps(_number_shared(json.loads(content), {})).encode()
             undated.writestr(zipfile.ZipInfo(name), content)
     dated.unlink()
+
+
+def check(path: Path) -> None:
+    """Raises UserError for an archive that could do more than compute predictions. Keras refuses
+    most of this too, but not all of it, and less in earlier versions."""
+    remedy = "is not loaded; use a model that `dvc repro` has trained"
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            named = f"{path}: has the entry {entry.filename!r}"
+            if OUTSIDE.match(entry.filename):
+                raise UserError(f"{named}, which leads out of it, and {remedy}")
+            if entry.file_size > MAX_EXPANSION * path.stat().st_size:
+                raise UserError(f"{named} of {entry.file_size} bytes, and {remedy}")
+        config = json.loads(archive.read("config.json"))
+    for one in _objects(config):
+        module, name = one.get("module") or "", one["class_name"]
+        known = MODULES.fullmatch(module) and name not in RUN_CODE
+        # A layer of the user's own.
+        if not known and keras.saving.get_registered_object(one.get("registered_name")) is None:
+            raise UserError(f"{path}: names {module}.{name}, which may run any code, and {remedy}")
+
+
+def _objects(node: Any) -> Iterator[dict[str, Any]]:
+    """All parts of a configuration that name a class or a function."""
+    if isinstance(node, dict) and "class_name" in node:
+        yield node
+    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _objects(item)
 
 
 def _number_unnamed(network: keras.Model) -> None:

@@ -2,7 +2,11 @@
 
 import io
 import json
+import pickle
+import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -88,6 +92,17 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     return tmp_path
+
+
+@contextmanager
+def changed_parts(model: Path) -> Iterator[dict[str, Any]]:
+    """The parts of a .keras file by name, to change in the block."""
+    with zipfile.ZipFile(model) as before:
+        parts: dict[str, Any] = {name: before.read(name) for name in before.namelist()}
+    yield parts
+    with zipfile.ZipFile(model, "w", zipfile.ZIP_DEFLATED) as after:
+        for name, content in parts.items():
+            after.writestr(name, content)
 
 
 def damage(folder: Path) -> str:
@@ -302,11 +317,8 @@ def test_a_file_that_is_not_a_model_is_reported(copy: Path) -> None:
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5"])
 def test_a_missing_part_of_a_model_is_reported(copy: Path, name: str) -> None:
     model = copy / "model.keras"
-    with zipfile.ZipFile(model) as archive:
-        rest = {part: archive.read(part) for part in archive.namelist() if part != name}
-    with zipfile.ZipFile(model, "w") as archive:
-        for part, content in rest.items():
-            archive.writestr(part, content)
+    with changed_parts(model) as parts:
+        del parts[name]
     message = damage(copy)
     assert message.startswith(f"{model}: cannot be loaded by Keras: ")
     assert name in message
@@ -358,11 +370,104 @@ def test_a_contract_without_a_kind_is_reported_with_the_column(copy: Path) -> No
     assert damage(copy).startswith(f"{copy / 'contract.json'}, column 'a': has no kind; ")
 
 
-def test_a_model_that_would_run_code_is_refused(copy: Path) -> None:
+CODE = "import pathlib; pathlib.Path('canary').touch()"
+LAYER: dict[str, Any] = {
+    "module": "keras.layers",
+    "class_name": "Lambda",
+    "registered_name": None,
+    "config": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({}, "keras.layers.Lambda"),
+        ({"class_name": "TFSMLayer", "config": {"filepath": "saved"}}, "keras.layers.TFSMLayer"),
+        ({"class_name": "TorchModuleWrapper"}, "keras.layers.TorchModuleWrapper"),
+        ({"module": "os", "class_name": "system"}, "os.system"),
+        ({"module": "stranger", "class_name": "L", "registered_name": "x>L"}, "stranger.L"),
+        ({"module": "builtins", "class_name": "function", "config": "exec"}, "builtins.function"),
+        ({"module": "keras.utils", "class_name": "get_file"}, "keras.utils.get_file"),
+        (
+            {"module": "keras.config", "class_name": "enable_unsafe_deserialization"},
+            "keras.config.",
+        ),
+    ],
+)
+def test_a_model_that_names_what_may_run_code_is_refused(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], named: str
+) -> None:
+    """Whether it is a layer or, as an activation, inside one."""
+    monkeypatch.chdir(copy)
+    monkeypatch.syspath_prepend(copy)
+    (copy / "stranger.py").write_text(CODE, "utf-8")
+    for inside in (False, True):
+        with changed_parts(copy / "model.keras") as parts:
+            config = json.loads(parts["config.json"])
+            layers = config["config"]["layers"]
+            found = {**LAYER, **changed}
+            layers[-1] = {**layers[-1], "config": {"activation": found}} if inside else found
+            parts["config.json"] = json.dumps(config)
+        message = damage(copy)
+        assert message.startswith(f"{copy / 'model.keras'}: names {named}")
+        assert message.endswith(
+            ", which may run any code, and is not loaded; use a model that `dvc repro` has trained"
+        )
+    assert not (copy / "canary").exists()
+
+
+def test_a_lambda_layer_as_keras_saves_it_is_refused(copy: Path) -> None:
     harmful = keras.Sequential([keras.Input((2,)), keras.layers.Lambda(lambda x: x * 2)])
     harmful.save(copy / "model.keras")
-    with pytest.raises(UserError, match=r"model\.keras: cannot be loaded by Keras: .*Lambda"):
-        Predictor(copy)
+    assert "model.keras: names keras.layers.Lambda, which may run any code" in damage(copy)
+    archive.save(harmful, copy / "folds.keras")
+    (copy / "model.keras").unlink()
+    with pytest.raises(UserError, match=r"folds\.keras: names keras\.layers\.Lambda"):
+        module._load(copy / "folds.keras")
+
+
+@pytest.mark.parametrize("name", ["../canary", "/canary", "assets/../../canary", "..\\canary"])
+def test_an_entry_that_leads_out_of_a_model_is_refused(copy: Path, name: str) -> None:
+    with changed_parts(copy / "model.keras") as parts:
+        parts[name] = "x"
+    assert f"model.keras: has the entry {name!r}, which leads out of it, and is not" in damage(copy)
+    assert not (copy.parent / "canary").exists()
+
+
+def test_an_entry_that_is_far_larger_than_its_model_is_refused(copy: Path) -> None:
+    with changed_parts(copy / "model.keras") as parts:
+        parts["config.json"] = " " * 100_000_000
+    assert "has the entry 'config.json' of 100000000 bytes, and is not loaded" in damage(copy)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "config.json", "model.weights.h5"])
+def test_a_pickle_is_never_read(copy: Path, name: str) -> None:
+    class Harmful:
+        def __reduce__(self) -> Any:
+            return exec, (CODE.replace("canary", str(copy / "canary")),)
+
+    if name == "model.keras":
+        (copy / name).write_bytes(pickle.dumps(Harmful()))
+    else:
+        with changed_parts(copy / "model.keras") as parts:
+            parts[name] = pickle.dumps(Harmful())
+    assert re.search(
+        "model.keras: (is not a Keras model|cannot be loaded by Keras: )", damage(copy)
+    )
+    assert not (copy / "canary").exists()
+
+
+def test_a_layer_that_the_user_has_registered_is_loaded(copy: Path) -> None:
+    @keras.saving.register_keras_serializable("own")
+    class Same(keras.layers.Layer):  # type: ignore[misc] # Keras ships no types
+        def call(self, x: Any) -> Any:
+            return x
+
+    whole = module._load(copy / "model.keras")
+    output = Same(dtype="float64")(whole.output)
+    archive.save(keras.Model(whole.inputs, output), copy / "model.keras")
+    assert Predictor(copy).predict(TABLE)["predicted"].tolist() == pytest.approx(PREDICTED)
 
 
 def test_an_encoding_of_another_training_is_refused(copy: Path) -> None:
