@@ -26,11 +26,13 @@ _NAME = (
     r"(?:password|passwd|passphrase|pwd|(?<![a-z])pass|secret|token|credentials?"
     r"|(?:api|access|secret|private|account|encryption|auth)[_-]?key|(?-i:(?<![A-Z])KEY))(?:_?(?:id|base|\d+))?[\"']?"
 )
-# A value that has the name of a secret: quoted, or a word after `=`, or the last word after `:`.
+# A value that has the name of a secret: quoted, also after a type, or a word after `=`, or the last
+# word after `:` or one with a digit. KEY=VALUE is how settings are written in general.
 _ASSIGNED = re.compile(
-    rf"(?P<kept>{_NAME}(?:\s*[:=]\s*(?=[\"'])|=|\s+=\s+(?=\S{{1,200}}\s*(?:[#;].*)?$)"
-    rf"|:\s+(?=[^\s{{}}\[\],]{{6,}}\s*(?:#.*)?$)))"
-    r"(?!(?:None|True|False|null|true|false)\b)"
+    rf"(?P<kept>{_NAME}(?:\s*[:=]\s*(?=[\"'])|:\s*[\w .|\[\]]{{1,40}}=\s*(?=[\"'])|="
+    rf"|\s+=\s+(?=\S{{1,200}}\s*(?:[#;].*)?$)"
+    rf"|:\s+(?=[^\s{{}}\[\],]{{6,}}\s*(?:#.*)?$|[^\s{{}}\[\],\d]*\d)(?=[^\s{{}}\[\],]{{6,}})))"
+    r"(?!(?:None|True|False|null|values?)\b)"
     r"(?:\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'()\[\]{},;&$<]+(?=[\s,;&\"'}]|$))",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -63,6 +63,8 @@ def test_what_is_no_secret_is_left_as_it_is(text: str) -> None:
         ("password: hunter2  # a note", "password: ***  # a note"),
         ('{"api_key": "hunter2", "units": 3}', '{"api_key": ***, "units": 3}'),
         ("host=db password=hunter2 dbname=x", "host=db password=*** dbname=x"),
+        ("+# api_key: hunter2 (ask Ann)", "+# api_key: *** (ask Ann)"),
+        ('password: str | None = "hunter"', "password: str | None = ***"),
     ],
 )
 def test_a_secret_is_removed_by_its_name_where_settings_are(text: str, shown: str) -> None:
@@ -82,6 +84,9 @@ def test_a_secret_is_removed_by_its_name_where_settings_are(text: str, shown: st
         "leave_out: [token, password]",
         "kinds: {token: category}",
         "bypass=1",
+        "# token: required by the server since version 2",
+        "token: int = 3",
+        "settings as KEY=VALUE, KEY=null and KEY=true",
     ],
 )
 def test_code_that_only_names_a_secret_is_left_as_it_is(text: str) -> None:
