@@ -3,13 +3,13 @@
 import time
 import zipfile
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.network.backend import tf
 from pipeline.runtime.errors import UserError, warn
 from pipeline.runtime.files import whole_file
 
@@ -19,7 +19,7 @@ SECONDS, TIMES_ITS_COST = 5.0, 100
 KEPT = 2
 # Of all trainings that were killed and have not been repeated.
 MAX_FILES = 6
-VERSION = "version"
+VERSION, TENSORFLOW = "version", "tensorflow"
 
 
 class Checkpoints:
@@ -54,7 +54,7 @@ class Checkpoints:
             except (OSError, ValueError, EOFError, zipfile.BadZipFile):
                 warn(f"{path}: is damaged; the training goes on from an earlier epoch")
                 continue
-            if arrays.pop(VERSION) == tf.__version__:
+            if arrays.pop(VERSION) == metadata.version(TENSORFLOW):
                 self._announce(f"going on after epoch {_epoch(path)}, where it was interrupted")
                 return arrays
         return None
@@ -68,7 +68,8 @@ class Checkpoints:
         path = self._folder / f"{self._name}-{epoch}.npz"
         try:
             with whole_file(path) as draft, draft.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays, **{VERSION: np.array(tf.__version__)})
+                version = np.array(metadata.version(TENSORFLOW))
+                np.savez(file, allow_pickle=False, **arrays, **{VERSION: version})
         except UserError as error:
             warn(f"no checkpoint: {error}")
         others = sorted(set(self._folder.glob("*.npz")) - set(self._files()), key=_changed)

@@ -3,12 +3,15 @@
 import os
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.clone import Clone
+from pipeline.training.checkpoints import Checkpoints
+from tests.clone import ROOT, Clone
 
 REPEATS = int(os.environ.get("REPEATS", "1"))
 TRAIN = ("-m", "pipeline.stages.train")
@@ -35,6 +38,39 @@ def test_a_training_that_is_killed_again_and_again_ends_as_one_that_is_not(
     assert clone.read("data/model/history.csv") == history
     assert [*(clone.root / "data/.checkpoints").iterdir()] == []
     assert [*(clone.root / "data").glob(".model-*")] == []
+
+
+@pytest.mark.long
+def test_of_checkpoints_whose_writing_is_killed_the_last_whole_one_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = f"""
+import itertools, numpy
+from pathlib import Path
+from pipeline.training.checkpoints import Checkpoints
+saved = Checkpoints(Path({str(tmp_path)!r}), "a")
+first = saved.load()
+for epoch in itertools.count(1 if first is None else int(first["epoch"]) + 1):
+    print(epoch, flush=True)
+    saved.save(epoch, {{"epoch": numpy.array(epoch), "weights": numpy.full(10_000_000, epoch)}})
+"""
+    done = 0
+    for moment in np.random.default_rng(5).uniform(0, 0.3, 2 * REPEATS):
+        with subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout
+            while (begun := int(process.stdout.readline())) < done + 3:
+                pass
+            time.sleep(moment)
+            process.kill()
+            begun = max(begun, *map(int, process.stdout.read().split()), 0)
+        last = Checkpoints(tmp_path, "a").load()
+        assert last is not None
+        done = int(last["epoch"])
+        assert begun - 1 <= done <= begun
+        assert (last["weights"] == done).all()
+    assert "damaged" not in capsys.readouterr().err
 
 
 @pytest.mark.long
@@ -78,3 +114,43 @@ def output_until_killed(clone: Clone, seconds: float) -> str:
         time.sleep(seconds)
         process.kill()
         return begun + process.stdout.read()
+
+
+@pytest.mark.long
+def test_a_full_disk_costs_neither_the_last_model_nor_the_next(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    clone = Clone(tmp_path_factory.mktemp("faults") / "project")
+    # data/ on a small disk of its own, which ends with the shell that has mounted it.
+    shell = ("unshare", "--map-root-user", "--mount", "sh", "-ec")
+    mount = "cp -r data ../kept; mount -t tmpfs -o size=3M tmpfs data; cp -r ../kept/. data"
+    if clone.run(*shell, "mount -t tmpfs tmpfs data", check=False).returncode:
+        pytest.skip("this system does not let its users mount")
+    stage = f"{clone.executable} -m pipeline.stages"
+    configure = f"{stage}.configure tracking.uri=sqlite:///data/mlflow.db training.epochs"
+    done = clone.run(
+        *shell,
+        f"""{mount}
+        {configure}=100; {stage}.prepare; {stage}.train
+        cp data/model/history.csv ../before.csv
+        {configure}=90
+        dd if=/dev/zero of=data/.filler bs=4k 2>/dev/null || true
+        {stage}.train && exit 1
+        cp data/model/history.csv ../full.csv
+        {clone.executable} -m pipeline.predict data/raw/proportional.csv --output ../rows.csv
+        rm data/.filler
+        {stage}.train
+        cp data/model/history.csv ../after.csv
+        cp data/mlflow.db .""",
+    )
+    full = "error: data/model: No space left on device; free some space and run it again\n"
+    assert done.stderr.count(full) == done.stderr.count("error: ") == 1
+    assert "Traceback" not in done.stderr
+    assert clone.read("../full.csv") == clone.read("../before.csv")
+    assert len(clone.read("../rows.csv").splitlines()) == 1 + 7
+    assert len(clone.read("../after.csv").splitlines()) == 1 + 90
+    *_, first = clone.runs()
+    last = clone.runs()[0]
+    points = clone.client().get_metric_history(last.info.run_id, "loss")
+    assert [len({point.step for point in points}), len(points)] == [90, 90]
+    assert {first.info.status, last.info.status} == {"FINISHED"}

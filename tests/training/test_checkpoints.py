@@ -10,7 +10,6 @@ import pytest
 
 from pipeline.config.data import Split
 from pipeline.config.training import Adam, EarlyStopping, TrainingConfig
-from pipeline.network.backend import tf
 from pipeline.sweep.tables import table
 from pipeline.training import checkpoints
 from pipeline.training.checkpoints import Checkpoints
@@ -126,7 +125,7 @@ def test_those_of_another_version_or_training_are_not_taken(
 ) -> None:
     Checkpoints(tmp_path, "a").save(1, {"epoch": np.array(1)})
     assert Checkpoints(tmp_path, "b").load() is None
-    monkeypatch.setattr(tf, "__version__", "3.0")
+    monkeypatch.setattr("importlib.metadata.version", lambda _name: "3.0")
     assert Checkpoints(tmp_path, "a").load() is None
 
 
