@@ -146,7 +146,12 @@ def model_folder(model: str) -> Iterator[Path]:
     from pipeline.tracking.models import download
 
     with TemporaryDirectory() as temporary:
-        yield download(model, Path(temporary))
+        folder = download(model, Path(temporary))
+        try:
+            yield folder
+        except UserError as error:
+            # The temporary folder says nothing to the user.
+            raise UserError(str(error).replace(str(folder), model)) from error
 
 
 def load(folder: Path) -> Any:
