@@ -2,8 +2,8 @@
 
 import hashlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import mlflow
@@ -16,6 +16,9 @@ from pipeline.schema.columns import Column, Schema
 from pipeline.schema.contract import Contract
 from pipeline.tracking.models import download, log_model
 from pipeline.tracking.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = [
     pytest.mark.usefixtures("own_environment"),
