@@ -1,4 +1,4 @@
-"""Faults that really happen to a process. REPEATS is how often, for `make test-faults`."""
+"""Faults that really happen to a process."""
 
 import os
 import signal
@@ -13,26 +13,23 @@ import pytest
 from pipeline.training.checkpoints import Checkpoints
 from tests.clone import ROOT, Clone
 
-REPEATS = int(os.environ.get("REPEATS", "1"))
 TRAIN = ("-m", "pipeline.stages.train")
-
-
-# Longer than until the last of the interruptions, each some seconds after the first checkpoint.
-EPOCHS = 150_000 * (REPEATS + 1)
 
 
 @pytest.mark.long
 def test_a_training_that_is_killed_again_and_again_ends_as_one_that_is_not(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, repeats: int
 ) -> None:
     clone = Clone(tmp_path_factory.mktemp("faults") / "project")
-    clone.stage("configure", f"training.epochs={EPOCHS}", "tracking=off")
+    # Longer than until the last of the interruptions, each some seconds after the first checkpoint.
+    epochs = 150_000 * (repeats + 1)
+    clone.stage("configure", f"training.epochs={epochs}", "tracking=off")
     clone.stage("prepare")
     clone.python(*TRAIN)
     expected, history = weights(clone), clone.read("data/model/history.csv")
-    moments = np.random.default_rng(3).uniform(5.5, 8, REPEATS)
+    moments = np.random.default_rng(3).uniform(5.5, 8, repeats)
     killed = [output_until_killed(clone, seconds) for seconds in moments]
-    assert [("going on after epoch " in one) for one in killed] == [False] + [True] * (REPEATS - 1)
+    assert [("going on after epoch " in one) for one in killed] == [False] + [True] * (repeats - 1)
     assert "going on after epoch " in clone.python(*TRAIN).stdout
     assert weights(clone) == expected
     assert clone.read("data/model/history.csv") == history
@@ -42,7 +39,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_one_that_is_not(
 
 @pytest.mark.long
 def test_of_checkpoints_whose_writing_is_killed_the_last_whole_one_is_loaded(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], repeats: int
 ) -> None:
     code = f"""
 import itertools, numpy
@@ -55,7 +52,7 @@ for epoch in itertools.count(1 if first is None else int(first["epoch"]) + 1):
     saved.save(epoch, {{"epoch": numpy.array(epoch), "weights": numpy.full(10_000_000, epoch)}})
 """
     done = 0
-    for moment in np.random.default_rng(5).uniform(0, 0.3, 2 * REPEATS):
+    for moment in np.random.default_rng(5).uniform(0, 0.3, repeats):
         with subprocess.Popen(
             [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
         ) as process:

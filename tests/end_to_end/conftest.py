@@ -1,0 +1,36 @@
+"""How often faults are repeated, and the table of what held, which `make test-faults` writes."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.race import machine
+from tests.clone import ROOT
+
+TABLE = ROOT / "docs/faults.md"
+REPEATS = "REPEATS"
+
+
+@pytest.fixture
+def repeats(record_property: Callable[[str, object], None]) -> int:
+    """How often a test repeats its fault: once, unless the environment says how often."""
+    times = int(os.environ.get(REPEATS, "1"))
+    record_property("times", times)
+    return times
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if REPEATS not in os.environ:
+        return
+    rows = []
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            name = report.head_line.removeprefix("test_").replace("_", " ")
+            times = dict(report.user_properties).get("times", 1)
+            rows.append(f"| {name} | {times} | {outcome} | {report.duration:.0f} |\n")
+    text = TABLE.read_text("utf-8")
+    before = text[: text.index("| What holds |")]
+    before = before[: before.rindex("Measured on")] + f"Measured on {machine()}.\n\n"
+    head = "| What holds | times | outcome | seconds |\n|---|---|---|---|\n"
+    TABLE.write_text(before + head + "".join(sorted(rows)), "utf-8")
