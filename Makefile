@@ -37,9 +37,11 @@ ui: .venv/run.stamp
 	@test -f mlflow.db || { echo "error: no runs yet: make repro records the first" >&2; exit 1; }
 	@echo "The runs are at http://127.0.0.1:$(or $(PORT),5000)/#/experiments?workflowType=machine_learning until Ctrl-C"
 	@# The lifespan is that of MLflow's assistant: Ctrl-C would end it with a traceback.
+	@# By default MLflow also answers to names such as 10.example.org, which a page may lead here.
 	@trap 'echo' INT; $(RUN) MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	  MLFLOW_LOGGING_LEVEL=WARNING PYTHONWARNINGS=ignore mlflow server --backend-store-uri sqlite:///mlflow.db \
-	  --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 --uvicorn-opts "--log-level warning --lifespan off"
+	  --host 127.0.0.1 --port $(or $(PORT),5000) --allowed-hosts 'localhost,localhost:*,127.0.0.1,127.0.0.1:*' \
+	  --workers 1 --uvicorn-opts "--log-level warning --lifespan off"
 
 serve: .venv/run.stamp
 	@trap 'echo' INT; $(RUN) python -m pipeline.serve --port $(or $(PORT),5001)

@@ -11,7 +11,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
+import requests
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,7 +63,9 @@ def test_a_clone_has_the_same_bytes_whatever_git_does_to_line_ends(
 
 
 @pytest.mark.long  # MLflow takes ten seconds to start
-def test_ctrl_c_ends_the_ui_quietly(tmp_path: Path, empty_store: Path) -> None:
+def test_the_ui_answers_this_machine_alone_and_ctrl_c_ends_it_quietly(
+    tmp_path: Path, empty_store: Path
+) -> None:
     shutil.copy(empty_store, tmp_path)
     (tmp_path / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
     (tmp_path / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
@@ -77,8 +81,23 @@ def test_ctrl_c_ends_the_ui_quietly(tmp_path: Path, empty_store: Path) -> None:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
                 break
             time.sleep(0.1)
+        processes = psutil.Process(server.pid).children(recursive=True)
+        sockets = [one.laddr.ip for process in processes for one in process.net_connections()]
+        search = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search"
+        answers = {
+            header: requests.post(
+                search, json={"max_results": 1}, headers=dict([header]), timeout=60
+            ).status_code
+            for header in (
+                ("Host", f"localhost:{port}"), ("Host", "example.org"), ("Host", "10.example.org"),
+                ("Host", "192.168.0.1"), ("Origin", f"http://127.0.0.1:{port}"),
+                ("Origin", "http://example.org"), ("Origin", "null"),
+            )
+        }  # fmt: skip
         os.killpg(server.pid, signal.SIGINT)
         printed, _ = server.communicate(timeout=60)
+    assert set(sockets) == {"127.0.0.1"}
+    assert list(answers.values()) == [200, 403, 403, 403, 200, 403, 403]
     assert f"http://127.0.0.1:{port}/" in printed
     assert "Traceback" not in printed
     assert "Error" not in printed
