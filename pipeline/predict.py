@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from pipeline.runtime.entry import CommandParser, leave, run
 from pipeline.runtime.errors import UserError, warn, write_errors
-from pipeline.runtime.files import whole_file
+from pipeline.runtime.files import csv_quoting, whole_file
 from pipeline.runtime.paths import CONTRACT
 from pipeline.schema.contract import Contract
 from pipeline.tables.reading import read
@@ -70,7 +70,7 @@ def predict(predictor: Any, table: pd.DataFrame, conformed: pd.DataFrame, output
             texts = answers.map(lambda cell: cell if isinstance(cell, str) else f"{cell:.9g}")
             added = {name: texts[name].to_numpy() for name in texts}
             shown = table.iloc[chunk].assign(**added)
-            shown.to_csv(stream, index=False, header=not start)
+            shown.to_csv(stream, index=False, header=not start, quoting=csv_quoting(shown))
 
 
 def check_output(output: Path) -> None:

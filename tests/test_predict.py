@@ -1,5 +1,6 @@
 """The command that predicts new rows; here without the libraries of a real model."""
 
+import csv
 import os
 import sys
 from collections.abc import Callable
@@ -165,6 +166,38 @@ def test_the_columns_of_the_rows_are_not_rounded_as_the_predictions_are(
         f"{rows[0]},0.123456789,",
         f"{rows[1]},1e-300,",
     ]
+
+
+TEXTS = [
+    "a\rb",
+    "a\r\nb",
+    "a\nb",
+    'a"b',
+    "a,b",
+    "=1+1",
+    "+1|cmd",
+    "@a",
+    "-x",
+    "<script>",
+    "\tx",
+    "",
+]
+
+
+def test_texts_are_as_they_were_whatever_they_contain(checked: Predict) -> None:
+    """Formulas of spreadsheets, too: docs/predict.md says what to do about them."""
+    for name, texts in (("note", TEXTS), ("note", TEXTS[1:]), ("a\rb", TEXTS[1:])):
+        rows = [[f"{number}", text] for number, text in enumerate(texts)]
+        with Path("rows.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["x", name], *rows])
+        read_as_is = predict.read_rows("rows.csv", NUMBER)[0]
+        checked("rows.csv")
+        with Path("predictions.csv").open(encoding="utf-8", newline="") as file:
+            header, *found = csv.reader(file)
+        assert header == ["x", *read_as_is.columns[1:], "predicted", "flags"]
+        assert [row[1] for row in found] == read_as_is.iloc[:, 1].fillna("").tolist()
+        assert [row[2] for row in found] == [f"{number}" for number in range(len(texts))]
+        assert pd.read_csv("predictions.csv")["predicted"].tolist() == [*range(len(texts))]
 
 
 def test_predictions_that_fail_half_way_leave_the_old_ones(doubled: Predict) -> None:

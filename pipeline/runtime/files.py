@@ -1,5 +1,6 @@
 """Outputs that are written completely or not at all."""
 
+import csv
 import os
 import re
 import shutil
@@ -7,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import psutil
 
@@ -62,7 +63,18 @@ def write_text(target: Path, text: str) -> None:
 def write_table(table: "pd.DataFrame", path: Path) -> None:
     """Writes a table as CSV, without its index."""
     # Nine digits distinguish any two float32 numbers.
-    table.to_csv(path, index=False, float_format="%.9g")
+    table.to_csv(path, index=False, float_format="%.9g", quoting=csv_quoting(table))
+
+
+def csv_quoting(table: "pd.DataFrame") -> Literal[0, 2]:
+    """How to quote a table in CSV. Python's csv module leaves a carriage return unquoted, at which
+    most readers begin another row; of a table with one, all texts are quoted."""
+    columns = (table.iloc[:, position] for position in range(table.shape[1]))
+    texts = (one for one in columns if one.dtype.kind not in "biufmM")
+    found = any("\r" in str(name) for name in table.columns) or any(
+        one.astype("str").str.contains("\r", regex=False, na=False).any() for one in texts
+    )
+    return csv.QUOTE_NONNUMERIC if found else csv.QUOTE_MINIMAL
 
 
 def _draft(target: Path) -> Path:
