@@ -32,6 +32,7 @@ with heavy_import():
         DatasetInput,
         Experiment,
         InputTag,
+        LoggedModelOutput,
         Metric,
         Param,
         Run,
@@ -56,10 +57,10 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 __all__ = [
     "BAD_REQUEST", "MAX_PARAM_VAL_LENGTH", "MAX_TAG_VAL_LENGTH", "MLFLOW_LOGGED_ARTIFACTS",
-    "AnyType", "ColSpec", "Dataset", "DatasetInput", "Experiment", "InputTag", "Metric",
-    "MlflowClient", "MlflowException", "Model", "ModelSignature", "Param", "Run", "RunTag",
-    "Schema", "SqlAlchemyStore", "ViewType", "get_artifact_repository", "mlflow",
-    "scoring_server", "store_of", "tables",
+    "AnyType", "ColSpec", "Dataset", "DatasetInput", "Experiment", "InputTag",
+    "LoggedModelOutput", "Metric", "MlflowClient", "MlflowException", "Model", "ModelSignature",
+    "Param", "Run", "RunTag", "Schema", "SqlAlchemyStore", "ViewType", "get_artifact_repository",
+    "mlflow", "scoring_server", "store_of", "tables",
 ]  # fmt: skip
 
 

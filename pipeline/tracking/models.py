@@ -20,6 +20,7 @@ from pipeline.tracking import provenance
 from pipeline.tracking.backend import (
     AnyType,
     ColSpec,
+    LoggedModelOutput,
     Model,
     ModelSignature,
     Schema,
@@ -60,32 +61,37 @@ def log_model(
     )
     installed = provenance.all_packages().splitlines()
     mlflow.set_tracking_uri(store.uri)
+    # Not by Model.log, which reads all points of the run, to look for some of step 0, and loads the
+    # model again, and with it Keras. Tests show that a logged model predicts as that in the folder.
+    logged = store.client.create_logged_model(
+        store.experiment_id, name, run_id, params=store.client.get_run(run_id).data.params
+    )
+    described = Model(
+        logged.artifact_location, run_id, model_uuid=logged.model_id, model_id=logged.model_id
+    )
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "model"
+        folder, whole = Path(temporary) / "model", Path(temporary) / "whole"
         folder.mkdir()
         for file in ("model.keras", CONTRACT, ENCODING):
             shutil.copy(model / file, folder)
         if intervals.is_file():
             shutil.copy(intervals, folder)
-        code = _copy_code(Path(temporary))
-        with _any_type_is_intended(), mlflow.start_run(run_id=run_id):
-            Model.log(
-                artifact_path=None,
-                name=name,
-                flavor=_Pyfunc,
-                flavor_name="pyfunc",
-                validate_serving_input=False,
+        with _any_type_is_intended():
+            mlflow.pyfunc.save_model(
+                whole,
+                mlflow_model=described,
                 loader_module=LOADER,
                 data_path=str(folder),
-                code_paths=[str(code)],
+                code_paths=[str(_copy_code(Path(temporary)))],
                 signature=signature,
                 input_example=example,
-                # MLflow's own has the password of the remote's URL.
-                tags={"mlflow.source.git.repoURL": "not recorded"},
                 pip_requirements=[
                     one for one in installed if one.partition("==")[0] in REQUIREMENTS
                 ],
             )
+        store.client.log_model_artifacts(logged.model_id, str(whole))
+    store.client.finalize_logged_model(logged.model_id, "READY")
+    store.client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
 
 
 def _copy_code(folder: Path) -> Path:
@@ -101,20 +107,6 @@ def _copy_code(folder: Path) -> Path:
         if redact_code(text) != text:
             file.write_text(redact_code(text), "utf-8")
     return code
-
-
-class _Pyfunc:
-    """mlflow.pyfunc as a flavor of Model.log, without the validation of the input example.
-
-    mlflow.pyfunc.log_model has no argument against that validation, which loads the model
-    again, and with it Keras, for ten seconds. Tests show that a logged model predicts as the
-    one in the folder does.
-    """
-
-    @staticmethod
-    def save_model(*, validate_serving_input: bool, **content: Any) -> None:
-        del validate_serving_input
-        mlflow.pyfunc.save_model(**content)
 
 
 def download(uri: str, folder: Path) -> Path:
