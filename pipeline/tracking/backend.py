@@ -14,7 +14,7 @@ from pipeline.runtime.imports import heavy_import
 # Read by MLflow when it is imported. A store that does not answer must cost seconds, not the
 # minutes of the default retries.
 for _name, _value in {
-    "PGCONNECT_TIMEOUT": "10",
+    "PGCONNECT_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -5,6 +5,7 @@ from pathlib import Path
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlruns"
+ANSWER_SECONDS = 5
 
 
 def project_root() -> Path:
@@ -39,3 +40,18 @@ def default_database(uri: str | None, root: Path) -> Path | None:
     """root/mlflow.db if that is the store, whether it exists or not; None otherwise."""
     file = root / DATABASE
     return file if store_uri(uri, root) == f"sqlite:///{file}" else None
+
+
+def check_answer(uri: str) -> None:
+    """Raises ConnectionError for a server that does not answer soon, which MLflow would ask again
+    and again. Any answer will do."""
+    if not uri.startswith("http"):
+        return
+    import requests  # few stores are servers
+
+    try:
+        requests.get(f"{uri.rstrip('/')}/health", timeout=ANSWER_SECONDS)
+    except requests.exceptions.SSLError:
+        pass  # whether to trust it is MLflow's to decide
+    except (requests.ConnectionError, requests.Timeout) as error:
+        raise ConnectionError("the server does not answer") from error

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pipeline.runtime.entry import CommandParser, leave, run
-from pipeline.tracking.location import source
+from pipeline.tracking.location import check_answer, project_root, source, store_uri
 from pipeline.tracking.untracked import warn_untracked
 
 Message = dict[str, Any]
@@ -34,6 +34,7 @@ def record(messages: Iterable[Message]) -> None:
 
 
 def _handle(first: Message, remaining: Iterator[Message]) -> None:
+    check_answer(store_uri(first["uri"], project_root()))
     # MLflow takes seconds to import, and may fail to.
     from pipeline.tracking.recording import Recording
 

@@ -8,21 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import requests
 from numpy.typing import NDArray
 
 from pipeline.compose.schema import Config
 from pipeline.runtime.errors import UserError
 from pipeline.tracking import fingerprint, identity
 from pipeline.tracking.backend import MlflowClient, MlflowException, Run, mlflow
-from pipeline.tracking.location import default_database, project_root, source, store_uri
+from pipeline.tracking.location import (
+    check_answer,
+    default_database,
+    project_root,
+    source,
+    store_uri,
+)
 from pipeline.tracking.store import STORE_ERRORS, Store
 from pipeline.tracking.untracked import ADDED
 
 CHAMPION = "champion"
 FORMER = "champion.before"
 ROWS = "training_rows.npy"
-ANSWER_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,7 @@ class Registry:
         self._exists = database is None or database.is_file()
         self._uri = store_uri(uri, root)
         mlflow.set_tracking_uri(self._uri)
-        if self._uri.startswith("http"):
-            self._check_answer()
+        self._check_answer()
         with self._errors():
             self._client = MlflowClient(self._uri) if self._exists else None
 
@@ -200,9 +203,9 @@ class Registry:
         return champion, versions[int(before)]
 
     def _check_answer(self) -> None:
-        """Raises UserError for a server that does not answer; MLflow asks it again for 40 s."""
+        """Raises UserError for a server that does not answer."""
         try:
-            requests.get(f"{self._uri.rstrip('/')}/health", timeout=ANSWER_SECONDS)
+            check_answer(self._uri)
         except (OSError, ValueError) as error:  # what requests raises is one of them
             raise UserError(
                 f"{self._source}: the registry's server does not answer; start it, or set"

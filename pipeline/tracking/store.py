@@ -42,6 +42,7 @@ from pipeline.tracking.identity import Identity
 from pipeline.tracking.location import (
     ARTIFACTS,
     DATABASE,
+    check_answer,
     database_file,
     default_database,
     project_root,
@@ -104,6 +105,7 @@ class Store:
         root = root or project_root()
         make_database(uri, root)
         self.uri = store_uri(uri, root)
+        check_answer(self.uri)
         # As it is called in messages.
         self.name = redact(self.uri) if default_database(uri, root) is None else DATABASE
         file = database_file(self.uri)

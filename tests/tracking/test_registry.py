@@ -182,7 +182,7 @@ def test_a_store_that_does_not_exist_is_not_created(
 def test_a_registry_that_is_out_of_reach_or_silent_is_named(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.tracking.registry.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("pipeline.tracking.location.ANSWER_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for port in (9, silent.getsockname()[1]):
             uri = f"http://127.0.0.1:{port}"
