@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from tests.clone import Clone
+from tests.planted import URL, PlantedClone
 from tests.readme import blocks, commands
 
 pytestmark = pytest.mark.long
@@ -25,8 +26,8 @@ training: {epochs: %d}
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    return Clone(tmp_path_factory.mktemp("registry") / "clone")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> PlantedClone:
+    return PlantedClone(tmp_path_factory.mktemp("registry") / "clone")
 
 
 @contextmanager
@@ -118,3 +119,21 @@ def test_a_better_model_becomes_the_champion_and_a_worse_one_does_not(clone: Clo
 
     done = clone.python("-m", "pipeline.register", "--rollback")
     assert done.stdout == "version 1 of t is the champion again, not 3\n"
+
+
+def test_no_secret_is_in_what_all_of_this_has_printed_and_written(clone: PlantedClone) -> None:
+    """The last test: it looks at what the others have left."""
+    done = clone.python("-m", "pipeline.stages.configure", f"tracking.uri={URL}", check=False)
+    assert "tracking.uri holds a password" in done.stderr
+    for module in ("track", "doctor"):
+        tried = clone.run(
+            sys.executable, "-m", f"pipeline.{module}", check=False,
+            environment={"MLFLOW_TRACKING_URI": URL},
+        )  # fmt: skip
+        assert "http://***@127.0.0.1:9" in tried.stdout + tried.stderr
+    (diff, *_) = clone.root.glob("mlruns/**/provenance/git.diff")
+    for hidden in ("# api_key: ***", "# token: *** (ask Ann)", "TOKEN: str = ***"):
+        assert hidden in diff.read_text("utf-8") + clone.read("params.yaml"), hidden
+    (code, *_) = clone.root.glob("mlruns/**/code/pipeline/serve.py")
+    assert "password = '***'" in code.read_text("utf-8").replace('"', "'")
+    assert clone.leaks() == []

@@ -16,6 +16,7 @@ from mlflow.entities import Run
 from pipeline.runtime.entry import run as run_command
 from pipeline.sweep.command import forget_command, forget_parser, sweep_command, sweep_parser
 from tests.clone import Clone
+from tests.planted import MARK, PlantedClone
 from tests.readme import commands
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -23,9 +24,9 @@ TRIALS = 32
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+def clone(tmp_path_factory: pytest.TempPathFactory) -> PlantedClone:
     """A clone after the README's sweep."""
-    made = Clone(tmp_path_factory.mktemp("sweeps") / "my project")
+    made = PlantedClone(tmp_path_factory.mktemp("sweeps") / "my project")
     (made.root / "printed.txt").write_text(sweep(made, *arguments("first")), "utf-8")
     return made
 
@@ -143,13 +144,16 @@ def test_two_processes_on_one_database_share_the_trials(clone: Clone, postgresql
     command = [
         clone.executable, "-m", "pipeline.sweep", "sweep.name=joined", "sweep.trials=24",
         "optimizer.learning_rate=tag(log, interval(1e-4, 1e-2))", "sweep.parallel_trials=2",
-        "sweep.seeds=0", "sweep.ensemble=0", f"sweep.storage={postgresql}",
+        "sweep.seeds=0", "sweep.ensemble=0",
         # Longer than one process may begin after the other.
         "training.epochs=2000", "training.batch_size=1",
     ]  # fmt: skip
+    # The server trusts whatever password.
+    url = postgresql.replace("tester@", f"tester:{MARK}@")
+    environment = clone.environment() | {"SWEEP_STORAGE": url}
     processes = [
         subprocess.Popen(
-            command, cwd=clone.root, env=clone.environment(), text=True, stdout=subprocess.PIPE
+            command, cwd=clone.root, env=environment, text=True, stdout=subprocess.PIPE
         )
         for _ in range(2)
     ]
@@ -183,6 +187,12 @@ def test_a_killed_sweep_continues_with_exactly_the_missing_trials(clone: Clone) 
     assert all(trial.state.is_finished() for trial in trials)
     assert [run for run in clone.runs() if run.info.status == "RUNNING"] == []
     assert len(children(clone, "killed")) == TRIALS
+
+
+def test_no_secret_is_in_what_the_sweeps_have_printed_and_written(clone: PlantedClone) -> None:
+    (diff, *_) = clone.root.glob("mlruns/**/provenance/git.diff")
+    assert "# api_key: ***" in diff.read_text("utf-8")
+    assert clone.leaks() == []
 
 
 def test_a_sweep_is_forgotten(clone: Clone) -> None:
