@@ -22,7 +22,10 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 # The machine's own certificates, as pip takes them: a company's proxy has signed with its own.
 UV := UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/uv --quiet
 
-repro: .venv/run.stamp
+# More packages, such as gpu and s3: see docs/machines.md.
+EXTRAS :=
+
+repro: .venv/run.stamp $(EXTRAS:%=.venv/%.stamp)
 	@$(RUN) dvc repro
 	@# A store out of reach, which has been warned of, does not make the results fail.
 	@$(RUN) python -m pipeline.track || true
@@ -80,14 +83,17 @@ docs: .venv/test.stamp
 
 # Versions move only here. The locks name no package index: the installer asks
 # whichever the machine is set up for.
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --upgrade
 lock: .venv/uv.stamp
-	@echo uv | $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --upgrade - -o requirements/uv.txt
-	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --upgrade pyproject.toml -o requirements/run.txt
-	@$(UV) pip compile --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --upgrade pyproject.toml --group test \
-	  -c requirements/run.txt -o requirements/test.txt
+	@echo uv | $(COMPILE) - -o requirements/uv.txt
+	@$(COMPILE) pyproject.toml -o requirements/run.txt
+	@$(COMPILE) pyproject.toml --group test -c requirements/run.txt -o requirements/test.txt
+	@for extra in gpu s3 gs azure ssh; do \
+	  $(COMPILE) pyproject.toml --extra $$extra -c requirements/run.txt \
+	    $$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements/run.txt) \
+	    | grep -v '^#' > requirements/$$extra.txt || exit 1; \
+	done
 
 # The commands are modules of the folder that they are run in, also where PYTHONSAFEPATH takes
 # that from the front of Python's path. An installed package would be that of one clone alone; this
@@ -120,4 +126,9 @@ check-python:
 .venv/test.stamp: .venv/run.stamp requirements/test.txt
 	@echo "Installing the test tools ..."
 	@$(UV) pip install --require-hashes --compile-bytecode -r requirements/test.txt
+	@touch $@
+
+.venv/%.stamp: requirements/%.txt .venv/run.stamp
+	@echo "Installing the locked packages of $* ..."
+	@$(UV) pip install --require-hashes --compile-bytecode -r $<
 	@touch $@

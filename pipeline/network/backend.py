@@ -5,8 +5,9 @@ imports this one inside a function.
 """
 
 import os
+from importlib.util import find_spec
 
-from pipeline.runtime.errors import UserError
+from pipeline.runtime.errors import UserError, warn
 from pipeline.runtime.imports import heavy_import, quiet_stderr
 
 # 3 keeps fatal errors; other errors are raised as Python exceptions. No setting turns off the
@@ -26,6 +27,15 @@ os.environ["XLA_FLAGS"] = " ".join(flag for flag in flags if "cuda_data_dir" in 
 with heavy_import(without=("matplotlib", "pydot", "sklearn", "torchvision")), quiet_stderr():
     import keras
     import tensorflow as tf
+gpus = tf.config.list_physical_devices("GPU")
+for gpu in gpus:
+    # Other processes, such as those of a queue, share its memory.
+    tf.config.experimental.set_memory_growth(gpu, True)
+if gpus:
+    # Sums in the same order each time; a CPU has that anyway.
+    tf.config.experimental.enable_op_determinism()
+elif find_spec("nvidia"):
+    warn("the CUDA packages are installed, but TensorFlow finds no GPU; see what `nvidia-smi` says")
 # Keras may have been imported before, with other settings.
 if keras.config.backend() != "tensorflow":
     raise UserError(

@@ -14,6 +14,8 @@ CHANGING = {
     "DNNL_": "the instructions that TensorFlow computes with",
     "OPENBLAS_CORETYPE": "the instructions that NumPy computes with",
 }
+# Which GPUs TensorFlow sees.
+VISIBLE = [name for name in ["CUDA_VISIBLE_DEVICES"] if name in os.environ]
 
 
 def changing() -> dict[str, str]:
@@ -47,7 +49,7 @@ def machine() -> dict[str, str]:
         "instructions": " ".join(sorted(vectors)),
         "cores": str(os.cpu_count()),
         "GPUs": ", ".join(gpus),
-        "variables": " ".join(f"{name}={os.environ[name]}" for name in changing()),
+        "variables": " ".join(f"{name}={os.environ[name]}" for name in (*changing(), *VISIBLE)),
     }
 
 

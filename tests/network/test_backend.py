@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,10 +55,18 @@ def test_what_is_set_for_other_work_changes_nothing(
 
 
 @pytest.mark.long
-def test_a_file_of_settings_that_keras_would_refuse_is_not_read(tmp_path: Path) -> None:
+def test_settings_that_keras_would_refuse_are_not_read_and_a_missing_gpu_is_named(
+    tmp_path: Path,
+) -> None:
     text = '{"epsilon": 1, "floatx": "int8"}'
     (tmp_path / "keras.json").write_text(text, "utf-8")
-    subprocess.run(
-        [sys.executable, "-c", CODE], env=os.environ | {"KERAS_HOME": str(tmp_path)}, check=True
+    (tmp_path / "nvidia").mkdir()  # as if CUDA was installed
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        env=os.environ | {"KERAS_HOME": str(tmp_path), "PYTHONPATH": f"{tmp_path}:."},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert (tmp_path / "keras.json").read_text("utf-8") == text
+    assert re.fullmatch("warning: the CUDA packages .* TensorFlow finds no GPU; .*\n", done.stderr)
