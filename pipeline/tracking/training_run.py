@@ -21,8 +21,10 @@ trained on all rows, and missing where the model is the mean of the folds.
 - `seconds_{stage}` are the durations of the stages.
 """
 
+import html
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -169,11 +171,17 @@ def complete(
             # The one that the diff belongs to: there may be a new one since the training.
             **({"mlflow.source.git.commit": changes.commit} if changes.commit else {}),
             **({fingerprint.TEST_ROWS: test_rows} if test_rows else {}),
-            "mlflow.note.content": f"{verdict}\n\n{_link(store, run_id)}\n\n{DESCRIPTION}",
+            "mlflow.note.content": f"{as_markdown(verdict)}\n\n{_link(store, run_id)}\n\n{DESCRIPTION}",
         },
     )
     store.end(run_id, "FINISHED")
     return Outcome(run_name, store.name, recreated=run is None)
+
+
+def as_markdown(text: str) -> str:
+    """A text that has names from a table, for a page that reads it as Markdown with HTML: no name
+    can load an image or be a link."""
+    return re.sub(r"[\\`\[]", r"\\\g<0>", html.escape(text, quote=False))
 
 
 def _link(store: Store, run_id: str) -> str:

@@ -228,3 +228,16 @@ def test_what_is_no_table_of_files_has_none(path: str | None) -> None:
 def test_a_table_that_is_no_longer_there_is_none_of_the_inputs() -> None:
     inputs = fingerprint.hash_files(Path("data/raw"))
     assert not set(raw_files("data/raw/gone.csv")) & set(inputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("price in EUR (2024)", "price in EUR (2024)"),
+        ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)&gt;"),
+        ("![a](http://example.org)", r"!\[a](http://example.org)"),
+        (r"\[a](b)", r"\\\[a](b)"),
+    ],
+)
+def test_a_name_is_neither_markup_nor_a_link_in_the_note_of_a_run(name: str, shown: str) -> None:
+    assert training_run.as_markdown(name) == shown
