@@ -171,7 +171,9 @@ def complete(
             # The one that the diff belongs to: there may be a new one since the training.
             **({"mlflow.source.git.commit": changes.commit} if changes.commit else {}),
             **({fingerprint.TEST_ROWS: test_rows} if test_rows else {}),
-            "mlflow.note.content": f"{as_markdown(verdict)}\n\n{_link(store, run_id)}\n\n{DESCRIPTION}",
+            "mlflow.note.content": "\n\n".join(
+                [as_markdown(verdict), _link(store, run_id), DESCRIPTION]
+            ),
         },
     )
     store.end(run_id, "FINISHED")
