@@ -283,14 +283,20 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
     Raises
     ------
     UserError
-        If the disk is full or the database cannot be reached; finished trials are kept.
+        If time is over before a trial has ended, the disk is full, or the database cannot be
+        reached; finished trials are kept.
     """
     space, study, tables = search.space, search.study, search.tables
     metric = f"{tables.of(space.experiment).scored_part} {search.sweep.score.value}"
     try:
         search.run()
-        finished = study.finished()
-        print_best(best_trial(space, study), finished, metric)
+        finished, best = study.finished(), best_trial(space, study)
+        print_best(best, finished, metric)
+        if best is None and search.seconds_left() <= 0:
+            raise UserError(
+                f"no trial has ended within sweep.minutes={search.sweep.minutes:g}; with more, the"
+                " same command goes on"
+            )
         if study.running():
             print("other workers are still training; the last worker writes the summary")
         elif is_summarised(search.folder, finished):
