@@ -177,10 +177,12 @@ def hash_inputs() -> dict[str, str]:
 
 
 def hash_study(space: Space, input_hashes: dict[str, str]) -> str:
-    """A hash of everything that makes the trials of a study comparable."""
+    """A hash of everything that makes the trials of a study comparable. How many there are, and
+    how they are sampled, may change."""
     experiment = experiment_parameters(space.experiment)
     experiment |= {"score": space.experiment.sweep.score.value}
-    return _hash([sorted(space.fixed), space.described(), experiment, input_hashes])
+    fixed = sorted(one for one in space.fixed if not one.startswith("sweep."))
+    return _hash([fixed, space.described(), experiment, input_hashes])
 
 
 def _trial_overrides(folder: Path, number: int) -> list[str]:

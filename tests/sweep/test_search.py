@@ -442,7 +442,7 @@ def test_an_interrupted_sweep_loses_nothing_and_is_continued(
 
 def test_a_sweep_whose_time_is_over_before_a_trial_has_ended_goes_on_with_more() -> None:
     with pytest.raises(UserError, match=r"has ended within sweep\.minutes=1e-09; with"):
-        sweep("late", SEED, "sweep.minutes=1e-9", "sweep.trials=3")
+        sweep("late", SEED, "sweep.minutes=1e-9", "sweep.trials=2")
     assert records("late") == {}
     sweep("late", SEED, "sweep.trials=3")
     assert len(records("late")) == 3
