@@ -7,6 +7,7 @@ ends first, or hangs, this process warns and continues.
 """
 
 import json
+import math
 import os
 import select
 import signal
@@ -35,6 +36,8 @@ NICENESS = 5
 # After as many seconds in which it has used no processor time, the recorder is not waited for.
 PATIENCE = 60
 POLL_SECONDS, STOP_SECONDS = 0.1, 5
+# How long who interrupts the work waits for the recorder, which then goes on alone.
+INTERRUPTED_SECONDS = 5
 # What is kept for a recorder that does not read, in bytes: the curves of a million epochs.
 MAX_UNSENT = 2**28
 PIPE_BYTES = 2**16
@@ -170,10 +173,17 @@ class Recorder:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_error: object) -> None:
-        """Waits for the recorder as long as it is at work."""
+    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
+        """Waits for the recorder as long as it is at work; a few seconds if this process is asked
+        to stop."""
         used, since = -1.0, time.monotonic()
+        interrupted = kind is not None and not issubclass(kind, Exception)
+        end = since + (INTERRUPTED_SECONDS if interrupted else math.inf)
         while self._process is not None:
+            if time.monotonic() > end:
+                # What was not sent is lost, but the recorder sees that its input ends.
+                self._input.close()
+                return
             before, used = used, _processor_seconds(self._process.pid)
             if used != before:
                 since = time.monotonic()

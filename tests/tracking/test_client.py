@@ -199,6 +199,29 @@ def test_a_recorder_that_hangs_is_not_waited_for(
     )
 
 
+def test_who_interrupts_the_work_does_not_wait_for_a_recorder_that_does_not_keep_up(
+    store: Store,
+    substitute: Callable[[str], None],
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "INTERRUPTED_SECONDS", 0.3)
+    substitute("kill -STOP $$")
+    with (
+        suppress(KeyboardInterrupt),
+        Recorder(config(store)) as recorder,
+        recorder.training(config(store), WHO),
+    ):
+        process = recorder._process
+        recorder.epochs(1, {"loss": np.ones(100_000)})
+        raise KeyboardInterrupt
+    assert process is not None
+    assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert capfd.readouterr().err == ""
+
+
 def test_a_recorder_that_does_not_keep_up_is_given_up(
     store: Store,
     substitute: Callable[[str], None],

@@ -3,6 +3,7 @@
 import json
 import runpy
 import shutil
+import socket
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import pytest
 from mlflow.entities import Run
 
 from pipeline.dataset.curves import CURVES
-from pipeline.tracking import recorder, recording
+from pipeline.tracking import location, recorder, recording
 from pipeline.tracking.identity import Identity
 from pipeline.tracking.recorder import read, record
 from pipeline.tracking.store import Store
@@ -211,6 +212,20 @@ def test_a_store_out_of_reach_costs_one_line_and_all_messages_are_read(
     (line,) = err.splitlines()
     assert line.startswith("warning: not tracked: ")
     assert line.endswith("`make track` records them once the store can be reached")
+
+
+def test_a_silent_server_costs_one_line_and_no_import_of_mlflow(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(location, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setitem(sys.modules, "pipeline.tracking.recording", None)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        record([opening(uri), begin(), epochs()])
+    assert capfd.readouterr().err == (
+        f"warning: not tracked: tracking.uri={uri}: the server does not answer; the results are in"
+        " data/, and `make track` records them once the store can be reached\n"
+    )
 
 
 def test_a_database_that_cannot_be_written_costs_one_line(
