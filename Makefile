@@ -65,8 +65,9 @@ test-fast: .venv/test.stamp
 test-long: .venv/test.stamp
 	@$(RUN) pytest -n 2 --dist loadfile -m long
 
+FAULTS := concurrency faults interruptions reproduce server
 test-faults: .venv/test.stamp
-	@$(RUN) REPEATS=20 pytest -m "long or faults" tests/end_to_end/test_faults.py tests/end_to_end/test_reproduce.py
+	@$(RUN) REPEATS=20 pytest -m "long or faults" $(FAULTS:%=tests/end_to_end/test_%.py)
 
 bench: .venv/run.stamp .venv-benchmarks/stamp
 	@$(RUN) python -m benchmarks $(BENCH)
