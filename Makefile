@@ -65,9 +65,10 @@ test-fast: .venv/test.stamp
 test-long: .venv/test.stamp
 	@$(RUN) pytest -n 2 --dist loadfile -m long
 
-FAULTS := concurrency faults interruptions reproduce server
+FAULTS := concurrency faults interruptions remotes reproduce server
 test-faults: .venv/test.stamp
-	@$(RUN) REPEATS=20 pytest -m "long or faults" $(FAULTS:%=tests/end_to_end/test_%.py)
+	@$(RUN) REPEATS=20 pytest -m "long or faults" $(FAULTS:%=tests/end_to_end/test_%.py) \
+	  tests/sweep/test_cluster.py
 
 bench: .venv/run.stamp .venv-benchmarks/stamp
 	@$(RUN) python -m benchmarks $(BENCH)
@@ -90,7 +91,7 @@ lock: .venv/uv.stamp
 	@echo uv | $(COMPILE) - -o requirements/uv.txt
 	@$(COMPILE) pyproject.toml -o requirements/run.txt
 	@$(COMPILE) pyproject.toml --group test -c requirements/run.txt -o requirements/test.txt
-	@for extra in gpu s3 gs azure ssh; do \
+	@for extra in gpu s3 gs azure ssh ray; do \
 	  $(COMPILE) pyproject.toml --extra $$extra -c requirements/run.txt \
 	    $$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements/run.txt) \
 	    | grep -v '^#' > requirements/$$extra.txt || exit 1; \

@@ -38,6 +38,14 @@ class Score(Enum):
     mae = "mae"
 
 
+class Cluster(Enum):
+    """Where the trials of a sweep are trained: on the cores of this machine, or on those of the Ray
+    cluster that it belongs to."""
+
+    local = "local"
+    auto = "auto"
+
+
 @dataclass
 class Pruning:
     """Successive halving: after first_epoch epochs, and again after factor times as many,
@@ -64,6 +72,7 @@ class Sweep:
     seeds: int = bounded(8, at_least=0)
     ensemble: int = bounded(16, at_least=0)
     storage: str | None = None
+    cluster: Cluster | None = None
 
 
 @dataclass

@@ -19,7 +19,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -152,14 +154,23 @@ def sweep_command(overrides: Sequence[str]) -> None:
         with recorder.sweep(name, name, sweep_parameters(space), inputs_hash, common):
             from pipeline.sweep.search import Search, run_sweep
             from pipeline.sweep.tables import Tables
+            from pipeline.sweep.trials import train_groups
 
             def seconds_left() -> float:
                 minutes = math.inf if sweep.minutes is None else sweep.minutes
                 return minutes * 60 - (time.monotonic() - began)
 
             tables = Tables(prepared, config)
-            search = Search(space, tables, study, recorder, input_hashes, seconds_left)
-            run_sweep(search, prepared)
+            cluster: Any = nullcontext((partial(train_groups, tables), 1))
+            if sweep.cluster:
+                from pipeline.sweep.cluster import connected
+
+                cluster = connected(sweep.cluster.value, prepared, config)
+            with cluster as (train, workers):
+                search = Search(
+                    space, tables, study, recorder, input_hashes, seconds_left, train, workers
+                )
+                run_sweep(search, prepared)
 
 
 def sweep_parameters(space: Space) -> dict[str, Any]:

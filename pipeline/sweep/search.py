@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from pipeline.compose.schema import Config, Sweep, experiment_parameters
 from pipeline.dataset.curves import CURVES
-from pipeline.network.backend import tf
 from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.errors import UserError
 from pipeline.sweep import trials
@@ -28,16 +27,15 @@ from pipeline.sweep.summary import (
     summarise,
     write_summary,
 )
-from pipeline.sweep.tables import Table, Tables
+from pipeline.sweep.tables import Tables
 from pipeline.sweep.trial_result import TrialResult
-from pipeline.sweep.trials import LATE, OnEpochs, TrainedTrial
+from pipeline.sweep.trials import LATE, MEMORY_ERRORS, Group, OnEpochs, TrainedTrial, TrainGroups
 from pipeline.tracking.client import Recorder
 from pipeline.tracking.trial_files import SWEEPS, Curves, Record, batches, read_batch, write_batch
 from pipeline.training.progress import Progress
 
 REUSED = "trained before: result reused"
 NO_CURVES = np.zeros((0, len(CURVES)), np.float32)
-MEMORY_ERRORS = (tf.errors.OpError, MemoryError)
 # With a time limit, into how many batches the rest of the time is divided: the sampler learns from
 # one before it suggests the next.
 ROUNDS = 4
@@ -63,6 +61,10 @@ class Search:
         The hashes of data and code by path.
     seconds_left
         How long to train further trials; infinity without a limit.
+    train
+        Where groups are trained.
+    workers
+        How many groups are trained at once there.
     kept
         The starting point and the best trials so far, by number, with their networks.
     """
@@ -73,6 +75,8 @@ class Search:
     recorder: Recorder
     input_hashes: Mapping[str, str]
     seconds_left: Callable[[], float]
+    train: TrainGroups
+    workers: int = 1
     curves: Curves = field(default_factory=lambda: Curves(SWEEPS))
     kept: dict[int, TrainedTrial] = field(default_factory=dict)
 
@@ -196,46 +200,40 @@ class Search:
         self, configs: Mapping[int, Config], on_epochs: OnEpochs
     ) -> dict[int, Trained]:
         """The results of experiments, by number."""
+        late = TrialResult("pruned", None, 0, LATE), NO_CURVES
+        results: dict[int, Trained] = dict.fromkeys(configs, late)
+        for group, trained in self.train(self._groups(configs), self.seconds_left, on_epochs):
+            if isinstance(trained, str):
+                failed = TrialResult("failed", None, 0, trained), NO_CURVES
+                results |= dict.fromkeys(group.configs, failed)
+                continue
+            of_group = dict(zip(group.configs, trained, strict=True))
+            self._keep(of_group)
+            results |= {
+                number: (one.result, one.curves.astype(np.float32))
+                for number, one in of_group.items()
+            }
+        return results
+
+    def _groups(self, configs: Mapping[int, Config]) -> Iterator[Group]:
+        """The experiments in groups, encoding by encoding."""
         numbers = list(configs)
-        results: dict[int, Trained] = {}
         for indices in self.tables.by_encoding(list(configs.values())):
             same = [numbers[index] for index in indices]
             try:
                 rows = self.tables.of(configs[same[0]])
-            except (*MEMORY_ERRORS, UserError) as error:
-                results |= _failed(same, error)
-                continue
-            for group in trials.group([configs[number] for number in same], rows):
-                grouped = {same[index]: configs[same[index]] for index in group}
-                if self.seconds_left() > 0:
-                    results |= self._train_group(grouped, rows, on_epochs)
-        late = TrialResult("pruned", None, 0, LATE), NO_CURVES
-        return dict.fromkeys(numbers, late) | results
-
-    def _train_group(
-        self, group: Mapping[int, Config], rows: Table, on_epochs: OnEpochs
-    ) -> dict[int, Trained]:
-        """The results of a group, by number; they fail together if it needs more memory than there
-        is."""
-        # The first trial is the starting point, unless that is not in the space.
-        never_pruned = [i for i, number in enumerate(group) if number == 0 and self.space.start]
-        try:
-            trained = trials.train_group(
-                list(group.values()),
-                rows,
-                score=self.sweep.score,
-                pruning=self.sweep.pruning,
-                kept=never_pruned,
-                out_of_time=lambda: self.seconds_left() <= 0,
-                on_epochs=on_epochs,
-            )
-        except MEMORY_ERRORS as error:
-            return _failed(list(group), error)
-        self._keep(dict(zip(group, trained, strict=True)))
-        return {
-            number: (one.result, one.curves.astype(np.float32))
-            for number, one in zip(group, trained, strict=True)
-        }
+            except (*MEMORY_ERRORS, UserError):
+                groups = [[*range(len(same))]]  # whose training says so
+            else:
+                groups = trials.group([configs[number] for number in same], rows)
+            for group in groups:
+                for part in np.array_split(group, min(self.workers, len(group))):
+                    # The first trial is the starting point, unless that is not in the space.
+                    starts = [0] if self.space.start else []
+                    yield Group(
+                        {same[index]: configs[same[index]] for index in part},
+                        self.sweep.score, self.sweep.pruning, never_pruned=starts,
+                    )  # fmt: skip
 
     def _keep(self, trained: Mapping[int, TrainedTrial]) -> None:
         """Keeps what the summary would otherwise train again."""
@@ -270,11 +268,6 @@ def batch_size(parallel_trials: int, seconds_left: float, seconds: float) -> int
     # How long the first one takes is not known.
     fitting = seconds_left / seconds if seconds else 1.0
     return min(parallel_trials, int(max(fitting / ROUNDS, min(fitting, 1))))
-
-
-def _failed(numbers: Sequence[int], error: BaseException) -> dict[int, Trained]:
-    reason = " ".join(str(error).split())[:300] or type(error).__name__
-    return dict.fromkeys(numbers, (TrialResult("failed", None, 0, reason), NO_CURVES))
 
 
 def run_sweep(search: Search, prepared: Prepared) -> None:

@@ -16,6 +16,7 @@ from pipeline.dataset.rows import Array, blocks
 from pipeline.network.activation import activated
 from pipeline.network.backend import tf
 from pipeline.network.model_folder import mean_history
+from pipeline.runtime.errors import UserError
 from pipeline.sweep.tables import Table, Tables, Vector
 from pipeline.sweep.trial_result import PRUNED, TrialResult
 from pipeline.training.fitting import Fitted, Values
@@ -27,6 +28,7 @@ Weights = Sequence[Array]
 OnEpochs = Callable[[float, float], None]
 # The reason of a trial that was not trained to its end because of the time limit.
 LATE = "out of time"
+MEMORY_ERRORS = (tf.errors.OpError, MemoryError)
 # The keys of model in which the trials of a group may differ.
 MEMBER_KEYS = {"dropout", "l1", "l2", "kernel_initializer", "kernel_value", "bias_initializer"}
 # Of the networks that are trained together; further ones form another group.
@@ -52,6 +54,48 @@ class TrainedTrial:
         """Shape (epochs, len(CURVES)), the mean over the networks that were trained in an epoch."""
         mean = mean_history([one.history for one in self.networks])
         return mean[list(CURVES)].to_numpy(np.float64)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Experiments that are trained as one model, by number, and how they are scored and pruned."""
+
+    configs: dict[int, Config]
+    score: Score
+    pruning: Pruning
+    never_pruned: list[int]
+
+    def train(
+        self, tables: Tables, out_of_time: Callable[[], bool], on_epochs: OnEpochs
+    ) -> list[TrainedTrial] | str:
+        """Its trials, or the reason why all of them fail: it may need more memory than there is."""
+        configs = list(self.configs.values())
+        try:
+            return train_group(
+                configs, tables.of(configs[0]), score=self.score, pruning=self.pruning,
+                kept=[i for i, number in enumerate(self.configs) if number in self.never_pruned],
+                out_of_time=out_of_time, on_epochs=on_epochs,
+            )  # fmt: skip
+        except (*MEMORY_ERRORS, UserError) as error:
+            return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+# Given groups, the seconds that are left, and an OnEpochs: each group that was begun in time, with
+# what Group.train returns.
+TrainGroups = Callable[
+    [Iterator[Group], Callable[[], float], OnEpochs],
+    Iterator[tuple[Group, list[TrainedTrial] | str]],
+]
+
+
+def train_groups(
+    tables: Tables, groups: Iterator[Group], seconds_left: Callable[[], float], on_epochs: OnEpochs
+) -> Iterator[tuple[Group, list[TrainedTrial] | str]]:
+    """A TrainGroups, in this process and one after the other, for its first argument."""
+    for one in groups:
+        if seconds_left() <= 0:
+            return
+        yield one, one.train(tables, lambda: seconds_left() <= 0, on_epochs)
 
 
 def ignore(_share: float, _loss: float) -> None:

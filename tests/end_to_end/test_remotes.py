@@ -67,7 +67,7 @@ def goes_round(clone: Clone, other: Path, *configure: tuple[str, ...]) -> None:
     assert len(others.get_metric_history(again.info.run_id, "loss")) == len(points) == 100
 
 
-@pytest.mark.long
+@pytest.mark.faults
 def test_by_an_s3_server(clone: Clone, s3_server: str, tmp_path: Path) -> None:
     goes_round(
         clone, tmp_path / "other",
