@@ -67,7 +67,7 @@ test-long: .venv/test.stamp
 
 FAULTS := concurrency faults interruptions remotes reproduce server
 test-faults: .venv/test.stamp
-	@$(RUN) REPEATS=20 pytest -m "long or faults" $(FAULTS:%=tests/end_to_end/test_%.py) \
+	@$(RUN) REPEATS=20 pytest -n 2 --dist loadfile -m "long or faults" $(FAULTS:%=tests/end_to_end/test_%.py) \
 	  tests/sweep/test_cluster.py
 
 bench: .venv/run.stamp .venv-benchmarks/stamp

@@ -9,6 +9,7 @@ from benchmarks.race import machine
 from tests.clone import ROOT
 
 TABLE = ROOT / "docs/faults.md"
+HEAD = "| What holds | times | outcome | seconds |\n|---|---|---|---|\n"
 REPEATS = "REPEATS"
 
 
@@ -23,14 +24,14 @@ def repeats(record_property: Callable[[str, object], None]) -> int:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if REPEATS not in os.environ:
         return
-    rows = []
+    text = TABLE.read_text("utf-8")
+    before, head, table = text.partition(HEAD)
+    # Those of tests that were not run now stay.
+    rows = {line.split(" | ")[0]: line for line in table.splitlines()}
     for outcome in ("passed", "failed"):
         for report in terminalreporter.stats.get(outcome, []):
-            name = report.head_line.removeprefix("test_").replace("_", " ")
+            name = "| " + report.head_line.removeprefix("test_").replace("_", " ")
             times = dict(report.user_properties).get("times", 1)
-            rows.append(f"| {name} | {times} | {outcome} | {report.duration:.0f} |\n")
-    text = TABLE.read_text("utf-8")
-    before = text[: text.index("| What holds |")]
+            rows[name] = f"{name} | {times} | {outcome} | {report.duration:.0f} |"
     before = before[: before.rindex("Measured on")] + f"Measured on {machine()}.\n\n"
-    head = "| What holds | times | outcome | seconds |\n|---|---|---|---|\n"
-    TABLE.write_text(before + head + "".join(sorted(rows)), "utf-8")
+    TABLE.write_text(before + head + "".join(f"{rows[name]}\n" for name in sorted(rows)), "utf-8")
