@@ -43,9 +43,8 @@ def connected(address: str, data: Prepared, config: Config) -> Iterator[tuple[An
     UserError
         If Ray is not installed, the cluster does not answer or has no room for the rows.
     """
-    # On one machine, nothing has to listen to others.
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Workers without a GPU keep CUDA_VISIBLE_DEVICES, without which Ray warns.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         ray: Any = import_module("ray")
@@ -55,6 +54,8 @@ def connected(address: str, data: Prepared, config: Config) -> Iterator[tuple[An
         ) from error
     options: dict[str, Any] = {"address": address}
     if address == "local":
+        # Nothing has to listen to other machines.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         options |= {"num_cpus": os.cpu_count(), "include_dashboard": False}
     else:
         _check_answers(os.environ.get("RAY_ADDRESS", ""))
