@@ -148,7 +148,8 @@ def test_partial_dependence_is_a_line_over_numbers_and_dates_and_dots_over_categ
     assert [x for x, _ in points(date)] == [19358, 19724]  # days since 1970
     assert points(category) == [[0, 10], [1, 30]]
     assert [label.get_text() for label in category.get_xticklabels()] == ["Bonn", "(other)"]
-    sizes = np.asarray(category.collections[0].get_sizes())  # type: ignore[attr-defined]
+    dots: Any = category.collections[0]  # a PathCollection, which Axes does not say
+    sizes = np.asarray(dots.get_sizes())
     assert sizes[0] > sizes[1]
     assert [axis.get_xlabel() for axis in (number, date, category)] == ["area", "sold", "town"]
 
