@@ -1,7 +1,7 @@
 """Runs the benchmarks that are named, or all of them, and prints their tables.
 
 python -m benchmarks [notebook|epoch|members|rows|folds|folds_cost|prepare|tracking|pipeline|
-    serving|sweep|sweep_table|sweep_quality|sweep_growth|sweep_pruning|quality ...]
+    serving|sweep|sweep_table|sweep_cluster|sweep_quality|sweep_growth|sweep_pruning|quality ...]
 
 The environment variables TABLES, TARGETS, SEEDS and OVERRIDES are arguments of `quality`, and
 TABLES, TARGETS and TRIALS of `sweep_pruning`; see benchmarks/README.md.
@@ -25,7 +25,17 @@ def path(variable: str) -> Path | None:
 
 
 def main() -> None:
-    from benchmarks import folds, pruning, quality, serving, stages, sweeps, tables, training
+    from benchmarks import (
+        cluster,
+        folds,
+        pruning,
+        quality,
+        serving,
+        stages,
+        sweeps,
+        tables,
+        training,
+    )
 
     known = {
         "notebook": training.notebook,
@@ -40,6 +50,7 @@ def main() -> None:
         "serving": serving.serving,
         "sweep": sweeps.notebook,
         "sweep_table": sweeps.medium,
+        "sweep_cluster": cluster.scaling,
         "sweep_quality": sweeps.quality,
         "sweep_growth": sweeps.growth,
         "sweep_pruning": lambda: pruning.pruning(

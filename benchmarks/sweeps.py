@@ -131,26 +131,31 @@ def notebook() -> None:
     )  # fmt: skip
 
 
+def medium_arguments(clone: Path) -> list[str]:
+    """A sweep of a medium table, which is written to the clone."""
+    x, y = table()
+    frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(FEATURES)]).assign(y=y[:, 0])
+    frame.to_csv(clone / "data/raw/medium.csv", index=False)
+    (clone / "conf/data/medium.yaml").write_text(
+        "path: data/raw/medium.csv\ntarget: y\nfeatures: null\nnew_rows: null\n"
+        "scale_inputs: none\nscale_target: none\n"
+        "split: {validation: 0.0, test: 0.0, seed: 0}\n"
+    )
+    return [
+        "data=medium", "model=mlp", "optimizer=adamw",
+        "optimizer.learning_rate=tag(log, interval(1e-4, 1e-2))",
+        "optimizer.weight_decay=tag(log, interval(1e-4, 1e-1))",
+        "model.layers.0.dropout=interval(0.01, 0.5)",
+        "model.layers.1.dropout=interval(0.01, 0.5)",
+        f"training.batch_size={BATCH}", "training.epochs=50", *PLAIN,
+    ]  # fmt: skip
+
+
 def medium() -> None:
     """64 trials of 50 epochs on a medium table."""
     with tempfile.TemporaryDirectory() as folder:
         clone = cloned(folder)
-        x, y = table()
-        frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(FEATURES)]).assign(y=y[:, 0])
-        frame.to_csv(clone / "data/raw/medium.csv", index=False)
-        (clone / "conf/data/medium.yaml").write_text(
-            "path: data/raw/medium.csv\ntarget: y\nfeatures: null\nnew_rows: null\n"
-            "scale_inputs: none\nscale_target: none\n"
-            "split: {validation: 0.0, test: 0.0, seed: 0}\n"
-        )
-        seconds, _ = sweep(
-            clone, "data=medium", "model=mlp", "optimizer=adamw",
-            "optimizer.learning_rate=tag(log, interval(1e-4, 1e-2))",
-            "optimizer.weight_decay=tag(log, interval(1e-4, 1e-1))",
-            "model.layers.0.dropout=interval(0.01, 0.5)",
-            "model.layers.1.dropout=interval(0.01, 0.5)",
-            f"training.batch_size={BATCH}", "training.epochs=50", "sweep.trials=64", *PLAIN,
-        )  # fmt: skip
+        seconds, _ = sweep(clone, *medium_arguments(clone), "sweep.trials=64")
     epochs = 2
     loop = usual_loop(2, epochs, 2, tracked=False) * 50 / epochs
     show(

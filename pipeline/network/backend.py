@@ -27,6 +27,7 @@ os.environ["XLA_FLAGS"] = " ".join(flag for flag in flags if "cuda_data_dir" in 
 with heavy_import(without=("matplotlib", "pydot", "sklearn", "torchvision")), quiet_stderr():
     import keras
     import tensorflow as tf
+CUDA = find_spec("nvidia") is not None  # whether TensorFlow has what it needs for a GPU
 gpus = tf.config.list_physical_devices("GPU")
 for gpu in gpus:
     # Other processes, such as those of a queue, share its memory.
@@ -34,7 +35,7 @@ for gpu in gpus:
 if gpus:
     # Sums in the same order each time; a CPU has that anyway.
     tf.config.experimental.enable_op_determinism()
-elif find_spec("nvidia"):
+elif CUDA:
     warn("the CUDA packages are installed, but TensorFlow finds no GPU; see what `nvidia-smi` says")
 # Keras may have been imported before, with other settings.
 if keras.config.backend() != "tensorflow":
@@ -48,4 +49,4 @@ keras.config.set_epsilon(1e-7)
 keras.config.set_image_data_format("channels_last")
 # A warning about retracing, which is intended when a group shrinks.
 tf.get_logger().setLevel("ERROR")
-__all__ = ["keras", "tf"]
+__all__ = ["CUDA", "keras", "tf"]

@@ -121,7 +121,7 @@ def prepare(
         for name, column in new.columns.items()
         if name not in (data.date_formats if column.kind is Kind.date else data.kinds)
     )
-    doubts = [
+    column_warnings = [
         *missing_zones(raw.table, used, raw.location),
         *date_warnings(raw.table, doubtful, raw.location),
         *number_warnings(raw.table, doubtful, raw.location),
@@ -170,7 +170,7 @@ def prepare(
         warnings=[
             *raw.warnings,
             *(one.message(data.path, left_out=one.uninformative) for one in findings),
-            *doubts,
+            *column_warnings,
             *fold_warnings(parts["train"], folds, encoding, data.path),
             *check_violations(rows, contract.schema, contract.policies, raw.location),
             *new_row_warnings,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.compose.schema import Config
+from pipeline.network.backend import CUDA
 from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.imports import quiet_stderr
@@ -29,7 +30,8 @@ _tables: dict[str, Tables] = {}
 
 @contextlib.contextmanager
 def connected(address: str, data: Prepared, config: Config) -> Iterator[tuple[Any, int]]:
-    """A TrainGroups and the number of its workers; all that was started ends with the block.
+    """A TrainGroups and the number of its workers, one for each GPU or, where TensorFlow would not
+    use those, for each core; all that was started ends with the block.
 
     Parameters
     ----------
@@ -71,12 +73,10 @@ def connected(address: str, data: Prepared, config: Config) -> Iterator[tuple[An
         try:
             rows = ray.put((data, config))
         except ray.exceptions.RayError as error:
-            raise UserError(
-                f"sweep.cluster={address}: the rows do not fit in Ray's object store; start the"
-                " cluster with a larger one, or set sweep.cluster=null"
-            ) from error
-        workers = int(ray.cluster_resources().get("CPU", 0))
-        yield Workers(ray, address, rows).train, max(1, workers)
+            raise _no_room(address) from error
+        resources = ray.cluster_resources()
+        kind = "GPU" if CUDA and resources.get("GPU") else "CPU"
+        yield Workers(ray, address, rows, kind).train, max(1, int(resources.get(kind, 0)))
     finally:
         ray.shutdown()
 
@@ -94,25 +94,34 @@ def _check_answers(address: str) -> None:
             ) from error
 
 
-class Workers:
-    """Those of a cluster."""
+def _no_room(address: str) -> UserError:
+    return UserError(
+        f"sweep.cluster={address}: neither Ray's object store nor its disk has room for the rows;"
+        " make room, or set sweep.cluster=null"
+    )
 
-    def __init__(self, ray: Any, address: str, rows: Any) -> None:
-        self._ray, self._address, self._rows = ray, address, rows
+
+class Workers:
+    """Those of a cluster, with a GPU or a CPU each."""
+
+    def __init__(self, ray: Any, address: str, rows: Any, kind: str) -> None:
+        self._ray, self._address, self._rows, self._kind = ray, address, rows, kind
+        needs = {"num_gpus": 1} if kind == "GPU" else {"num_cpus": 1}
         # A group whose worker or machine is lost is trained again.
-        self._task = ray.remote(num_cpus=1, max_retries=3)(_train)
+        self._task = ray.remote(max_retries=3, **needs)(_train)
 
     def train(
         self, groups: Iterator[Group], seconds_left: Callable[[], float], on_epochs: OnEpochs
     ) -> Iterator[tuple[Group, list[TrainedTrial] | str]]:
-        """A TrainGroups. Raises UserError if a worker has other code or packages."""
+        """A TrainGroups. Raises UserError if a worker has other code or packages, or no room for
+        the rows, and if no worker is left."""
         ray = self._ray
         until = time.time() + seconds_left()
         name, code = str(self._rows.hex()), versions()
         waiting = {self._task.remote(name, self._rows, one, until, code): one for one in groups}
         while waiting:
             done, _ = ray.wait(list(waiting), timeout=SECONDS)
-            if not done and not ray.cluster_resources().get("CPU"):
+            if not done and not ray.cluster_resources().get(self._kind):
                 raise UserError(
                     f"sweep.cluster={self._address}: no worker is left; finished trials are kept,"
                     " and the same command continues the sweep"
@@ -125,6 +134,11 @@ class Workers:
                     if isinstance(error.cause, UserError):
                         raise error.cause from None
                     raise
+                except (
+                    ray.exceptions.ObjectStoreFullError,
+                    ray.exceptions.OutOfDiskError,
+                ) as error:
+                    raise _no_room(self._address) from error
                 except ray.exceptions.RayError as error:
                     trained = " ".join(str(error).split())[:300]
                 if trained is None:

@@ -9,6 +9,7 @@ and what follows is read and left.
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ from pipeline.tracking.location import check_answer, project_root, source, store
 from pipeline.tracking.untracked import warn_untracked
 
 Message = dict[str, Any]
+# MLflow would wait several times as long for a server that has fallen silent as check_answer does.
+CHECK_SECONDS = 1.0
 
 
 def record(messages: Iterable[Message]) -> None:
@@ -34,12 +37,17 @@ def record(messages: Iterable[Message]) -> None:
 
 
 def _handle(first: Message, remaining: Iterator[Message]) -> None:
-    check_answer(store_uri(first["uri"], project_root()))
+    uri = store_uri(first["uri"], project_root())
+    check_answer(uri)
+    checked = time.monotonic()
     # MLflow takes seconds to import, and may fail to.
     from pipeline.tracking.recording import Recording
 
     recording = Recording(first["experiment"], first["uri"])
     for message in remaining:
+        if time.monotonic() - checked > CHECK_SECONDS:
+            check_answer(uri)
+            checked = time.monotonic()
         getattr(recording, message.pop("what"))(**message)
     recording.end("KILLED")
 

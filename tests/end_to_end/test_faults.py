@@ -1,6 +1,7 @@
 """Faults that really happen to a process."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -83,6 +84,9 @@ def test_a_stage_whose_dvc_was_killed_is_not_run_a_second_time_beside_it(
     ) as dvc:  # fmt: skip
         assert dvc.stdout
         assert any(line.startswith("training ") for line in dvc.stdout)
+        beside = clone.dvc("repro", check=False)
+        assert beside.returncode
+        assert re.search(rf"is busy, it is being blocked by:\s+\(PID {dvc.pid}\)", beside.stderr)
         dvc.kill()
         dvc.wait()
         stage = int(clone.read("data/.last/train.lock"))

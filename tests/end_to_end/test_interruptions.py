@@ -76,26 +76,29 @@ def test_an_interrupted_training_is_killed_in_mlflow_and_keeps_its_checkpoint(
 
 
 @pytest.mark.faults
-def test_a_sweep_that_is_killed_again_and_again_has_exactly_the_trials_that_were_asked_for(
+def test_a_sweep_that_is_ended_early_has_exactly_the_trials_that_were_asked_for(
     clone: Clone, repeats: int
 ) -> None:
-    moments = np.random.default_rng(7).uniform(2, 12, repeats)
-    for number, moment in enumerate(moments):
-        command = [*SWEEP, f"sweep.name=killed{number}"]
+    signals = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+    moments = np.random.default_rng(7).uniform(2, 12, max(repeats, len(signals)))
+    for repetition, moment in enumerate(moments):
+        number, name = signals[repetition % len(signals)], f"ended{repetition}"
+        command = [*SWEEP, f"sweep.name={name}"]
         with subprocess.Popen(
-            [clone.executable, *command], cwd=clone.root, env=clone.environment(),
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [clone.executable, *command], cwd=clone.root, env=clone.environment(), text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         ) as sweep:  # fmt: skip
             time.sleep(moment)
-            sweep.kill()
-        before = finished(clone, f"killed{number}")
+            os.killpg(sweep.pid, number)
+            _, said = sweep.communicate()
+        assert sweep.returncode
+        assert "Traceback" not in said
+        before = finished(clone, name)
         clone.python(*command)
-        after = finished(clone, f"killed{number}")
+        after = finished(clone, name)
         assert sorted(after) == list(range(TRIALS))
         assert {trial: after[trial] for trial in before} == before
-        runs = [
-            one for one in clone.runs() if one.data.tags.get("sweep.study") == f"killed{number}"
-        ]
+        runs = [one for one in clone.runs() if one.data.tags.get("sweep.study") == name]
         trials = [one for one in runs if one.data.tags["sweep.role"] == "trial"]
         assert sorted(int(one.data.tags["sweep.trial"]) for one in trials) == list(range(TRIALS))
         assert len(runs) == TRIALS + 1

@@ -4,8 +4,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -17,6 +19,8 @@ from tests.clone import Clone
 
 # What is not reached.
 NOTHING: Any = None
+# Bytes; the smallest that Ray takes.
+STORE = {"object_store_memory": 80 * 2**20}
 SWEEP = (
     "-m", "pipeline.sweep", "optimizer.learning_rate=0.002,0.004,0.006,0.008", "model=mlp",
     "optimizer=adam", "sweep.sampler=grid", "sweep.trials=4", "sweep.parallel_trials=2",
@@ -29,17 +33,23 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return Clone(tmp_path_factory.mktemp("sweeps") / "project")
 
 
-@pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    """A cluster of a head without cores, and two nodes of one core."""
-    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    made: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    for _ in range(2):
-        made.add_node(num_cpus=1)
-    monkeypatch.setenv("RAY_ADDRESS", made.address)
+@contextmanager
+def started_cluster(environment: pytest.MonkeyPatch, *nodes: dict[str, int]) -> Iterator[Cluster]:
+    """A cluster of a head without cores, and nodes of one core."""
+    environment.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    made: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0} | STORE)
+    for node in nodes:
+        made.add_node(num_cpus=1, **STORE, **node)
+    environment.setenv("RAY_ADDRESS", made.address)
     yield made
     made.shutdown()
+
+
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    with started_cluster(monkeypatch, {}, {}) as made:
+        yield made
 
 
 def scores(clone: Clone, name: str) -> list[float]:
@@ -89,6 +99,26 @@ def test_the_same_command_continues_after_the_driver_was_killed(clone: Clone) ->
         *SWEEP, "sweep.name=killed", "sweep.cluster=auto", "training.epochs=20000",
     )  # fmt: skip
     assert len(scores(clone, "killed")) == 4
+
+
+@pytest.mark.faults
+def test_rows_that_are_larger_than_the_object_store_are_on_its_disk_if_that_has_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows: Any = np.ones(2 * STORE["object_store_memory"] // 8)
+    monkeypatch.setattr(cluster, "CUDA", True)
+    with (
+        started_cluster(monkeypatch, {"num_gpus": 1}),
+        cluster.connected("auto", rows, NOTHING) as (_, workers),
+    ):
+        assert workers == 1  # for each GPU
+    monkeypatch.setenv("RAY_local_fs_capacity_threshold", "0.001")  # as if the disk was full
+    with (
+        started_cluster(monkeypatch),
+        pytest.raises(UserError, match="nor its disk has room"),
+        cluster.connected("auto", rows, NOTHING),
+    ):
+        pass
 
 
 def test_a_cluster_that_does_not_answer_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
