@@ -11,7 +11,10 @@ MIN_ROWS = 3
 
 
 def quoted(text: str) -> str:
-    """A text as a value in Hydra's grammar of overrides."""
+    """A text as a value in Hydra's grammar of overrides; one with line breaks, which that cannot
+    escape, as a value in params.yaml."""
+    if len(text.splitlines()) > 1:
+        return json.dumps(text, ensure_ascii=False)
     bare = re.fullmatch(r"[a-z_]\w*(:[a-z_]\w*)?", text, re.ASCII | re.IGNORECASE)
     if bare and text.lower() not in {"null", "true", "false", "nan", "inf"}:
         return text

@@ -84,7 +84,7 @@ def artifact(clone: Clone, run: Run, path: str) -> Path:
     return Path(clone.client().download_artifacts(run.info.run_id, path))
 
 
-def test_the_notebooks_curves_come_out_to_the_printed_digit(clone: Clone, run: Run) -> None:
+def test_the_notebooks_curves_are_those_it_printed(clone: Clone, run: Run) -> None:
     loss, mae = (
         clone.client().get_metric_history(run.info.run_id, name) for name in ("loss", "mae")
     )
@@ -94,7 +94,7 @@ def test_the_notebooks_curves_come_out_to_the_printed_digit(clone: Clone, run: R
     assert printed[:8] == CURVES
 
 
-def test_the_notebooks_weights_come_out_to_the_printed_digit(clone: Clone, run: Run) -> None:
+def test_the_notebooks_weights_are_those_it_printed(clone: Clone, run: Run) -> None:
     table = pd.read_csv(artifact(clone, run, "training/weights.csv"))
     assert table["weight"].tolist() == ["kernel", "bias"]
     assert [str(np.float32(value)) for value in table["after"]] == ["3.9461584", "0.37086314"]
@@ -103,7 +103,7 @@ def test_the_notebooks_weights_come_out_to_the_printed_digit(clone: Clone, run: 
     assert str(arrays["dense_1/kernel"][0, 0]) == "3.9461584"
 
 
-def test_the_notebooks_tables_come_out_to_the_printed_digit(clone: Clone, run: Run) -> None:
+def test_the_notebooks_tables_are_those_it_printed(clone: Clone, run: Run) -> None:
     table = pd.read_csv(artifact(clone, run, "evaluation/predictions.csv"))
     assert table["true"].tolist() == [4, 12, 8, 40, 16, 28, 32]
     assert [f"{value:.6f}" for value in table["predicted"]] == PREDICTED

@@ -44,7 +44,7 @@ def s3_server() -> Iterator[str]:
             server.kill()
 
 
-def goes_round(clone: Clone, other: Path, *configure: tuple[str, ...]) -> None:
+def share(clone: Clone, other: Path, *configure: tuple[str, ...]) -> None:
     def dvc(root: Path, *arguments: str) -> str:
         return clone.run("dvc", "--cd", str(root), *arguments, environment=KEYS).stdout
 
@@ -68,8 +68,10 @@ def goes_round(clone: Clone, other: Path, *configure: tuple[str, ...]) -> None:
 
 
 @pytest.mark.faults
-def test_by_an_s3_server(clone: Clone, s3_server: str, tmp_path: Path) -> None:
-    goes_round(
+def test_results_pushed_to_an_s3_server_are_complete_in_another_clone(
+    clone: Clone, s3_server: str, tmp_path: Path
+) -> None:
+    share(
         clone, tmp_path / "other",
         ("add", "--default", "--force", "team", "s3://results/project"),
         ("modify", "team", "endpointurl", s3_server),
@@ -77,6 +79,8 @@ def test_by_an_s3_server(clone: Clone, s3_server: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.faults
-def test_by_a_folder(clone: Clone, tmp_path: Path) -> None:
+def test_results_pushed_to_a_folder_are_complete_in_another_clone(
+    clone: Clone, tmp_path: Path
+) -> None:
     folder = str(tmp_path / "remote")
-    goes_round(clone, tmp_path / "other", ("add", "--default", "--force", "team", folder))
+    share(clone, tmp_path / "other", ("add", "--default", "--force", "team", folder))

@@ -1,8 +1,10 @@
 """Findings as lines for people, and what is done about them."""
 
+import re
 from dataclasses import fields
 
 import pytest
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +73,13 @@ def test_any_name_can_be_typed_as_the_message_says(name: str) -> None:
 @pytest.mark.parametrize("name", ["null", "True", "nan", "inf", "1e5", "007"])
 def test_a_name_that_hydra_would_take_for_a_value_is_quoted(name: str) -> None:
     assert f"data.leave_out=['{name}']" in Finding("identifier", name, "").message("")
+
+
+def test_a_line_break_in_a_name_is_escaped_as_params_yaml_reads_it() -> None:
+    message = Finding("constant", "net\nprice", "").message("")
+    (value,) = re.findall(r"data.leave_out=(\[.*?\])", message)
+    assert "\n" not in message
+    assert yaml.safe_load(value) == ["net\nprice"]
 
 
 def test_errors_are_raised_all_together_and_warnings_returned() -> None:
