@@ -94,7 +94,11 @@ def register(config: Config) -> None:
     version = registry.add(result, tags, training_hashes(contract))
     known = f"version {version.number} of {registry.name}"
     if failures:
-        now = f"version {champion.number} remains the champion" if champion else "there is none"
+        now = (
+            f"version {champion.number} remains the champion"
+            if champion
+            else f"{registry.name} has no champion"
+        )
         raise UserError("\n".join([*failures, f"{known} does not become the champion; {now}"]))
     if champion and champion.number == version.number:
         print(f"{known} is the champion already")

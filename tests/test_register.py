@@ -189,7 +189,7 @@ def test_every_threshold_that_fails_is_named(
         "registry.improvement_over.ridge=0",
     )  # fmt: skip
     assert [line.split()[0] for line in lines] == ["test_rmse", "test_r2", "cv:", "version"]
-    assert lines[-1] == "version 1 of cars does not become the champion; there is none"
+    assert lines[-1] == "version 1 of cars does not become the champion; cars has no champion"
     assert registry.champion() is None
 
 

@@ -63,16 +63,18 @@ def check(path: Path) -> None:
         for entry in archive.infolist():
             named = f"{path}: has the entry {entry.filename!r}"
             if OUTSIDE.match(entry.filename):
-                raise UserError(f"{named}, which leads out of it, and {remedy}")
+                raise UserError(f"{named}, which points outside the file, so it {remedy}")
             if entry.file_size > MAX_EXPANSION * path.stat().st_size:
-                raise UserError(f"{named} of {entry.file_size} bytes, and {remedy}")
+                raise UserError(f"{named} of {entry.file_size} bytes, so it {remedy}")
         config = json.loads(archive.read("config.json"))
     for one in _objects(config):
         module, name = one.get("module") or "", one["class_name"]
         known = MODULES.fullmatch(module) and name not in RUN_CODE
         # A layer of the user's own.
         if not known and keras.saving.get_registered_object(one.get("registered_name")) is None:
-            raise UserError(f"{path}: names {module}.{name}, which may run any code, and {remedy}")
+            raise UserError(
+                f"{path}: names {module}.{name}, which may run any code, so it {remedy}"
+            )
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:

@@ -92,9 +92,9 @@ def over_champion(
     rows = rows.loc[test.index]
     if count := trained_on(row_hashes(rows), seen, row_hashes(own)):
         raise UserError(
-            f"{who} was trained on {count} of the {len(test)} test rows, where its error is too low"
-            f" for a comparison; split the rows as for it ({', '.join(split) or UNCHANGED}), or"
-            f" {REPLACE}"
+            f"{who} was trained on {count} of the {len(test)} test rows, so its error on them is"
+            " too low for a comparison; use the split that it was trained with"
+            f" ({', '.join(split) or UNCHANGED}), or {REPLACE}"
         )
     predicted = predict(rows[list(contract.schema.columns)])
     if difference := other_units(true, predicted):

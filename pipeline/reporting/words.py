@@ -119,8 +119,8 @@ def coverage(result: Result) -> str | None:
     return (
         f"The true value is within the {100 * asked:g} % interval for"
         f" {100 * values['coverage']:.1f} % of the {rows:,} test rows; if the intervals are right,"
-        f" {100 * low:.1f} to {100 * high:.1f} % of so many rows are expected. The intervals are"
-        f" {number(values['interval_width'])} wide on average."
+        f" {100 * low:.1f} to {100 * high:.1f} % is expected for this number of rows. The intervals"
+        f" are {number(values['interval_width'])} wide on average."
     )
 
 
@@ -135,18 +135,18 @@ def looks(result: Result, seen: Looks | str) -> str:
     bias = seen.selection_bias(result.metrics["test"].get("rmse_standard_error", inf))
     if bias is None:
         return (
-            f"This is the first result evaluated on these {rows} that {seen.store} has, so that it"
-            " was not chosen by its test error."
+            f"This is the first result in {seen.store} evaluated on these {rows}, so it was not"
+            " chosen by its test error."
         )
     ends = [number(end(seen.known, default=inf)) for end in (min, max)]
     text = (
-        f"This is result {seen.number} of {total} evaluated on these {rows} that {seen.store} has."
+        f"This is result {seen.number} of {total} in {seen.store} evaluated on these {rows}."
         f" Their test RMSEs are {' to '.join(ends)}. The lowest of several test errors is partly"
         f" luck: if the results are equally good, it is too low by up to {number(bias)}."
     )
     if not seen.is_lowest:
-        return f"{text} That of this result is not the lowest."
-    return f"{text} That of this result is the lowest: {_remedy(result)}."
+        return f"{text} The error of this result is not the lowest."
+    return f"{text} The error of this result is the lowest: {_remedy(result)}."
 
 
 def _remedy(result: Result) -> str:
@@ -154,10 +154,10 @@ def _remedy(result: Result) -> str:
     settings = result.config.data.split
     if settings.by in SEEDED:
         return (
-            f"data.split.seed={settings.seed + 1} sets other rows aside for a test that nothing was"
-            " chosen by"
+            f"data.split.seed={settings.seed + 1} sets other rows aside, by which no result was"
+            " chosen"
         )
-    return "new rows, on which no result was evaluated, would be a test that nothing was chosen by"
+    return "new rows would be a test by which no result was chosen"
 
 
 def network(layers: Sequence[Layer]) -> str:
@@ -220,7 +220,7 @@ def split(result: Result) -> str:
     seed = f", seed {settings.seed}" if settings.by in SEEDED else ""
     return {
         SplitBy.random: "at random",
-        SplitBy.group: f"by {column}: rows of one value are in one part",
+        SplitBy.group: f"by {column}: rows with the same value are in the same part",
         SplitBy.time: f"by {column}: the latest rows are for test",
         SplitBy.hash: f"by a hash of {column}",
         SplitBy.column: f"as {column} says",

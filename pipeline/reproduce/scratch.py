@@ -99,8 +99,9 @@ class Scratch:
             named = ", ".join(f"{path} ({md5})" for path, md5 in list(missing.items())[:MAX_NAMED])
             more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
             raise UserError(
-                f"what the run read is not in the commit, the working tree, the cache of DVC or a"
-                f" remote: {named}{more}; restore it with this MD5, and run the command again"
+                "files that the run read are in none of the commit, the working tree, DVC's cache"
+                f" and a remote: {named}{more}; restore them with these MD5s, and run the command"
+                " again"
             )
 
     def repeat(self, overrides: Sequence[str]) -> None:

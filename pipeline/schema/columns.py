@@ -102,7 +102,7 @@ class Schema:
     def from_dict(plain: Any, source: str) -> "Schema":
         """The inverse of `to_dict`. Raises UserError, which names source and column."""
         if not isinstance(plain, Mapping):
-            raise UserError(f"{source}: must map columns to what they are expected to hold")
+            raise UserError(f"{source}: must map each column to its expected content")
         return Schema({str(name): _column(str(name), item, source) for name, item in plain.items()})
 
 

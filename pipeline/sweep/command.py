@@ -97,7 +97,7 @@ def promote_command(name: str | None, trial: int | None) -> None:
     for key in TABLE:
         if winner[key] != getattr(data, key):
             raise UserError(
-                f"{path}: was a sweep with data.{key}: {winner[key]}, but params.yaml has"
+                f"{path}: the sweep ran with data.{key}: {winner[key]}, but params.yaml has"
                 f" {getattr(data, key)}; name another sweep with --name, or change params.yaml"
             )
     number, overrides = winner["trial"], winner["overrides"]

@@ -43,9 +43,9 @@ def forget(name: str, config: Config, root: Path) -> list[str]:
             trials = studies[name].get_trials(deepcopy=False) if name in studies else []
         if count := running(trials):
             raise UserError(
-                f"the sweep {name} is being run: {count} of its trials are in training; wait for"
-                " its end, or interrupt it. Those of another machine that was switched off count"
-                " for a day"
+                f"the sweep {name} is running: {count} of its trials are being trained; wait until"
+                " it ends, or interrupt it. Trials on a machine that was switched off count as"
+                " running for a day"
             )
         if runs and runs.runs:
             deleted.append(runs.delete())

@@ -98,8 +98,8 @@ class Search:
             print("the rows are encoded block by block during training", flush=True)
         if self.space.outside:
             print(
-                f"the starting point is not in the search space ({', '.join(self.space.outside)});"
-                " it is no trial, but it is compared with the winner",
+                f"the starting point is not in the search space ({', '.join(self.space.outside)}),"
+                " so it is not a trial, but the winner is compared with it",
                 flush=True,
             )
         known = self.study.complete_results()
@@ -287,8 +287,8 @@ def run_sweep(search: Search, prepared: Prepared) -> None:
         print_best(best, finished, metric)
         if best is None and search.seconds_left() <= 0:
             raise UserError(
-                f"no trial has ended within sweep.minutes={search.sweep.minutes:g}; with more, the"
-                " same command goes on"
+                f"no trial finished within sweep.minutes={search.sweep.minutes:g}; the same command"
+                " with a larger value continues the sweep"
             )
         if study.running():
             print("other workers are still training; the last worker writes the summary")

@@ -240,7 +240,7 @@ def test_the_run_of_a_split_table_has_validation_curves(clone: Clone, experiment
         assert len(clone.client().get_metric_history(experiment.info.run_id, name)) == 100
     assert experiment.data.tags["git.dirty"] == "true"
     report = clone.read("data/evaluation/report.html")
-    assert "This is the first result evaluated on these 88 test rows that mlflow.db has" in report
+    assert "This is the first result in mlflow.db evaluated on these 88 test rows, so" in report
     diff = artifact(clone, experiment, "provenance/git.diff").read_text("utf-8")
     assert "data: diabetes" in diff
 

@@ -134,7 +134,7 @@ def test_a_sweep_of_another_table_is_not_promoted(clone: Clone) -> None:
     (clone.root / "params.yaml").write_text(params, "utf-8")
     assert done.returncode == 1
     assert done.stderr == (
-        "error: data/sweeps/first/winner.json: was a sweep with data.target: y, but params.yaml"
+        "error: data/sweeps/first/winner.json: the sweep ran with data.target: y, but params.yaml"
         " has other; name another sweep with --name, or change params.yaml\n"
     )
 

@@ -412,7 +412,8 @@ def test_a_model_that_names_what_may_run_code_is_refused(
         message = damage(copy)
         assert message.startswith(f"{copy / 'model.keras'}: names {named}")
         assert message.endswith(
-            ", which may run any code, and is not loaded; use a model that `dvc repro` has trained"
+            ", which may run any code, so it is not loaded; use a model that `dvc repro` has"
+            " trained"
         )
     assert not (copy / "canary").exists()
 
@@ -431,14 +432,17 @@ def test_a_lambda_layer_as_keras_saves_it_is_refused(copy: Path) -> None:
 def test_an_entry_that_leads_out_of_a_model_is_refused(copy: Path, name: str) -> None:
     with changed_parts(copy / "model.keras") as parts:
         parts[name] = "x"
-    assert f"model.keras: has the entry {name!r}, which leads out of it, and is not" in damage(copy)
+    assert (
+        f"model.keras: has the entry {name!r}, which points outside the file, so it is not"
+        in damage(copy)
+    )
     assert not (copy.parent / "canary").exists()
 
 
 def test_an_entry_that_is_far_larger_than_its_model_is_refused(copy: Path) -> None:
     with changed_parts(copy / "model.keras") as parts:
         parts["config.json"] = " " * 100_000_000
-    assert "has the entry 'config.json' of 100000000 bytes, and is not loaded" in damage(copy)
+    assert "has the entry 'config.json' of 100000000 bytes, so it is not loaded" in damage(copy)
 
 
 @pytest.mark.parametrize("name", ["model.keras", "config.json", "model.weights.h5"])

@@ -106,7 +106,9 @@ def test_a_champion_that_was_trained_on_test_rows_is_not_compared() -> None:
         over_champion(WHO, contract, seen, champion(), data, split=["data.split.seed=0"])
     found = re.match(f"{WHO} was trained on (\\d+) of the 60 test rows", str(caught.value))
     assert found
-    assert "; split the rows as for it (data.split.seed=0), or set registry." in str(caught.value)
+    assert "; use the split that it was trained with (data.split.seed=0), or set registry." in str(
+        caught.value
+    )
     assert 30 < int(found[1]) < 55
 
 
@@ -123,7 +125,7 @@ def test_rows_that_are_added_are_new_to_the_champion_if_their_key_decides() -> N
         if by is SplitBy.hash:
             assert over_champion(WHO, contract, seen, champion(0.2), data).low > 0
         else:
-            with pytest.raises(UserError, match=r"as for it \(data.split.by=hash keeps"):
+            with pytest.raises(UserError, match=r"trained with \(data.split.by=hash keeps"):
                 over_champion(WHO, contract, seen, champion(0.2), data)
 
 

@@ -85,8 +85,11 @@ def test_the_coverage_is_beside_what_chance_allows() -> None:
     ("looks", "text"),
     [
         ("tracking is off", "evaluated on these test rows is not known: tracking is off."),
-        (Looks([2.0], 1, "mlflow.db"), "the first result evaluated on these 40 test rows that"),
-        (Looks([2.0, 1.0], 1, "s"), "That of this result is not the lowest."),
+        (
+            Looks([2.0], 1, "mlflow.db"),
+            "the first result in mlflow.db evaluated on these 40 test rows, so",
+        ),
+        (Looks([2.0, 1.0], 1, "s"), "The error of this result is not the lowest."),
     ],
 )
 def test_the_looks_are_counted(looks: Looks | str, text: str) -> None:
@@ -95,16 +98,16 @@ def test_the_looks_are_counted(looks: Looks | str, text: str) -> None:
 
 def test_the_lowest_of_several_test_errors_has_its_bias_and_a_remedy() -> None:
     assert words.looks(result(), Looks([3.0, 2.0, 2.5], 2, "s")) == (
-        "This is result 2 of 3 evaluated on these 40 test rows that s has. Their test RMSEs are 2"
-        " to 3. The lowest of several test errors is partly luck: if the results are equally good,"
-        " it is too low by up to 0.2174. That of this result is the lowest: data.split.seed=1 sets"
-        " other rows aside for a test that nothing was chosen by."
+        "This is result 2 of 3 in s evaluated on these 40 test rows. Their test RMSEs are 2 to 3."
+        " The lowest of several test errors is partly luck: if the results are equally good, it is"
+        " too low by up to 0.2174. The error of this result is the lowest: data.split.seed=1 sets"
+        " other rows aside, by which no result was chosen."
     )
 
 
 def test_where_no_seed_chooses_the_rows_new_ones_are_the_remedy() -> None:
     by_time = result(config=config(by=SplitBy.time, column="day"))
-    assert "new rows, on which no result was evaluated" in words.looks(
+    assert "new rows would be a test by which no result was chosen" in words.looks(
         by_time, Looks([3.0, 2.0], 2, "s")
     )
     assert words.split(by_time) == "by day: the latest rows are for test"

@@ -101,8 +101,9 @@ def test_data_come_from_the_working_tree_or_the_cache_by_their_hash(
     scratch.check_out(head(project), "")
     (project / "data/raw/rows.csv").write_bytes(b"others")
     assert mistake(lambda: scratch.restore(INPUTS)) == (
-        "what the run read is not in the commit, the working tree, the cache of DVC or a remote:"
-        f" data/raw/rows.csv ({MD5}); restore it with this MD5, and run the command again"
+        "files that the run read are in none of the commit, the working tree, DVC's cache and a"
+        f" remote: data/raw/rows.csv ({MD5}); restore them with these MD5s, and run the command"
+        " again"
     )
     cached = project / ".dvc/cache/files/md5" / MD5[:2] / MD5[2:]
     cached.parent.mkdir(parents=True)

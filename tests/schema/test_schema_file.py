@@ -105,8 +105,8 @@ KINDS = "numeric, category, boolean, date"
         ({"a": {"kind": ["date"]}}, f", column 'a': kind is ['date'], but must be one of {KINDS}"),
         ({"a": {"missing": True}}, f", column 'a': has no kind; it is one of {KINDS}"),
         ({"a": "numeric"}, f", column 'a': has no kind; it is one of {KINDS}"),
-        (["a"], ": must map columns to what they are expected to hold"),
-        (None, ": must map columns to what they are expected to hold"),
+        (["a"], ": must map each column to its expected content"),
+        (None, ": must map each column to its expected content"),
         (
             {"a": {"kind": "numeric", "missing": "no"}},
             ", column 'a': missing is 'no', but must be true or false",

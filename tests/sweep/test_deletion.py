@@ -51,7 +51,7 @@ def test_without_a_sweep_there_is_none_and_nothing_is_created(root: Path) -> Non
 
 def test_a_sweep_with_trials_in_training_is_not_deleted(root: Path) -> None:
     assert study(root).ask(2, 4)
-    with pytest.raises(UserError, match=r"^the sweep spring is being run: 2 of its trials are in"):
+    with pytest.raises(UserError, match=r"^the sweep spring is running: 2 of its trials are being"):
         forget("spring", Config(), root)
     assert studies(root) == ["spring"]
     assert not (SWEEPS / "spring").exists()

@@ -43,8 +43,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalW
 # Those of the experiment, 0.01, is not among them, and better.
 RATE = "optimizer.learning_rate=0.001,0.002,0.003,0.004"
 OUTSIDE = (
-    "the starting point is not in the search space (optimizer.learning_rate); it is no trial, but"
-    " it is compared with the winner"
+    "the starting point is not in the search space (optimizer.learning_rate), so it is not a"
+    " trial, but the winner is compared with it"
 )
 # Seven values of which two are composed.
 SEED = "training.seed=tag(int, interval(1, 7))"
@@ -441,7 +441,7 @@ def test_an_interrupted_sweep_loses_nothing_and_is_continued(
 
 
 def test_a_sweep_whose_time_is_over_before_a_trial_has_ended_goes_on_with_more() -> None:
-    with pytest.raises(UserError, match=r"has ended within sweep\.minutes=1e-09; with"):
+    with pytest.raises(UserError, match=r"finished within sweep\.minutes=1e-09; the same"):
         sweep("late", SEED, "sweep.minutes=1e-9", "sweep.trials=2")
     assert records("late") == {}
     sweep("late", SEED, "sweep.trials=3")

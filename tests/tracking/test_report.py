@@ -46,7 +46,7 @@ def test_the_report_counts_what_the_store_has_and_names_the_run(
         store.log_metrics(run_id, {"test_rmse": error, "test_mae": error})
         store.end(run_id, "FINISHED")
     write_current(config)
-    assert f"This is result 2 of 2 {LOOKS} that mlflow.db has" in words()
+    assert f"This is result 2 of 2 in mlflow.db {LOOKS}" in words()
     assert "The run run of c0ffee in MLflow" in words()
 
 
