@@ -91,7 +91,7 @@ def overhead(arguments: list[str]) -> list[list[object]]:
     in_process = median(clocked(alone) for _ in range(3))
     with nodes(1):
         begun = time.perf_counter()
-        with cluster.connected("auto", data, config) as (on_ray, _):
+        with cluster.connected("auto", data, config) as on_ray:
             connecting = time.perf_counter() - begun
             first = clocked(partial(train, on_ray))
             later = median(clocked(partial(train, on_ray)) for _ in range(3))

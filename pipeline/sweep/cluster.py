@@ -19,7 +19,7 @@ from pipeline.preparation.preparation import Prepared
 from pipeline.runtime.errors import UserError
 from pipeline.runtime.imports import quiet_stderr
 from pipeline.sweep.tables import Tables
-from pipeline.sweep.trials import Group, OnEpochs, TrainedTrial, ignore
+from pipeline.sweep.trials import Group, OnEpochs, TrainedTrial, TrainGroups, ignore
 
 # The other end has to have the same of these.
 PACKAGES = ("keras", "tensorflow", "numpy", "pandas")
@@ -29,9 +29,9 @@ _tables: dict[str, Tables] = {}
 
 
 @contextlib.contextmanager
-def connected(address: str, data: Prepared, config: Config) -> Iterator[tuple[Any, int]]:
-    """A TrainGroups and the number of its workers, one for each GPU or, where TensorFlow would not
-    use those, for each core; all that was started ends with the block.
+def connected(address: str, data: Prepared, config: Config) -> Iterator[TrainGroups]:
+    """A TrainGroups with a worker for each GPU or, where TensorFlow would not use those, for each
+    core; all that was started ends with the block.
 
     Parameters
     ----------
@@ -74,9 +74,7 @@ def connected(address: str, data: Prepared, config: Config) -> Iterator[tuple[An
             rows = ray.put((data, config))
         except ray.exceptions.RayError as error:
             raise _no_room(address) from error
-        resources = ray.cluster_resources()
-        kind = "GPU" if CUDA and resources.get("GPU") else "CPU"
-        yield Workers(ray, address, rows, kind).train, max(1, int(resources.get(kind, 0)))
+        yield Workers(ray, address, rows).train
     finally:
         ray.shutdown()
 
@@ -104,11 +102,17 @@ def _no_room(address: str) -> UserError:
 class Workers:
     """Those of a cluster, with a GPU or a CPU each."""
 
-    def __init__(self, ray: Any, address: str, rows: Any, kind: str) -> None:
-        self._ray, self._address, self._rows, self._kind = ray, address, rows, kind
-        needs = {"num_gpus": 1} if kind == "GPU" else {"num_cpus": 1}
+    def __init__(self, ray: Any, address: str, rows: Any) -> None:
+        self._ray, self._address, self._rows = ray, address, rows
+        self._kind = "GPU" if CUDA and ray.cluster_resources().get("GPU") else "CPU"
+        needs = {"num_gpus": 1} if self._kind == "GPU" else {"num_cpus": 1}
         # A group whose worker or machine is lost is trained again.
         self._task = ray.remote(max_retries=3, **needs)(_train)
+
+    @property
+    def count(self) -> int:
+        """How many there are now."""
+        return int(self._ray.cluster_resources().get(self._kind, 0))
 
     def train(
         self, groups: Iterator[Group], seconds_left: Callable[[], float], on_epochs: OnEpochs
@@ -117,11 +121,12 @@ class Workers:
         the rows, and if no worker is left."""
         ray = self._ray
         until = time.time() + seconds_left()
-        name, code = str(self._rows.hex()), versions()
-        waiting = {self._task.remote(name, self._rows, one, until, code): one for one in groups}
+        name, code, count = str(self._rows.hex()), versions(), max(1, self.count)
+        parts = (part for one in groups for part in one.split(count))
+        waiting = {self._task.remote(name, self._rows, one, until, code): one for one in parts}
         while waiting:
             done, _ = ray.wait(list(waiting), timeout=SECONDS)
-            if not done and not ray.cluster_resources().get(self._kind):
+            if not done and not self.count:
                 raise UserError(
                     f"sweep.cluster={self._address}: no worker is left; finished trials are kept,"
                     " and the same command continues the sweep"

@@ -161,15 +161,13 @@ def sweep_command(overrides: Sequence[str]) -> None:
                 return minutes * 60 - (time.monotonic() - began)
 
             tables = Tables(prepared, config)
-            cluster: Any = nullcontext((partial(train_groups, tables), 1))
+            groups_trained: Any = nullcontext(partial(train_groups, tables))
             if sweep.cluster:
                 from pipeline.sweep.cluster import connected
 
-                cluster = connected(sweep.cluster.value, prepared, config)
-            with cluster as (train, workers):
-                search = Search(
-                    space, tables, study, recorder, input_hashes, seconds_left, train, workers
-                )
+                groups_trained = connected(sweep.cluster.value, prepared, config)
+            with groups_trained as train:
+                search = Search(space, tables, study, recorder, input_hashes, seconds_left, train)
                 run_sweep(search, prepared)
 
 

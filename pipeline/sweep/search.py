@@ -63,8 +63,6 @@ class Search:
         How long to train further trials; infinity without a limit.
     train
         Where groups are trained.
-    workers
-        How many groups are trained at once there.
     kept
         The starting point and the best trials so far, by number, with their networks.
     """
@@ -76,7 +74,6 @@ class Search:
     input_hashes: Mapping[str, str]
     seconds_left: Callable[[], float]
     train: TrainGroups
-    workers: int = 1
     curves: Curves = field(default_factory=lambda: Curves(SWEEPS))
     kept: dict[int, TrainedTrial] = field(default_factory=dict)
 
@@ -227,13 +224,12 @@ class Search:
             else:
                 groups = trials.group([configs[number] for number in same], rows)
             for group in groups:
-                for part in np.array_split(group, min(self.workers, len(group))):
-                    # The first trial is the starting point, unless that is not in the space.
-                    starts = [0] if self.space.start else []
-                    yield Group(
-                        {same[index]: configs[same[index]] for index in part},
-                        self.sweep.score, self.sweep.pruning, never_pruned=starts,
-                    )  # fmt: skip
+                # The first trial is the starting point, unless that is not in the space.
+                starts = [0] if self.space.start else []
+                yield Group(
+                    {same[index]: configs[same[index]] for index in group},
+                    self.sweep.score, self.sweep.pruning, never_pruned=starts,
+                )  # fmt: skip
 
     def _keep(self, trained: Mapping[int, TrainedTrial]) -> None:
         """Keeps what the summary would otherwise train again."""

@@ -65,6 +65,11 @@ class Group:
     pruning: Pruning
     never_pruned: list[int]
 
+    def split(self, count: int) -> "Iterator[Group]":
+        """The same experiments in at most so many groups of similar size."""
+        for part in np.array_split(list(self.configs), min(count, len(self.configs))):
+            yield replace(self, configs={number: self.configs[number] for number in part.tolist()})
+
     def train(
         self, tables: Tables, out_of_time: Callable[[], bool], on_epochs: OnEpochs
     ) -> list[TrainedTrial] | str:
@@ -80,8 +85,8 @@ class Group:
             return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-# Given groups, the seconds that are left, and an OnEpochs: each group that was begun in time, with
-# what Group.train returns.
+# Given groups, the seconds that are left, and an OnEpochs: each group, or part of one, that was
+# begun in time, with what Group.train returns.
 TrainGroups = Callable[
     [Iterator[Group], Callable[[], float], OnEpochs],
     Iterator[tuple[Group, list[TrainedTrial] | str]],

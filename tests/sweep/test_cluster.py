@@ -109,9 +109,10 @@ def test_rows_that_are_larger_than_the_object_store_are_on_its_disk_if_that_has_
     monkeypatch.setattr(cluster, "CUDA", True)
     with (
         started_cluster(monkeypatch, {"num_gpus": 1}),
-        cluster.connected("auto", rows, NOTHING) as (_, workers),
+        cluster.connected("auto", rows, NOTHING) as train,
     ):
-        assert workers == 1  # for each GPU
+        method: Any = train
+        assert method.__self__.count == 1  # for each GPU
     monkeypatch.setenv("RAY_local_fs_capacity_threshold", "0.001")  # as if the disk was full
     with (
         started_cluster(monkeypatch),
