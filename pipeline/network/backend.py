@@ -27,6 +27,11 @@ os.environ["XLA_FLAGS"] = " ".join(flag for flag in flags if "cuda_data_dir" in 
 with heavy_import(without=("matplotlib", "pydot", "sklearn", "torchvision")), quiet_stderr():
     import keras
     import tensorflow as tf
+# What Ray, and whoever runs several trainings at once, sets for other libraries.
+threads = os.environ.get("OMP_NUM_THREADS", "")
+if threads.isdecimal():
+    tf.config.threading.set_intra_op_parallelism_threads(int(threads))
+    tf.config.threading.set_inter_op_parallelism_threads(int(threads))
 CUDA = find_spec("nvidia") is not None  # whether TensorFlow has what it needs for a GPU
 gpus = tf.config.list_physical_devices("GPU")
 for gpu in gpus:

@@ -14,13 +14,20 @@ import sys
 from pipeline.network.backend import keras, tf
 assert not {"matplotlib", "sklearn"} & set(sys.modules)
 print(keras.backend.backend(), int(tf.constant(1)))
+print(tf.config.threading.get_intra_op_parallelism_threads())
 """
 
 
 @pytest.mark.long
-def test_the_import_prints_nothing_and_loads_no_optional_library() -> None:
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr, done.returncode) == ("tensorflow 1\n", "", 0)
+def test_the_import_is_silent_and_lean_and_takes_the_threads_that_it_is_given() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE],
+        env=os.environ | {"OMP_NUM_THREADS": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("tensorflow 1\n3\n", "", 0)
 
 
 SETTINGS = """
