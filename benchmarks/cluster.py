@@ -6,8 +6,9 @@ import pickle
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from functools import partial
+from itertools import count
 from pathlib import Path
 from statistics import median
 
@@ -19,13 +20,13 @@ TRIALS = 64
 
 
 @contextmanager
-def nodes(count: int) -> Iterator[None]:
+def nodes(number: int) -> Iterator[None]:
     """A cluster of a head without cores and so many nodes of one core, on this machine."""
     os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    for _ in range(count):
+    for _ in range(number):
         made.add_node(num_cpus=1)
     os.environ["RAY_ADDRESS"] = made.address
     yield
@@ -37,21 +38,22 @@ def scaling() -> None:
     """The same sweep without Ray, on one node and on two."""
     with tempfile.TemporaryDirectory() as folder:
         clone = cloned(folder)
-        arguments = medium_arguments(clone)
+        arguments = [*medium_arguments(clone), f"sweep.parallel_trials={TRIALS}"]
+        seeds = count()
 
         def seconds(where: str, trials: int) -> float:
-            name = f"sweep.name={where}-{os.environ.get('RAY_ADDRESS', 'none')[-4:]}-{trials}"
-            options = [f"sweep.trials={trials}", f"sweep.cluster={where}", name]
-            return sweep(clone, *arguments, *options)[0]
+            # Values that another sweep has drawn would not be trained again.
+            seed = next(seeds)
+            options = [f"sweep.name=sweep{seed}", f"sweep.seed={seed}", f"sweep.trials={trials}"]
+            return sweep(clone, *arguments, *options, f"sweep.cluster={where}")[0]
 
-        found = {"without Ray": [seconds("null", count) for count in (TRIALS, 2 * TRIALS)]}
-        for count in (1, 2):
-            with nodes(count):
-                found[f"{count} node{'s' * (count > 1)}"] = [
-                    seconds("auto", trials) for trials in (TRIALS, 2 * TRIALS)
-                ]
-        os.chdir(clone)
-        parts = overhead(arguments)
+        sizes = (TRIALS, 2 * TRIALS)
+        found = {"without Ray": [seconds("null", trials) for trials in sizes]}
+        for number, name in ((1, "1 node"), (2, "2 nodes")):
+            with nodes(number):
+                found[name] = [seconds("auto", trials) for trials in sizes]
+        with chdir(clone):
+            parts = overhead(arguments)
     rows = [
         [
             where, *both, 2 * TRIALS / both[1] * 60, TRIALS / (both[1] - both[0]) * 60,
