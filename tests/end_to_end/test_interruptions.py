@@ -66,7 +66,7 @@ def test_an_interrupted_training_is_killed_in_mlflow_and_keeps_its_checkpoint(
         (clone.root / "params.yaml").write_text(text, "utf-8")
         clone.stage("configure")
         status, lines, run = interrupted(clone, number, *command)
-        assert status, lines
+        assert status, (repetition, lines)
         lines = [one for one in lines if not one.startswith(("epoch ", "ERROR: failed to repro"))]
         said = [one for one in lines if one != "data/model stays as it was"]
         assert said == (["interrupted"] if number == signal.SIGINT else [])
@@ -91,9 +91,10 @@ def test_a_sweep_that_is_ended_early_has_exactly_the_trials_that_were_asked_for(
             time.sleep(moment)
             os.killpg(sweep.pid, number)
             _, said = sweep.communicate()
-        assert sweep.returncode
-        assert "Traceback" not in said
         before = finished(clone, name)
+        # It may have been as quick as that.
+        assert sweep.returncode or len(before) == TRIALS
+        assert "Traceback" not in said
         clone.python(*command)
         after = finished(clone, name)
         assert sorted(after) == list(range(TRIALS))
