@@ -24,6 +24,8 @@ SWEEP = (
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     """A clone with a result, and then with a training that is long."""
+    # What a shell starts in the background ignores Ctrl-C, and so would what that starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     made = Clone(tmp_path_factory.mktemp("interruptions") / "project")
     made.repro()
     text = made.read("params.yaml").replace("data: proportional", "data: diabetes")

@@ -46,7 +46,7 @@ def test_the_pages_of_mlflow_are_for_this_machine_alone(tmp_path: Path) -> None:
             )  # fmt: skip
             renamed = requests.get(address, headers={"Host": "example.org"}, timeout=60)
         finally:
-            os.killpg(made.pid, signal.SIGINT)
+            os.killpg(made.pid, signal.SIGTERM)
     assert answer.status_code == 200
     assert listening == {("127.0.0.1", port)}
     assert (write.status_code, renamed.status_code) == (403, 403)
