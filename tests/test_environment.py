@@ -94,10 +94,14 @@ def test_the_ui_answers_this_machine_alone_and_ctrl_c_ends_it_quietly(
                 ("Origin", "http://example.org"), ("Origin", "null"),
             )
         }  # fmt: skip
+        foreign = {"Origin": "http://example.org"}
+        read = requests.get(f"{search}?max_results=1", headers=foreign, timeout=60)
         os.killpg(server.pid, signal.SIGINT)
         printed, _ = server.communicate(timeout=60)
     assert set(sockets) == {"127.0.0.1"}
     assert list(answers.values()) == [200, 403, 403, 403, 200, 403, 403]
+    # Without it, a browser keeps the answer from the page of the other site.
+    assert "Access-Control-Allow-Origin" not in read.headers
     assert f"http://127.0.0.1:{port}/" in printed
     assert "Traceback" not in printed
     assert "Error" not in printed
