@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,18 @@ def test_a_cluster_that_does_not_answer_is_named_at_once(monkeypatch: pytest.Mon
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     message = r"RAY_ADDRESS=127.0.0.1:9: no cluster answers: Connection refused; start one"
     with pytest.raises(UserError, match=message), cluster.connected("auto", NOTHING, NOTHING):
+        pass
+
+
+def test_without_the_packages_the_command_that_installs_them_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    message = "sweep.cluster=local: Ray is not installed; `make repro EXTRAS=ray` installs it"
+    with (
+        pytest.raises(UserError, match=f"^{message}$"),
+        cluster.connected("local", NOTHING, NOTHING),
+    ):
         pass
 
 
