@@ -5,12 +5,16 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from fcntl import F_GETFL, fcntl
+from functools import partial
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from pipeline.runtime.errors import UserError, discard, refusal, say
+
+REPEAT_SECONDS = 0.05
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -50,9 +54,11 @@ def run(
     """
     open_streams()
     status: str | int | None = None
+    hook = sys.unraisablehook
     try:
         parsed = vars(parser.parse_args(arguments))
         signal.signal(signal.SIGTERM, _terminate)
+        sys.unraisablehook = partial(_repeat, hook)
         main(**parsed)
     except KeyboardInterrupt:
         say("interrupted")
@@ -63,6 +69,8 @@ def run(
         status = _explained(error)
         if status is None:
             raise
+    finally:
+        sys.unraisablehook = hook
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -109,3 +117,16 @@ def _explained(error: Exception, where: str | None = None) -> int | None:
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
+
+
+def _repeat(hook: Callable[[Any], object], ignored: Any) -> None:
+    """Python ignores what is raised while it collects an object. If that is a request to stop, it
+    is made again a little later; anything else is for the hook."""
+    requests = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}
+    number = requests.get(ignored.exc_type)
+    if number is None:
+        hook(ignored)
+        return
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+    threading.Timer(REPEAT_SECONDS, signal.pthread_kill, (main_thread, number)).start()

@@ -7,6 +7,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -199,6 +200,25 @@ def test_a_stopped_command_cleans_up_and_shows_by_its_status_what_stopped_it(
 
     assert exit_status(main) == status
     assert cleaned
+    assert capsys.readouterr() == ("", stderr)
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "stderr"),
+    [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "")],
+)
+def test_a_request_to_stop_that_python_ignores_is_repeated(
+    number: signal.Signals, status: int, stderr: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Collected:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def main() -> None:
+        Collected()
+        time.sleep(60)
+
+    assert exit_status(main) == status
     assert capsys.readouterr() == ("", stderr)
 
 
