@@ -132,5 +132,6 @@ check-python:
 
 .venv/%.stamp: requirements/%.txt .venv/run.stamp
 	@echo "Installing the locked packages of $* ..."
-	@$(UV) pip install --require-hashes --compile-bytecode -r $<
+	@# Its lock has what it adds; hashes are required of what that needs too.
+	@$(UV) pip install --require-hashes --compile-bytecode -r requirements/run.txt -r $<
 	@touch $@

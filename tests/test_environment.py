@@ -105,3 +105,25 @@ def test_the_ui_answers_this_machine_alone_and_ctrl_c_ends_it_quietly(
     assert f"http://127.0.0.1:{port}/" in printed
     assert "Traceback" not in printed
     assert "Error" not in printed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("extra", ["azure", "gpu", "gs", "ray", "s3", "ssh"])
+def test_the_packages_of_an_extra_can_be_installed(tmp_path: Path, extra: str) -> None:
+    shutil.copytree(ROOT / "requirements", tmp_path / "requirements")
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix), target_is_directory=True)
+    lock = f"requirements/{extra}.txt"
+    make = ["make", "--dry-run", "--assume-old=.venv/run.stamp", f"--what-if={lock}"]
+    recipe = subprocess.run(
+        [*make, f".venv/{extra}.stamp"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    (install,) = [line for line in recipe.splitlines() if line.endswith(lock)]
+    done = subprocess.run(
+        ["sh", "-c", f"{install} --dry-run"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
