@@ -11,27 +11,34 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.race import clocked, show
 from benchmarks.stages import cloned
 from benchmarks.sweeps import medium_arguments, sweep
 
 TRIALS = 64
+STORE_BYTES = 80 * 2**20  # the smallest that Ray takes
 
 
 @contextmanager
-def nodes(number: int) -> Iterator[None]:
-    """A cluster of a head without cores and so many nodes of one core, on this machine."""
+def nodes(number: int, gpus: int = 0) -> Iterator[Any]:
+    """A cluster of a head without cores and so many nodes of one core, on this machine; gpus is
+    how many each of them says that it has."""
     os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    made = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": STORE_BYTES}
+    )
     for _ in range(number):
-        made.add_node(num_cpus=1)
+        made.add_node(num_cpus=1, num_gpus=gpus, object_store_memory=STORE_BYTES)
     os.environ["RAY_ADDRESS"] = made.address
-    yield
-    del os.environ["RAY_ADDRESS"]
-    made.shutdown()
+    try:
+        yield made
+    finally:
+        del os.environ["RAY_ADDRESS"]
+        made.shutdown()
 
 
 def scaling() -> None:

@@ -27,7 +27,7 @@ os.environ["XLA_FLAGS"] = " ".join(flag for flag in flags if "cuda_data_dir" in 
 with heavy_import(without=("matplotlib", "pydot", "sklearn", "torchvision")), quiet_stderr():
     import keras
     import tensorflow as tf
-# What Ray, and whoever runs several trainings at once, sets for other libraries.
+# Set by Ray for its workers, and by users who run several trainings at once.
 threads = os.environ.get("OMP_NUM_THREADS", "")
 if threads.isdecimal():
     tf.config.threading.set_intra_op_parallelism_threads(int(threads))

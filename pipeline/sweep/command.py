@@ -161,12 +161,12 @@ def sweep_command(overrides: Sequence[str]) -> None:
                 return minutes * 60 - (time.monotonic() - began)
 
             tables = Tables(prepared, config)
-            groups_trained: Any = nullcontext(partial(train_groups, tables))
+            trainer: Any = nullcontext(partial(train_groups, tables))
             if sweep.cluster:
                 from pipeline.sweep.cluster import connected
 
-                groups_trained = connected(sweep.cluster.value, prepared, config)
-            with groups_trained as train:
+                trainer = connected(sweep.cluster.value, prepared, config)
+            with trainer as train:
                 search = Search(space, tables, study, recorder, input_hashes, seconds_left, train)
                 run_sweep(search, prepared)
 

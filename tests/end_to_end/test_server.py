@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from tests.clone import HIDDEN, Clone
 
 TRAIN = ("-m", "pipeline.stages.train")
-EPOCHS = 800
+EPOCHS = 1500
 CURVES = ("loss", "mae", "validation_loss", "validation_mae", "learning_rate")
 
 

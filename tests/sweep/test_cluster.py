@@ -5,23 +5,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from ray.cluster_utils import Cluster
+import ray
 
+from benchmarks.cluster import STORE_BYTES, nodes
 from pipeline.runtime.errors import UserError
 from pipeline.sweep import cluster
 from tests.clone import Clone
 
 # What is not reached.
 NOTHING: Any = None
-# Bytes; the smallest that Ray takes.
-STORE = {"object_store_memory": 80 * 2**20}
 SWEEP = (
     "-m", "pipeline.sweep", "optimizer.learning_rate=0.002,0.004,0.006,0.008", "model=mlp",
     "optimizer=adam", "sweep.sampler=grid", "sweep.trials=4", "sweep.parallel_trials=2",
@@ -34,22 +32,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     return Clone(tmp_path_factory.mktemp("sweeps") / "project")
 
 
-@contextmanager
-def started_cluster(environment: pytest.MonkeyPatch, *nodes: dict[str, int]) -> Iterator[Cluster]:
-    """A cluster of a head without cores, and nodes of one core."""
-    environment.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    made: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0} | STORE)
-    for node in nodes:
-        made.add_node(num_cpus=1, **STORE, **node)
-    environment.setenv("RAY_ADDRESS", made.address)
-    yield made
-    made.shutdown()
-
-
 @pytest.fixture
-def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    with started_cluster(monkeypatch, {}, {}) as made:
+def two_nodes() -> Iterator[Any]:
+    with nodes(2) as made:
         yield made
 
 
@@ -83,16 +68,16 @@ def test_the_scores_are_those_without_ray_and_no_process_is_left(clone: Clone) -
 
 
 @pytest.mark.faults
-def test_groups_of_a_lost_node_are_trained_on_another(clone: Clone, nodes: Cluster) -> None:
+def test_groups_of_a_lost_node_are_trained_on_another(clone: Clone, two_nodes: Any) -> None:
     with started(clone, "lost", 60_000) as sweep:
         time.sleep(5)
-        nodes.remove_node(next(iter(nodes.worker_nodes)), allow_graceful=False)
+        two_nodes.remove_node(next(iter(two_nodes.worker_nodes)), allow_graceful=False)
         assert sweep.wait(300) == 0
     assert len(scores(clone, "lost")) == 4
 
 
 @pytest.mark.faults
-@pytest.mark.usefixtures("nodes")
+@pytest.mark.usefixtures("two_nodes")
 def test_the_same_command_continues_after_the_driver_was_killed(clone: Clone) -> None:
     with started(clone, "killed", 20_000) as sweep:
         sweep.send_signal(signal.SIGKILL)
@@ -106,17 +91,15 @@ def test_the_same_command_continues_after_the_driver_was_killed(clone: Clone) ->
 def test_rows_that_are_larger_than_the_object_store_are_on_its_disk_if_that_has_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    rows: Any = np.ones(2 * STORE["object_store_memory"] // 8)
+    rows: Any = np.arange(2 * STORE_BYTES // 8)
     monkeypatch.setattr(cluster, "CUDA", True)
-    with (
-        started_cluster(monkeypatch, {"num_gpus": 1}),
-        cluster.connected("auto", rows, NOTHING) as train,
-    ):
-        method: Any = train
-        assert method.__self__.count == 1  # for each GPU
+    with nodes(1, gpus=1), cluster.connected("auto", rows, NOTHING) as train:
+        workers: Any = train.__self__  # type: ignore[attr-defined] # a method
+        assert workers.count == 1  # for each GPU
+        assert (ray.get(workers._rows)[0] == rows).all()
     monkeypatch.setenv("RAY_local_fs_capacity_threshold", "0.001")  # as if the disk was full
     with (
-        started_cluster(monkeypatch),
+        nodes(0),
         pytest.raises(UserError, match="nor its disk has room"),
         cluster.connected("auto", rows, NOTHING),
     ):

@@ -21,7 +21,7 @@ from pipeline.network import dense, encoder, weights
 from pipeline.network.backend import keras
 from pipeline.sweep import trials
 from pipeline.sweep.tables import Table, Tables, table
-from pipeline.sweep.trials import TrainedTrial
+from pipeline.sweep.trials import Group, TrainedTrial
 from tests.rows import small_windows
 from tests.small import MLP, experiment, in_memory, prepared, with_log_target
 
@@ -129,6 +129,15 @@ def test_trials_of_the_same_structure_are_a_group(rows: Table) -> None:
     streamed = table(PREPARED, When.always)
     assert trials.group(configs, streamed) == [[0], [1, 11], *others, [10]]
     assert trials.group([], rows) == []
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(1, [5]), (2, [3, 2]), (9, [1, 1, 1, 1, 1])])
+def test_a_group_is_split_evenly_and_completely(count: int, sizes: list[int]) -> None:
+    configs = {number: experiment(seed=number) for number in (8, 3, 5, 0, 6)}
+    parts = [*Group(configs, Score.rmse, Pruning(), [0]).split(count)]
+    assert [len(part.configs) for part in parts] == sizes
+    assert [item for part in parts for item in part.configs.items()] == [*configs.items()]
+    assert {(part.score, *part.never_pruned) for part in parts} == {(Score.rmse, 0)}
 
 
 def test_a_group_needs_no_more_memory_than_its_bound(

@@ -6,10 +6,13 @@ import shutil
 import socket
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow
@@ -226,6 +229,32 @@ def test_a_silent_server_costs_one_line_and_no_import_of_mlflow(
         f"warning: not tracked: tracking.uri={uri}: the server does not answer; the results are in"
         " data/, and `make track` records them once the store can be reached\n"
     )
+
+
+def test_a_server_that_falls_silent_is_sent_nothing_more(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OneAnswer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    sent: list[str] = []
+    handled = SimpleNamespace(begin=lambda **_: sent.append("begin"))
+    monkeypatch.setitem(
+        sys.modules, "pipeline.tracking.recording", SimpleNamespace(Recording=lambda *_: handled)
+    )
+    monkeypatch.setattr(location, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(recorder, "CHECK_SECONDS", -1.0)
+    with HTTPServer(("127.0.0.1", 0), OneAnswer) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()  # one
+        record([opening(f"http://127.0.0.1:{server.server_port}"), begin()])
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "the server does not answer" in line
+    assert sent == []
 
 
 def test_a_database_that_cannot_be_written_costs_one_line(
