@@ -104,15 +104,13 @@ class Workers:
 
     def __init__(self, ray: Any, address: str, rows: Any) -> None:
         self._ray, self._address, self._rows = ray, address, rows
-        self._kind = "GPU" if CUDA and ray.cluster_resources().get("GPU") else "CPU"
+        resources = ray.cluster_resources()
+        self._kind = "GPU" if CUDA and resources.get("GPU") else "CPU"
+        # A lost one must not change which trials are compared for pruning.
+        self.count = max(1, int(resources.get(self._kind, 0)))
         needs = {"num_gpus": 1} if self._kind == "GPU" else {"num_cpus": 1}
         # A group whose worker or machine is lost is trained again.
         self._task = ray.remote(max_retries=3, **needs)(_train)
-
-    @property
-    def count(self) -> int:
-        """How many there are now."""
-        return int(self._ray.cluster_resources().get(self._kind, 0))
 
     def train(
         self, groups: Iterator[Group], seconds_left: Callable[[], float], on_epochs: OnEpochs
@@ -121,12 +119,12 @@ class Workers:
         the rows, and if no worker is left."""
         ray = self._ray
         until = time.time() + seconds_left()
-        name, code, count = str(self._rows.hex()), versions(), max(1, self.count)
-        parts = (part for one in groups for part in one.split(count))
+        name, code = str(self._rows.hex()), versions()
+        parts = (part for one in groups for part in one.split(self.count))
         waiting = {self._task.remote(name, self._rows, one, until, code): one for one in parts}
         while waiting:
             done, _ = ray.wait(list(waiting), timeout=SECONDS)
-            if not done and not self.count:
+            if not done and not ray.cluster_resources().get(self._kind):
                 raise UserError(
                     f"sweep.cluster={self._address}: no worker is left; finished trials are kept,"
                     " and the same command continues the sweep"
